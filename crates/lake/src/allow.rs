@@ -1,0 +1,163 @@
+//! Nothing outside the allowed buckets, prefixes and tables is read or written (invariant 10).
+
+use ingest_core::{ObjectUri, TableName};
+
+/// Which sources may be read and which tables may be written. Empty lists allow nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowList {
+    sources: Vec<SourcePattern>,
+    tables: Vec<TablePattern>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SourcePattern {
+    Any,
+    Prefix { bucket: String, key: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TablePattern {
+    Any,
+    Namespace(Vec<String>),
+    Table(TableName),
+}
+
+/// A pattern that means nothing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PatternError {
+    /// Sources.
+    #[error("`{0}` is no source pattern: expected `*`, `s3://bucket` or `s3://bucket/prefix`")]
+    Source(String),
+    /// Tables.
+    #[error("`{0}` is no table pattern: expected `*`, `namespace.*` or `namespace.table`")]
+    Table(String),
+}
+
+impl AllowList {
+    /// From patterns: sources `*`, `s3://bucket`, `s3://bucket/prefix` (a final `*` may be written); tables `*`,
+    /// `namespace.*`, `namespace.table`.
+    ///
+    /// # Errors
+    /// The first pattern that means nothing.
+    pub fn parse<'a>(
+        sources: impl IntoIterator<Item = &'a str>,
+        tables: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, PatternError> {
+        Ok(Self {
+            sources: sources.into_iter().map(source).collect::<Result<_, _>>()?,
+            tables: tables.into_iter().map(table).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether an object may be read.
+    pub fn allows_source(&self, uri: &ObjectUri) -> bool {
+        self.sources.iter().any(|pattern| match pattern {
+            SourcePattern::Any => true,
+            SourcePattern::Prefix { bucket, key } => {
+                uri.bucket() == bucket && uri.key().starts_with(key.as_str())
+            }
+        })
+    }
+
+    /// Whether a table may be written.
+    pub fn allows_table(&self, name: &TableName) -> bool {
+        self.tables.iter().any(|pattern| match pattern {
+            TablePattern::Any => true,
+            TablePattern::Namespace(namespace) => name.namespace() == namespace.as_slice(),
+            TablePattern::Table(table) => table == name,
+        })
+    }
+}
+
+fn source(text: &str) -> Result<SourcePattern, PatternError> {
+    if text == "*" {
+        return Ok(SourcePattern::Any);
+    }
+    let error = || PatternError::Source(text.to_owned());
+    let rest = text.strip_prefix("s3://").ok_or_else(error)?;
+    let rest = rest.strip_suffix('*').unwrap_or(rest);
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() || rest.contains('*') {
+        return Err(error());
+    }
+    Ok(SourcePattern::Prefix {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
+fn table(text: &str) -> Result<TablePattern, PatternError> {
+    if text == "*" {
+        return Ok(TablePattern::Any);
+    }
+    let error = || PatternError::Table(text.to_owned());
+    match text.strip_suffix(".*") {
+        Some(namespace) => {
+            let parts: Vec<String> = namespace.split('.').map(str::to_owned).collect();
+            if parts.iter().any(|part| part.is_empty() || part.contains('*')) {
+                return Err(error());
+            }
+            Ok(TablePattern::Namespace(parts))
+        }
+        None if text.contains('*') => Err(error()),
+        None => TableName::parse(text)
+            .map(TablePattern::Table)
+            .map_err(|_| error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> ObjectUri {
+        ObjectUri::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_bucket_is_matched_whole_and_a_key_by_prefix() {
+        let list = AllowList::parse(["s3://inbox", "s3://shared/incoming/*"], []).unwrap();
+        for yes in ["s3://inbox/a", "s3://shared/incoming/x.parquet"] {
+            assert!(list.allows_source(&uri(yes)), "{yes}");
+        }
+        for no in [
+            "s3://inbox-2/a",
+            "s3://shared/other",
+            "s3://shared/incoming",
+            "s3://in/box",
+        ] {
+            assert!(!list.allows_source(&uri(no)), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_allows_its_own_tables_only() {
+        let list = AllowList::parse([], ["db.*", "other.one"]).unwrap();
+        let allows = |name| list.allows_table(&TableName::parse(name).unwrap());
+        assert!(allows("db.a") && allows("other.one"));
+        assert!(!allows("db.deep.a") && !allows("dbx.a") && !allows("other.two"));
+    }
+
+    #[test]
+    fn nothing_is_allowed_unless_said() {
+        let list = AllowList::parse([], []).unwrap();
+        assert!(!list.allows_source(&uri("s3://b/k")));
+        assert!(!list.allows_table(&TableName::parse("a.b").unwrap()));
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_named() {
+        for bad in ["inbox", "s3://", "s3://a*b/c", "http://x"] {
+            assert_eq!(
+                AllowList::parse([bad], []),
+                Err(PatternError::Source(bad.to_owned()))
+            );
+        }
+        for bad in ["db", "d*.t", ".*", "db.t*"] {
+            assert_eq!(
+                AllowList::parse([], [bad]),
+                Err(PatternError::Table(bad.to_owned()))
+            );
+        }
+    }
+}

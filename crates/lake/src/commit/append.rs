@@ -1,0 +1,195 @@
+//! One attempt to append: its files are written, its commit is a value that still has to be sent.
+
+use std::collections::HashMap;
+
+use iceberg::spec::{
+    DataFile, FormatVersion, MAIN_BRANCH, ManifestFile, ManifestListWriter, Operation, Snapshot, Summary,
+    TableMetadata,
+};
+use iceberg::table::Table;
+use iceberg::{TableRequirement, TableUpdate};
+use uuid::Uuid;
+
+use super::manifests;
+use crate::catalog::Commit;
+use crate::error::{Error, Result};
+use crate::layout::metadata_folder;
+use crate::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written, property_value};
+
+/// Key in a snapshot's summary: which program wrote it.
+const SUMMARY_WRITER: &str = "event-ingest.version";
+
+/// What to append.
+#[derive(Debug)]
+pub struct Append<'a> {
+    /// Closed data files, written at the table's current schema and spec. None: a snapshot without rows.
+    pub files: &'a [DataFile],
+    /// The ledger files that belong to them.
+    pub ledger: &'a Written,
+    /// Table properties to set in the same commit.
+    pub properties: HashMap<String, String>,
+    /// Name of the attempt. Never used twice, so that finding it in a table's ancestry proves that it landed.
+    pub snapshot_id: i64,
+    /// Milliseconds since the epoch.
+    pub now_ms: i64,
+}
+
+/// Writes manifest and manifest list for an append to `base`.
+///
+/// # Errors
+/// A table format that is not supported, or a store that did not take the files.
+pub async fn prepare(base: &Table, append: Append<'_>) -> Result<Commit> {
+    let table = base.metadata();
+    if table.format_version() == FormatVersion::V1 {
+        return Err(Error::invalid(format!(
+            "table `{}` has format version 1, which keeps no sequence numbers: upgrade it to 2",
+            base.identifier()
+        )));
+    }
+    let failed = |e: iceberg::Error| {
+        Error::unavailable(format!("cannot prepare a commit to `{}`", base.identifier())).caused_by(e)
+    };
+    let name = Uuid::new_v4();
+    let folder = metadata_folder(table);
+    let manifests = manifests::write(base, append.snapshot_id, append.files)
+        .await
+        .map_err(failed)?;
+    let list = format!("{folder}/snap-{}-1-{name}.avro", append.snapshot_id);
+    let rows = write_list(base, &append, &list, manifests)
+        .await
+        .map_err(failed)?;
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(append.snapshot_id)
+        .with_parent_snapshot_id(table.current_snapshot_id())
+        .with_sequence_number(table.next_sequence_number())
+        .with_timestamp_ms(append.now_ms.max(table.last_updated_ms()))
+        .with_manifest_list(list)
+        .with_summary(summary(table, &append))
+        .with_schema_id(table.current_schema_id());
+    let snapshot = match rows {
+        Some((first, added)) => snapshot.with_row_range(first, added).build(),
+        None => snapshot.build(),
+    };
+    Ok(Commit {
+        requirements: requirements(table),
+        updates: updates(table, snapshot, append).map_err(failed)?,
+    })
+}
+
+/// What the plan of an append rests on. `main`'s snapshot is the lock: ledger and rows were checked against it.
+fn requirements(table: &TableMetadata) -> Vec<TableRequirement> {
+    vec![
+        TableRequirement::UuidMatch { uuid: table.uuid() },
+        TableRequirement::RefSnapshotIdMatch {
+            r#ref: MAIN_BRANCH.to_owned(),
+            snapshot_id: table.current_snapshot_id(),
+        },
+        TableRequirement::CurrentSchemaIdMatch {
+            current_schema_id: table.current_schema_id(),
+        },
+        TableRequirement::LastAssignedFieldIdMatch {
+            last_assigned_field_id: table.last_column_id(),
+        },
+        TableRequirement::DefaultSpecIdMatch {
+            default_spec_id: table.default_partition_spec_id(),
+        },
+    ]
+}
+
+/// The changes as the crate itself derives them: it moves the branch and keeps its retention settings, which are
+/// the table owner's.
+fn updates(
+    table: &TableMetadata,
+    snapshot: Snapshot,
+    append: Append<'_>,
+) -> iceberg::Result<Vec<TableUpdate>> {
+    let mut properties = append.properties;
+    properties.insert(
+        PROPERTY_LEDGER.to_owned(),
+        property_value(append.snapshot_id, &append.ledger.pointer),
+    );
+    let builder = table.clone().into_builder(None);
+    Ok(builder
+        .set_branch_snapshot(snapshot, MAIN_BRANCH)?
+        .set_properties(properties)?
+        .build()?
+        .changes)
+}
+
+/// Writes the manifest list. For a table with row lineage, returns the first new row id and how many there are.
+async fn write_list(
+    base: &Table,
+    append: &Append<'_>,
+    url: &str,
+    manifests: Vec<ManifestFile>,
+) -> iceberg::Result<Option<(u64, u64)>> {
+    let table = base.metadata();
+    let output = base.file_io().new_output(url)?.writer().await?;
+    let (id, parent, sequence) = (
+        append.snapshot_id,
+        table.current_snapshot_id(),
+        table.next_sequence_number(),
+    );
+    let first_row = table.next_row_id();
+    let mut writer = match table.format_version() {
+        FormatVersion::V1 | FormatVersion::V2 => ManifestListWriter::v2(output, id, parent, sequence),
+        FormatVersion::V3 => ManifestListWriter::v3(output, id, parent, sequence, Some(first_row)),
+    };
+    writer.add_manifests(manifests.into_iter())?;
+    let next_row = writer.next_row_id();
+    writer.close().await?;
+    Ok(next_row.map(|next| (first_row, next - first_row)))
+}
+
+fn summary(table: &TableMetadata, append: &Append<'_>) -> Summary {
+    let added_files = append.files.len() as u64;
+    let added_rows: u64 = append.files.iter().map(DataFile::record_count).sum();
+    let added_bytes: u64 = append.files.iter().map(DataFile::file_size_in_bytes).sum();
+    let mut keys = HashMap::from([
+        (SUMMARY_LEDGER.to_owned(), append.ledger.pointer.clone()),
+        (SUMMARY_WRITER.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    if let Some(run) = &append.ledger.run {
+        keys.insert(SUMMARY_RUN.to_owned(), run.clone());
+    }
+    let before = table
+        .current_snapshot()
+        .map(|snapshot| &snapshot.summary().additional_properties);
+    for (what, added) in [
+        ("data-files", added_files),
+        ("records", added_rows),
+        ("files-size", added_bytes),
+    ] {
+        if added > 0 {
+            keys.insert(format!("added-{what}"), added.to_string());
+        }
+        total(&mut keys, before, &format!("total-{what}"), added);
+    }
+    for what in [
+        "total-delete-files",
+        "total-position-deletes",
+        "total-equality-deletes",
+    ] {
+        total(&mut keys, before, what, 0);
+    }
+    Summary {
+        operation: Operation::Append,
+        additional_properties: keys,
+    }
+}
+
+/// Carries a running total on. A predecessor that did not keep it leaves it unknown rather than wrong.
+fn total(
+    keys: &mut HashMap<String, String>,
+    before: Option<&HashMap<String, String>>,
+    key: &str,
+    added: u64,
+) {
+    let held = match before {
+        None => Some(0),
+        Some(summary) => summary.get(key).and_then(|value| value.parse::<u64>().ok()),
+    };
+    if let Some(held) = held {
+        keys.insert(key.to_owned(), (held + added).to_string());
+    }
+}

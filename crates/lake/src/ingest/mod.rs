@@ -1,0 +1,221 @@
+//! One request through the lake: from its objects to rows in the table, or to the reason why not.
+
+mod publish;
+mod slice;
+mod tables;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use ingest_core::{
+    FileFormat, FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject, TableName,
+};
+use tokio::sync::Semaphore;
+
+use crate::catalog::Catalog;
+use crate::claims::Claims;
+use crate::config::LakeConfig;
+use crate::error::{Error, Result};
+use crate::source::{Resolved, resolve};
+use crate::storage::Stores;
+
+use slice::Slice;
+
+/// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
+/// for an object stays bounded, and a retry finds the first slices done.
+const SLICE_OBJECTS: usize = 200;
+/// Objects asked about at the same time.
+const LOOKUPS_IN_FLIGHT: usize = 16;
+/// Name of the folder in the warehouse that holds ledgers unless told otherwise.
+const LEDGER_FOLDER: &str = "_event_ingest";
+
+/// Appends files to the tables of one catalog, each object version once.
+#[derive(Debug)]
+pub struct Lake {
+    config: LakeConfig,
+    ledger_root: String,
+    stores: Arc<Stores>,
+    catalog: Catalog,
+    claims: Arc<Claims>,
+    writers: Semaphore,
+    /// One committer a table in this process. Only allowed tables get an entry.
+    committers: Mutex<HashMap<TableName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Lake {
+    /// Opens the catalog and the stores.
+    ///
+    /// # Errors
+    /// Configuration that cannot work.
+    pub async fn open(config: LakeConfig) -> Result<Self> {
+        let stores = Arc::new(Stores::new(config.properties.clone())?);
+        let catalog = Catalog::open(&config.catalog_name, &config.properties, stores.clone()).await?;
+        Self::assemble(config, stores, catalog)
+    }
+
+    /// A lake over stores and a catalog that were opened before.
+    ///
+    /// # Errors
+    /// A ledger root that no store can reach.
+    pub fn assemble(config: LakeConfig, stores: Arc<Stores>, catalog: Catalog) -> Result<Self> {
+        let ledger_root = match &config.ledger_root {
+            Some(root) => root.trim_end_matches('/').to_owned(),
+            None => format!("{}/{LEDGER_FOLDER}", catalog.warehouse()),
+        };
+        stores.locate(&ledger_root)?;
+        let writers = Semaphore::new(config.concurrent_writes.max(1));
+        Ok(Self {
+            config,
+            ledger_root,
+            stores,
+            catalog,
+            claims: Arc::default(),
+            writers,
+            committers: Mutex::default(),
+        })
+    }
+
+    /// Whether the catalog answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ready(&self) -> Result<()> {
+        self.catalog.ready().await
+    }
+
+    /// Takes every object of a request into its table, unless it is there already. The answer is given only
+    /// when each object is visible or durably quarantined (invariant 3).
+    ///
+    /// # Errors
+    /// [`Error::retryable`] says whether the same request may succeed later. Parts of it may have been committed
+    /// by then; they will be found in the ledger.
+    pub async fn ingest(&self, request: &IngestRequest) -> Result<IngestResult> {
+        let mut tally = Tally::new(request.objects.len());
+        let admitted = self.admit(request, &mut tally)?;
+        for slice in admitted.chunks(SLICE_OBJECTS) {
+            self.ingest_slice(request, slice, &mut tally).await?;
+        }
+        Ok(tally.into_result(request))
+    }
+
+    /// The objects that may be read, with their places in the request.
+    fn admit<'a>(
+        &self,
+        request: &'a IngestRequest,
+        tally: &mut Tally,
+    ) -> Result<Vec<(usize, &'a RequestedObject)>> {
+        if !self.config.allow.allows_table(&request.table) {
+            return Err(Error::forbidden(format!(
+                "table `{}` is not among the allowed tables",
+                request.table
+            )));
+        }
+        if request.format != FileFormat::Parquet {
+            return Err(Error::invalid(format!(
+                "format `{}` is not supported yet; send parquet",
+                request.format.as_str()
+            )));
+        }
+        let mut admitted = Vec::with_capacity(request.objects.len());
+        for (place, object) in request.objects.iter().enumerate() {
+            if self.config.allow.allows_source(&object.uri) {
+                admitted.push((place, object));
+            } else {
+                let reason = "outside the allowed buckets and prefixes".to_owned();
+                tally.put(place, outcome(object, FileStatus::Forbidden, Some(reason)));
+            }
+        }
+        if admitted.is_empty() {
+            return Err(Error::forbidden(
+                "none of the files is in an allowed bucket and prefix",
+            ));
+        }
+        Ok(admitted)
+    }
+
+    async fn ingest_slice(
+        &self,
+        request: &IngestRequest,
+        objects: &[(usize, &RequestedObject)],
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let lookups: Vec<_> = objects
+            .iter()
+            .map(|(_, object)| resolve(&self.stores, &self.config.store_name, object))
+            .collect();
+        let resolved: Vec<Resolved> = stream::iter(lookups)
+            .buffered(LOOKUPS_IN_FLIGHT)
+            .try_collect()
+            .await?;
+        let mut slice = Slice::new(&self.config.store_name, objects, resolved);
+        let _claim = self.claims.acquire(&request.table, &slice.identities()).await;
+        let _writer = self
+            .writers
+            .acquire()
+            .await
+            .map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
+        self.publish(request, &mut slice).await?;
+        tally.snapshot_id = slice.snapshot_id().or(tally.snapshot_id);
+        for (place, outcome) in slice.into_outcomes() {
+            tally.put(place, outcome);
+        }
+        Ok(())
+    }
+}
+
+fn outcome(object: &RequestedObject, status: FileStatus, reason: Option<String>) -> FileOutcome {
+    FileOutcome {
+        file: object.uri.to_string(),
+        status,
+        rows: 0,
+        mode: None,
+        reason,
+    }
+}
+
+/// The answer as it grows.
+struct Tally {
+    files: Vec<Option<FileOutcome>>,
+    snapshot_id: Option<i64>,
+}
+
+impl Tally {
+    fn new(objects: usize) -> Self {
+        Self {
+            files: vec![None; objects],
+            snapshot_id: None,
+        }
+    }
+
+    fn put(&mut self, place: usize, outcome: FileOutcome) {
+        self.files[place] = Some(outcome);
+    }
+
+    fn into_result(self, request: &IngestRequest) -> IngestResult {
+        let files: Vec<FileOutcome> = self.files.into_iter().flatten().collect();
+        let count = |status| files.iter().filter(|file| file.status == status).count() as u64;
+        let mut modes: Vec<&str> = files
+            .iter()
+            .filter(|file| file.status == FileStatus::Processed)
+            .filter_map(|file| file.mode.as_deref())
+            .collect();
+        modes.dedup();
+        let mode = match modes.as_slice() {
+            [] => "none",
+            [one] => one,
+            _ => "mixed",
+        };
+        IngestResult {
+            request_id: request.request_id.clone(),
+            table: request.table.clone(),
+            rows: files.iter().map(|file| file.rows).sum(),
+            files_processed: count(FileStatus::Processed),
+            files_skipped: count(FileStatus::Skipped),
+            files_quarantined: count(FileStatus::Quarantined),
+            snapshot_id: self.snapshot_id,
+            mode: mode.to_owned(),
+            files,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Tables as a request finds them: loaded, made if that is allowed, with a ledger.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use iceberg::spec::Schema;
+use iceberg::table::Table;
+use ingest_core::TableName;
+use uuid::Uuid;
+
+use super::Lake;
+use crate::catalog::Outcome;
+use crate::commit::{self, Append};
+use crate::error::{Error, Result};
+use crate::ledger::{Head, Ledger, Located, PROPERTY_ROOT, locate};
+
+/// How often a table without a ledger is given one before we let the caller try later.
+const INIT_ATTEMPTS: usize = 5;
+/// Metadata files that tables made by us keep; without a bound a table that is committed to often leaves many GB.
+const METADATA_VERSIONS: &str = "100";
+
+/// A table and the ledger of its `main`.
+pub(super) struct View {
+    pub(super) table: Table,
+    pub(super) ledger: Ledger,
+    pub(super) pointer: String,
+    pub(super) head: Head,
+}
+
+impl Lake {
+    /// The committer of a table: at most one task of this process holds it.
+    pub(super) fn committer(&self, name: &TableName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut committers = self
+            .committers
+            .lock()
+            .expect("no code panics while it holds this lock");
+        committers.entry(name.clone()).or_default().clone()
+    }
+
+    /// The table with its ledger, begun if it has none; `None` if there is no such table.
+    pub(super) async fn view(&self, name: &TableName) -> Result<Option<View>> {
+        for _ in 0..INIT_ATTEMPTS {
+            let Some(table) = self.catalog.load(name).await? else {
+                return Ok(None);
+            };
+            let ledger = self.ledger_of(&table)?;
+            match locate(table.metadata()) {
+                Located::At(pointer) => {
+                    let head = ledger.head(&pointer).await?;
+                    return Ok(Some(View {
+                        table,
+                        ledger,
+                        pointer,
+                        head,
+                    }));
+                }
+                Located::New => self.begin_ledger(name, &table, &ledger).await?,
+                Located::Undecided(reason) => {
+                    return Err(Error::inconsistent(format!(
+                        "the ledger of `{name}` cannot be told: {reason}; see `event-ingest ledger verify`"
+                    )));
+                }
+            }
+        }
+        Err(Error::unavailable(format!(
+            "`{name}` changes too quickly to begin its ledger"
+        )))
+    }
+
+    /// Makes a table for files with this schema.
+    pub(super) async fn create_table(&self, name: &TableName, schema: Schema) -> Result<()> {
+        let properties = HashMap::from([
+            (
+                "write.metadata.delete-after-commit.enabled".to_owned(),
+                "true".to_owned(),
+            ),
+            (
+                "write.metadata.previous-versions-max".to_owned(),
+                METADATA_VERSIONS.to_owned(),
+            ),
+        ]);
+        self.catalog.create(name, schema, properties).await?;
+        tracing::info!(table = %name, "table created");
+        Ok(())
+    }
+
+    /// The first commit to a table: no rows, only the pointer. Rows follow once it was read back, so that a
+    /// catalog that drops summaries is found out before it can double anything.
+    async fn begin_ledger(&self, name: &TableName, table: &Table, ledger: &Ledger) -> Result<()> {
+        let snapshot_id = new_snapshot_id();
+        let written = ledger
+            .write(&Head::new(table.metadata().uuid()), snapshot_id, Vec::new())
+            .await?;
+        let append = Append {
+            files: &[],
+            ledger: &written,
+            properties: HashMap::from([(PROPERTY_ROOT.to_owned(), self.ledger_root.clone())]),
+            snapshot_id,
+            now_ms: Utc::now().timestamp_millis(),
+        };
+        let commit = commit::prepare(table, append).await?;
+        match self.catalog.commit(table, commit).await {
+            Outcome::Committed => {
+                let kept = self.catalog.load(name).await?.is_none_or(|now| {
+                    now.metadata().uuid() != table.metadata().uuid() || locate(now.metadata()) != Located::New
+                });
+                if !kept {
+                    return Err(Error::inconsistent(format!(
+                        "the catalog dropped the ledger pointer of `{name}`: without it rows could double, so none is written"
+                    )));
+                }
+                Ok(())
+            }
+            // Whoever was first has begun the ledger; the next look finds out.
+            Outcome::Conflict => Ok(()),
+            Outcome::Unknown(error) => {
+                tracing::warn!(table = %name, %error, "no clear answer while beginning a ledger");
+                Ok(())
+            }
+        }
+    }
+
+    fn ledger_of(&self, table: &Table) -> Result<Ledger> {
+        let metadata = table.metadata();
+        match metadata.properties().get(PROPERTY_ROOT) {
+            Some(root) if *root != self.ledger_root => Err(Error::inconsistent(format!(
+                "the ledger of `{}` is at `{root}`, this instance is configured for `{}`: give it the same ledger root",
+                table.identifier(),
+                self.ledger_root
+            ))),
+            _ => Ok(Ledger::new(
+                self.stores.clone(),
+                &self.ledger_root,
+                metadata.uuid(),
+            )),
+        }
+    }
+}
+
+/// A snapshot id that nobody has used: random and positive.
+pub(super) fn new_snapshot_id() -> i64 {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    i64::try_from((high ^ low) >> 1).expect("63 bits fit")
+}

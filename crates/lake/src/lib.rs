@@ -1,0 +1,33 @@
+//! Tables and data files: everything between an [`IngestRequest`](ingest_core::IngestRequest) and rows that are
+//! visible in an Apache Iceberg table, once.
+//!
+//! | module | what it decides or does |
+//! |---|---|
+//! | [`storage`] | one object_store client, also lent to the `iceberg` crate |
+//! | [`source`] | which version of an object is read, and reading it in bounded memory |
+//! | [`write`] | from source rows to data files of the table |
+//! | [`ledger`] | which object versions are in `main` |
+//! | [`catalog`] | loading tables, and the port by which commits leave |
+//! | [`commit`] | what a commit contains, and whether one landed |
+//! | [`quarantine`] | the record of what no retry can mend |
+//! | [`ingest`] | the flow of one request through all of these |
+
+pub mod allow;
+pub mod catalog;
+mod claims;
+pub mod commit;
+mod config;
+mod error;
+pub mod ingest;
+mod layout;
+pub mod ledger;
+pub mod options;
+pub mod quarantine;
+pub mod source;
+pub mod storage;
+pub mod write;
+
+pub use allow::AllowList;
+pub use config::LakeConfig;
+pub use error::{Error, ErrorKind, Result};
+pub use ingest::Lake;

@@ -1,0 +1,170 @@
+//! Reading one Parquet object as a stream of record batches, in bounded memory.
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::object::SourceObject;
+use super::window::WindowReader;
+use crate::error::Error;
+
+/// Rows in a batch: enough to keep the cost a batch small, few enough that wide rows stay small in memory.
+const BATCH_ROWS: usize = 8 * 1024;
+/// Batches that wait between decoder and encoder: one is encoded while the next is decoded.
+const BATCHES_AHEAD: usize = 2;
+/// Bytes of raw column data held while decoding.
+const WINDOW_BUDGET: u64 = 16 * 1024 * 1024;
+/// A footer longer than this is taken for damage. The largest seen in practice are a few MiB.
+const MAX_FOOTER: u64 = 64 * 1024 * 1024;
+/// What ends a Parquet file: the footer's length (4 bytes) and the magic (4 bytes).
+const TAIL: u64 = 8;
+
+/// Why a source could not be read to its end.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Its content is at fault: no retry can mend it. The text says what is wrong.
+    Content(String),
+    /// The object is no longer the version that was resolved.
+    Changed,
+    /// The store failed; a retry may help.
+    Store(Error),
+}
+
+/// An opened Parquet object: its footer was read and understood.
+#[derive(Debug, Clone)]
+pub struct ParquetSource {
+    object: SourceObject,
+    footer: ArrowReaderMetadata,
+}
+
+/// Record batches as they are decoded, in the file's own order.
+pub type BatchStream = mpsc::Receiver<Result<RecordBatch, ReadError>>;
+
+impl ParquetSource {
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn open(object: SourceObject) -> Result<Self, ReadError> {
+        check_tail(&object).await?;
+        let reader = WindowReader::new(object.clone(), Handle::current(), 1, WINDOW_BUDGET);
+        let footer = tokio::task::spawn_blocking(move || {
+            // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
+            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            guarded(&reader, || ArrowReaderMetadata::load(&reader, options))
+        })
+        .await
+        .map_err(|e| ReadError::Store(Error::unavailable("reading a footer was cut short").caused_by(e)))??;
+        Ok(Self { object, footer })
+    }
+
+    /// The object that is read.
+    pub fn object(&self) -> &SourceObject {
+        &self.object
+    }
+
+    /// The file's columns.
+    pub fn schema(&self) -> &SchemaRef {
+        self.footer.schema()
+    }
+
+    /// The number of rows that the footer claims.
+    pub fn rows(&self) -> u64 {
+        u64::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Decodes the file on a thread of its own. The stream ends after the last batch or the first error.
+    pub fn batches(&self) -> BatchStream {
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let columns = self.footer.parquet_schema().num_columns();
+        let reader = WindowReader::new(self.object.clone(), Handle::current(), columns, WINDOW_BUDGET);
+        let source = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = guarded(&reader, || source.decode(reader.clone(), &sender));
+            if let Err(error) = result {
+                // A receiver that is gone no longer wants to know.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        receiver
+    }
+
+    fn decode(
+        &self,
+        reader: WindowReader,
+        sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
+    ) -> Result<(), ParquetError> {
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.footer.clone())
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        let mut rows = 0;
+        for batch in batches {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            if sender.blocking_send(Ok(batch)).is_err() {
+                return Ok(());
+            }
+        }
+        if rows == self.rows() {
+            return Ok(());
+        }
+        Err(ParquetError::General(format!(
+            "the footer promises {} rows, the pages hold {rows}",
+            self.rows()
+        )))
+    }
+}
+
+/// Runs decoder code over untrusted bytes: a panic there is the file's fault, and an error is the store's
+/// fault if the store failed.
+fn guarded<T>(
+    reader: &WindowReader,
+    decode: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, ReadError> {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    match (result, reader.failure()) {
+        (Ok(Ok(value)), _) => Ok(value),
+        (_, Some(failure)) => Err(store_failure(failure)),
+        (Ok(Err(error)), None) => Err(ReadError::Content(format!("not readable as Parquet: {error}"))),
+        (Err(_), None) => Err(ReadError::Content(
+            "not readable as Parquet: the decoder gave up on its data".to_owned(),
+        )),
+    }
+}
+
+fn store_failure(error: object_store::Error) -> ReadError {
+    match error {
+        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => ReadError::Changed,
+        other => ReadError::Store(Error::unavailable("cannot read a source object").caused_by(other)),
+    }
+}
+
+/// Refuses what is no Parquet file before the decoder is asked, with a reason that a person understands.
+async fn check_tail(object: &SourceObject) -> Result<(), ReadError> {
+    let content = |reason: String| Err(ReadError::Content(reason));
+    if object.size < TAIL + 4 {
+        return content(format!("not a Parquet file: {} bytes are too few", object.size));
+    }
+    let tail = object
+        .read(object.size - TAIL..object.size)
+        .await
+        .map_err(store_failure)?;
+    match &tail[4..] {
+        b"PAR1" => {}
+        b"PARE" => return content("the file is encrypted; encrypted Parquet is not supported".to_owned()),
+        _ => return content("not a Parquet file, or a truncated one: it does not end in PAR1".to_owned()),
+    }
+    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if footer > MAX_FOOTER.min(object.size - TAIL) {
+        return content(format!(
+            "damaged: a footer of {footer} bytes in a file of {} bytes",
+            object.size
+        ));
+    }
+    Ok(())
+}

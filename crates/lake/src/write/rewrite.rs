@@ -1,0 +1,104 @@
+//! Mode `rewrite`: decode, align to the table's columns, encode. Memory is a row group of output and a few
+//! batches, whatever the input looks like.
+
+use std::sync::Arc;
+
+use iceberg::arrow::schema_to_arrow_schema;
+use iceberg::spec::{DataFile, TableMetadata};
+use tokio::runtime::Handle;
+
+use super::align::align;
+use super::data_file::DataFileWriter;
+use crate::error::{Error, Result};
+use crate::source::{ParquetSource, ReadError};
+use crate::storage::Stores;
+
+/// Data files, and which of them hold which source's rows.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The files, closed and described, part of no snapshot yet.
+    pub files: Vec<DataFile>,
+    /// For each source, in order, what became of it.
+    pub sources: Vec<Placed>,
+}
+
+/// Where the rows of one source are.
+#[derive(Debug, Default, Clone)]
+pub struct Placed {
+    /// Rows written.
+    pub rows: u64,
+    /// URLs of the data files that hold them; none for a source without rows.
+    pub files: Vec<String>,
+}
+
+/// Why nothing was written. Files that were begun are gone again.
+#[derive(Debug)]
+pub enum RewriteError {
+    /// The source at this index is at fault; the others were not looked at to the end.
+    Source(usize, ReadError),
+    /// The table's side failed.
+    Sink(Error),
+}
+
+/// Writes the rows of `sources`, one after the other, into new data files of `table`, at its current schema.
+/// Each source must have passed [`super::check`] against that schema.
+///
+/// # Errors
+/// See [`RewriteError`].
+pub async fn rewrite(
+    stores: Arc<Stores>,
+    table: Arc<TableMetadata>,
+    sources: Vec<ParquetSource>,
+) -> Result<Rewritten, RewriteError> {
+    let runtime = Handle::current();
+    // Encoding keeps a core busy for long stretches: it has a thread of its own beside the decoder's.
+    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, table, sources)))
+        .await
+        .map_err(|e| {
+            RewriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e))
+        })?
+}
+
+async fn encode(
+    stores: Arc<Stores>,
+    table: Arc<TableMetadata>,
+    sources: Vec<ParquetSource>,
+) -> Result<Rewritten, RewriteError> {
+    let schema = schema_to_arrow_schema(table.current_schema()).map_err(|e| {
+        RewriteError::Sink(Error::invalid("the table has a column type that cannot be written").caused_by(e))
+    })?;
+    let schema = Arc::new(schema);
+    let mut writer = DataFileWriter::new(stores, table, schema.clone());
+    let mut placed = Vec::with_capacity(sources.len());
+    for (index, source) in sources.iter().enumerate() {
+        let mut place = Placed::default();
+        let mut batches = source.batches();
+        while let Some(batch) = batches.recv().await {
+            let step = match batch {
+                Ok(batch) => match align(&batch, &schema) {
+                    Ok(aligned) => writer.write(&aligned).await.map_err(RewriteError::Sink),
+                    Err(reason) => Err(RewriteError::Source(index, ReadError::Content(reason))),
+                },
+                Err(error) => Err(RewriteError::Source(index, error)),
+            };
+            match step {
+                Ok(file) => {
+                    if place.files.last() != Some(&file) {
+                        place.files.push(file);
+                    }
+                }
+                Err(error) => {
+                    writer.abandon().await;
+                    return Err(error);
+                }
+            }
+        }
+        place.rows = source.rows();
+        placed.push(place);
+    }
+    let files = writer.finish().await.map_err(RewriteError::Sink)?;
+    Ok(Rewritten {
+        files,
+        sources: placed,
+    })
+}

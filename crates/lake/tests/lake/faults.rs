@@ -1,0 +1,155 @@
+//! Invariants 9 and 10: a bad file harms only itself, and nothing outside the allow-list is touched.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, StringArray};
+use ingest_core::{FileStatus, ObjectUri};
+use lake::ErrorKind;
+
+use crate::fixture::{Fixture, file, parquet, request};
+
+#[tokio::test]
+async fn bad_files_are_set_aside_with_a_reason_and_the_rest_is_committed() {
+    let fixture = Fixture::new().await;
+    fixture.put("good-1", file(0..5)).await;
+    fixture.ingest(&["good-1"]).await;
+
+    let whole = file(100..5_000);
+    let mut damaged = whole.to_vec();
+    // The first page header: the footer stays good, so it shows only while rows are decoded.
+    damaged[4..30].fill(0xFF);
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    fixture.put("good-2", file(5..9)).await;
+    fixture.put("empty", "").await;
+    fixture
+        .put("text", "id,name\n1,x\n this is no parquet file")
+        .await;
+    fixture.put("cut", whole.slice(0..whole.len() - 20)).await;
+    fixture.put("damaged", damaged).await;
+    fixture
+        .put("other-type", parquet(vec![("id", text.clone())]))
+        .await;
+    fixture
+        .put("more-columns", parquet(vec![("id", number), ("surprise", text)]))
+        .await;
+
+    let keys = [
+        "empty",
+        "text",
+        "cut",
+        "damaged",
+        "other-type",
+        "more-columns",
+        "missing",
+        "good-2",
+    ];
+    let result = fixture.ingest(&keys).await;
+    let expected = [
+        "few",
+        "PAR1",
+        "PAR1",
+        "Parquet",
+        "`id`",
+        "`surprise`",
+        "no such object",
+    ];
+    for (file, expected) in result.files.iter().zip(expected) {
+        let reason = file.reason.as_deref().unwrap_or_default();
+        assert_eq!(file.status, FileStatus::Quarantined, "{}: {reason}", file.file);
+        assert!(reason.contains(expected), "{}: {reason}", file.file);
+    }
+    assert_eq!(
+        (result.files_quarantined, result.files_processed, result.rows),
+        (7, 1, 4)
+    );
+    assert_eq!(fixture.ids().await, (0..9).collect::<Vec<_>>());
+    assert_eq!(quarantine_records(&fixture), 7);
+}
+
+#[tokio::test]
+async fn a_request_of_bad_files_alone_makes_no_table_and_is_answered() {
+    let fixture = Fixture::new().await;
+    fixture.put("text", "this is no parquet file").await;
+    let result = fixture.ingest(&["text", "missing"]).await;
+    assert_eq!(
+        (result.files_quarantined, result.snapshot_id, result.mode.as_str()),
+        (2, None, "none")
+    );
+    assert!(!fixture.folder().join("warehouse/db").exists());
+    assert_eq!(quarantine_records(&fixture), 2);
+}
+
+#[tokio::test]
+async fn a_missing_object_that_comes_later_is_ingested() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..1)).await;
+    assert_eq!(fixture.ingest(&["a", "late"]).await.files_quarantined, 1);
+    fixture.put("late", file(1..2)).await;
+    assert_eq!(fixture.ingest(&["late"]).await.files_processed, 1);
+    assert_eq!(fixture.ids().await, vec![0, 1]);
+}
+
+#[tokio::test]
+async fn odd_keys_are_data_and_unaddressable_ones_are_set_aside() {
+    let fixture = Fixture::new().await;
+    let odd = ["a b", "a+b", "a%2Fb", "a#b", "a?b=c", "ü/é", "x", "x/y"];
+    for (n, key) in (0i64..).zip(odd) {
+        fixture.put(key, file(n..n + 1)).await;
+    }
+    assert_eq!(fixture.ingest(&odd).await.files_processed, 8);
+    let result = fixture.ingest(&["/lead", "a//b", "../up", "a/./b"]).await;
+    assert_eq!(result.files_quarantined, 4, "{:?}", result.files);
+    assert_eq!(fixture.ids().await, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_is_never_read() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..1)).await;
+    let mut mixed = request(&["a"]);
+    let mut foreign = mixed.objects[0].clone();
+    foreign.uri = ObjectUri::new("secrets", "a").unwrap();
+    mixed.objects.push(foreign.clone());
+    let result = fixture.lake.ingest(&mixed).await.unwrap();
+    assert_eq!(
+        (result.files_processed, result.files[1].status),
+        (1, FileStatus::Forbidden)
+    );
+
+    let mut only = request(&["a"]);
+    only.objects = vec![foreign];
+    assert_eq!(
+        fixture.lake.ingest(&only).await.unwrap_err().kind(),
+        ErrorKind::Forbidden
+    );
+
+    let mut table = request(&["a"]);
+    table.table = ingest_core::TableName::parse("other.events").unwrap();
+    assert_eq!(
+        fixture.lake.ingest(&table).await.unwrap_err().kind(),
+        ErrorKind::Forbidden
+    );
+}
+
+#[tokio::test]
+async fn a_lost_ledger_stops_the_table_instead_of_doubling_rows() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..1)).await;
+    fixture.ingest(&["a"]).await;
+    std::fs::remove_dir_all(fixture.folder().join("warehouse/_event_ingest")).unwrap();
+    let error = fixture.lake.ingest(&request(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
+    assert!(error.to_string().contains("ledger verify"), "{error}");
+    assert_eq!(fixture.ids().await, vec![0]);
+}
+
+fn quarantine_records(fixture: &Fixture) -> usize {
+    let ledgers = std::fs::read_dir(fixture.folder().join("warehouse/_event_ingest")).unwrap();
+    let folders = ledgers
+        .map(|table| table.unwrap().path().join("quarantine"))
+        .filter(|folder| folder.exists());
+    folders
+        .map(|folder| std::fs::read_dir(folder).unwrap().count())
+        .sum()
+}
