@@ -25,7 +25,12 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
     } else {
         AmazonS3Builder::from_env()
     };
-    builder = builder.with_bucket_name(bucket);
+    // First: it replaces all client options, and `with_allow_http` below is one of them.
+    builder = builder.with_bucket_name(bucket).with_client_options(
+        ClientOptions::new()
+            .with_timeout(REQUEST_TIMEOUT)
+            .with_connect_timeout(CONNECT_TIMEOUT),
+    );
     if let (Some(id), Some(secret)) = (get("s3.access-key-id"), get("s3.secret-access-key")) {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
     } else if static_keys {
@@ -53,11 +58,6 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
     }
     builder
         .with_virtual_hosted_style_request(!path_style)
-        .with_client_options(
-            ClientOptions::new()
-                .with_timeout(REQUEST_TIMEOUT)
-                .with_connect_timeout(CONNECT_TIMEOUT),
-        )
         .with_retry(RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: MAX_RETRIES,

@@ -10,9 +10,8 @@ use arrow_array::{
 use futures::TryStreamExt;
 use iceberg::expr::Reference;
 use iceberg::spec::Datum;
-use ingest_core::TableName;
 
-use crate::fixture::{Fixture, TABLE, parquet};
+use crate::fixture::{Fixture, parquet};
 
 #[tokio::test]
 async fn a_table_is_made_for_a_file_and_holds_its_values() {

@@ -1,0 +1,61 @@
+# Every target sets up what it needs by itself; `make help` lists them.
+# Build artefacts and tools live in $EVENT_INGEST_CACHE (~/.cache/event-ingest), shared by all clones.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export EVENT_INGEST_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/event-ingest
+export CARGO_TARGET_DIR ?= $(EVENT_INGEST_CACHE)/target
+
+# With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
+BUILD := cargo build --workspace --bins --test system --locked
+
+.PHONY: help setup build lint deny test test-fast demo up kafka fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install all that any target needs
+	@scripts/setup.sh build python kafka lint
+
+build: ## build the programs
+	@scripts/setup.sh build
+	$(BUILD)
+	@echo "the programs are in $(CARGO_TARGET_DIR)/debug"
+
+lint: ## check format, lints, licences and banned crates
+	@scripts/setup.sh build lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@scripts/deny.sh licenses bans sources
+
+deny: ## lint's check of the dependencies, and known vulnerabilities (needs the network)
+	@scripts/setup.sh build lint
+	@scripts/deny.sh licenses bans sources advisories
+
+test: ## run all tests, also those of the whole system against a real Kafka
+	@scripts/setup.sh build python kafka
+	$(BUILD)
+	cargo test --workspace --locked
+
+test-fast: ## run the tests that need Rust and a C compiler alone
+	@scripts/setup.sh build
+	cargo test --workspace --exclude system-tests --locked
+
+demo: build ## see real Parquet files go from a bucket into an Iceberg table (KEEP=1 keeps them)
+	@scripts/demo.sh
+
+up: build ## the demo, and it stays until Ctrl-C
+	@scripts/demo.sh --stay
+
+kafka: ## a Kafka broker on 127.0.0.1:9092 with the topics, until Ctrl-C
+	@scripts/setup.sh kafka
+	@scripts/kafka.sh run --topics s3-events,light-ingest,heavy-ingest,ingest-dlq
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+clean: ## delete the build artefacts (the installed tools stay)
+	cargo clean

@@ -1,0 +1,270 @@
+//! Settings: flags over environment over defaults.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use ingest_core::{RequestDefaults, TableName};
+use lake::{AllowList, LakeConfig};
+use service_kit::config::{Property, byte_size, duration, key_value, key_values};
+use service_kit::intake::http::HttpLimits;
+use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
+use service_kit::logging::LoggingArgs;
+
+/// Environment variables that begin with this are properties of the catalog.
+const CATALOG_PREFIX: &str = "ICEBERG_CATALOG__";
+
+/// Where requests come from.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// POST / at the listen address.
+    Http,
+    /// A Kafka topic.
+    Kafka,
+    /// Both.
+    Both,
+}
+
+/// Appends files to Apache Iceberg tables on request: CloudEvents over HTTP, or from Kafka
+#[derive(Parser, Debug, Clone)]
+#[command(name = "light-worker", version)]
+pub struct Args {
+    /// Address for requests, /livez, /readyz and /metrics
+    #[arg(
+        long,
+        env = "LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "IP:PORT"
+    )]
+    pub listen: SocketAddr,
+    /// Port on all interfaces; goes over the listen address. Knative sets it
+    #[arg(long, env = "PORT")]
+    pub port: Option<u16>,
+    /// Where requests come from
+    #[arg(long, env = "REQUEST_SOURCE", default_value = "http")]
+    pub source: Source,
+
+    /// Kafka topic of the requests
+    #[arg(long, env = "LIGHT_TOPIC", default_value = "light-ingest")]
+    pub topic: String,
+    /// Kafka consumer group
+    #[arg(long, env = "LIGHT_GROUP", default_value = "light-worker")]
+    pub group: String,
+    /// Kafka topic for the answers to requests that came from Kafka; none if not given
+    #[arg(long, env = "RESULTS_TOPIC")]
+    pub results_topic: Option<String>,
+    /// Kafka topic for records that cannot be handled
+    #[arg(long, env = "DEAD_LETTER_TOPIC", default_value = "ingest-dlq")]
+    pub dead_letter_topic: String,
+    /// Shortest delay before a Kafka record is tried again
+    #[arg(long, env = "RETRY_DELAY_MIN", default_value = "200ms", value_parser = duration)]
+    pub retry_delay_min: Duration,
+    /// Longest delay before a Kafka record is tried again
+    #[arg(long, env = "RETRY_DELAY_MAX", default_value = "30s", value_parser = duration)]
+    pub retry_delay_max: Duration,
+    /// librdkafka's own properties.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+
+    /// Iceberg catalog or storage property as key=value; repeatable. Goes over ICEBERG_CATALOG__<KEY> (ICEBERG_CATALOG__S3__ENDPOINT is s3.endpoint)
+    #[arg(long = "catalog", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub catalog: Vec<(String, String)>,
+    /// Name of the catalog
+    #[arg(long, env = "CATALOG_NAME", default_value = "my_catalog")]
+    pub catalog_name: String,
+    /// Table of requests that name none
+    #[arg(long, env = "DEFAULT_TABLE", default_value = "db.my_table")]
+    pub default_table: TableName,
+    /// Make a table that is missing, with the schema of the first file that arrives for it
+    #[arg(long, env = "CREATE_TABLES")]
+    pub create_tables: bool,
+    /// What may be read: s3://bucket, s3://bucket/prefix or *; repeatable, or separated by commas
+    #[arg(
+        long = "allow-source",
+        env = "ALLOW_SOURCES",
+        value_delimiter = ',',
+        default_value = "s3://events-inbox"
+    )]
+    pub allow_source: Vec<String>,
+    /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas
+    #[arg(
+        long = "allow-table",
+        env = "ALLOW_TABLES",
+        value_delimiter = ',',
+        default_value = "db.*"
+    )]
+    pub allow_table: Vec<String>,
+    /// Name of the object store that requests speak of; part of every object's identity, so never change it
+    #[arg(long, env = "STORE_NAME", default_value = "s3")]
+    pub store_name: String,
+    /// Location of the ledgers [default: <warehouse>/_event_ingest]
+    #[arg(long, env = "LEDGER_ROOT")]
+    pub ledger_root: Option<String>,
+
+    /// Requests that write data files at once; each takes about 100 MiB of memory
+    #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
+    pub concurrent_writes: usize,
+    /// Requests worked on at once, for each source
+    #[arg(long, env = "REQUEST_CONCURRENCY", default_value = "16", value_parser = positive)]
+    pub concurrency: usize,
+    /// HTTP requests that may wait for their turn; more are answered 429
+    #[arg(long, env = "REQUEST_QUEUE", default_value = "64")]
+    pub queue: usize,
+    /// Largest body of an HTTP request, in bytes or with a unit
+    #[arg(long, env = "BODY_LIMIT", default_value = "4MiB", value_parser = byte_size)]
+    pub body_limit: u64,
+    /// How long the body of an HTTP request may take to arrive
+    #[arg(long, env = "BODY_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub body_timeout: Duration,
+    /// After how long an HTTP request is answered 503, while its work goes on
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "280s", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// How long /readyz waits for the catalog and Kafka
+    #[arg(long, env = "READY_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub ready_timeout: Duration,
+    /// How long requests in flight may take to finish at shutdown
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "25s", value_parser = duration)]
+    pub shutdown_timeout: Duration,
+
+    /// Logs.
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+    /// Show every effective setting and where it came from, secrets masked, and exit
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// The settings as the service uses them.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address of everything over HTTP.
+    pub listen: SocketAddr,
+    /// Bounds of the HTTP intake, if it is wanted.
+    pub http: Option<HttpLimits>,
+    /// What to consume, and how to reach the brokers, if Kafka is wanted.
+    pub kafka: Option<(KafkaIntakeConfig, ClientProperties)>,
+    /// Catalog, storage and what is allowed.
+    pub lake: LakeConfig,
+    /// What requests may leave out.
+    pub defaults: RequestDefaults,
+    /// Bound of a readiness check.
+    pub ready_timeout: Duration,
+    /// Bound of the shutdown.
+    pub shutdown_timeout: Duration,
+    /// Passed-through properties, for `--print-config`.
+    pub properties: Vec<(String, Property)>,
+    /// Variables that look like Kafka properties, and are none.
+    pub ignored_variables: Vec<String>,
+}
+
+/// A setting that cannot be used as it is. No retry helps.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A Kafka property.
+    #[error(transparent)]
+    Kafka(#[from] PropertyError),
+    /// `--allow-source` or `--allow-table`.
+    #[error("--allow-source (ALLOW_SOURCES), --allow-table (ALLOW_TABLES): {0}")]
+    Allow(#[from] lake::allow::PatternError),
+    /// The delays contradict one another.
+    #[error(
+        "--retry-delay-min (RETRY_DELAY_MIN): expected at most --retry-delay-max {longest:?}, was given {first:?}"
+    )]
+    RetryDelays {
+        /// The shortest delay.
+        first: Duration,
+        /// The longest.
+        longest: Duration,
+    },
+}
+
+impl Args {
+    /// The settings, together with what the environment passes through to librdkafka and to the catalog.
+    pub fn config(&self, vars: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+        let catalog = key_values(CATALOG_PREFIX, vars.clone(), &self.catalog);
+        let kafka = ClientProperties::new(vars.clone(), &self.kafka.properties)?;
+        if self.retry_delay_min > self.retry_delay_max {
+            return Err(ConfigError::RetryDelays {
+                first: self.retry_delay_min,
+                longest: self.retry_delay_max,
+            });
+        }
+        let allow = AllowList::parse(
+            self.allow_source.iter().map(String::as_str),
+            self.allow_table.iter().map(String::as_str),
+        )?;
+        let named = |(name, property): (&String, &Property)| (format!("catalog.{name}"), property.clone());
+        let mut properties: Vec<_> = catalog.iter().map(named).collect();
+        let intake = if self.source == Source::Http {
+            None
+        } else {
+            // A missing broker is an error now, not when the consumer starts.
+            kafka.consumer(&self.group)?;
+            properties.extend(kafka.listing());
+            Some((self.kafka_intake(), kafka.clone()))
+        };
+        Ok(Config {
+            listen: self
+                .port
+                .map_or(self.listen, |port| (Ipv4Addr::UNSPECIFIED, port).into()),
+            http: (self.source != Source::Kafka).then(|| self.http_limits()),
+            ignored_variables: if intake.is_some() {
+                kafka.ignored().to_vec()
+            } else {
+                Vec::new()
+            },
+            kafka: intake,
+            lake: LakeConfig {
+                catalog_name: self.catalog_name.clone(),
+                properties: catalog
+                    .into_iter()
+                    .map(|(name, property)| (name, property.value))
+                    .collect(),
+                store_name: self.store_name.clone(),
+                ledger_root: self.ledger_root.clone(),
+                create_tables: self.create_tables,
+                allow,
+                concurrent_writes: self.concurrent_writes,
+            },
+            defaults: RequestDefaults {
+                table: self.default_table.clone(),
+            },
+            ready_timeout: self.ready_timeout,
+            shutdown_timeout: self.shutdown_timeout,
+            properties,
+        })
+    }
+
+    fn http_limits(&self) -> HttpLimits {
+        HttpLimits {
+            body: usize::try_from(self.body_limit).unwrap_or(usize::MAX),
+            body_timeout: self.body_timeout,
+            request_timeout: self.request_timeout,
+            concurrency: self.concurrency,
+            queue: self.queue,
+        }
+    }
+
+    fn kafka_intake(&self) -> KafkaIntakeConfig {
+        KafkaIntakeConfig {
+            topic: self.topic.clone(),
+            group: self.group.clone(),
+            results_topic: self.results_topic.clone(),
+            dead_letter_topic: self.dead_letter_topic.clone(),
+            concurrency: self.concurrency,
+            backoff: BackoffLimits {
+                first: self.retry_delay_min,
+                longest: self.retry_delay_max,
+            },
+            drain: self.shutdown_timeout,
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("expected a whole number from 1, was given {text:?}")),
+        Ok(number) => Ok(number),
+    }
+}

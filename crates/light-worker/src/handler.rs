@@ -1,0 +1,148 @@
+//! One request: read it, ingest it, answer. Says what happened in one log line.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::Utc;
+use cloudevents::{Event, EventBuilder, EventBuilderV10};
+use ingest_core::event::{JSON, TYPE_COMPLETED};
+use ingest_core::{IngestRequest, IngestResult, RequestDefaults};
+use lake::ErrorKind;
+use service_kit::intake::{Handler, Incoming, RejectStatus, Reply, RetryStatus};
+
+use crate::{Ingest, WorkerMetrics};
+
+/// `source` of the results.
+pub const SOURCE: &str = "/event-ingest/light-worker";
+
+/// How long a sender should wait when a person has to mend something first.
+const WAIT_FOR_A_PERSON: Duration = Duration::from_secs(30);
+
+/// Handles requests by [`Ingest`].
+pub struct IngestHandler<I> {
+    ingest: I,
+    defaults: RequestDefaults,
+    metrics: WorkerMetrics,
+}
+
+impl<I: Ingest> IngestHandler<I> {
+    /// `defaults` stand in for what a request leaves out.
+    pub fn new(ingest: I, defaults: RequestDefaults, metrics: WorkerMetrics) -> Self {
+        Self {
+            ingest,
+            defaults,
+            metrics,
+        }
+    }
+
+    /// Whether requests can be worked on now; an error says why not.
+    pub async fn ready(&self) -> Result<(), String> {
+        self.ingest.ready().await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl<I: Ingest> Handler for IngestHandler<I> {
+    async fn handle(&self, event: Incoming) -> Reply {
+        let request = match IngestRequest::from_json(&event.body, &self.defaults, Utc::now()) {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::warn!(event_id = event.id, %error, "not a request");
+                return Reply::Reject {
+                    status: RejectStatus::Invalid,
+                    reason: error.to_string(),
+                };
+            }
+        };
+        let started = Instant::now();
+        let outcome = self.ingest.ingest(&request).await;
+        let elapsed = started.elapsed();
+        self.metrics.attempted(elapsed.as_secs_f64());
+        let milliseconds = elapsed.as_millis() as u64;
+        let (files, bytes) = (request.file_count(), request.total_bytes());
+        match outcome {
+            Ok(result) => {
+                self.metrics.ingested(&request, &result, Utc::now());
+                tracing::info!(
+                    request_id = request.request_id,
+                    table = %request.table,
+                    files,
+                    bytes,
+                    rows = result.rows,
+                    milliseconds,
+                    snapshot = result.snapshot_id,
+                    mode = result.mode,
+                    processed = result.files_processed,
+                    skipped = result.files_skipped,
+                    quarantined = result.files_quarantined,
+                    "ingested"
+                );
+                completed(&result, event.traceparent)
+            }
+            Err(error) => {
+                self.metrics.failed(error.kind());
+                tracing::warn!(
+                    request_id = request.request_id,
+                    table = %request.table,
+                    files,
+                    bytes,
+                    milliseconds,
+                    %error,
+                    "not ingested"
+                );
+                refused(&error)
+            }
+        }
+    }
+}
+
+/// The one place where the lake's errors become replies.
+fn refused(error: &lake::Error) -> Reply {
+    let reason = error.to_string();
+    match error.kind() {
+        ErrorKind::Invalid => Reply::Reject {
+            status: RejectStatus::Invalid,
+            reason,
+        },
+        ErrorKind::Forbidden => Reply::Reject {
+            status: RejectStatus::Forbidden,
+            reason,
+        },
+        ErrorKind::Busy => Reply::Retry {
+            status: RetryStatus::Busy,
+            reason,
+            after: None,
+        },
+        ErrorKind::Unavailable => Reply::Retry {
+            status: RetryStatus::Unavailable,
+            reason,
+            after: None,
+        },
+        // The request is right, and will be ingested once this is mended: it must not end as a dead letter.
+        ErrorKind::Config | ErrorKind::Inconsistent => Reply::Retry {
+            status: RetryStatus::Unavailable,
+            reason,
+            after: Some(WAIT_FOR_A_PERSON),
+        },
+    }
+}
+
+fn completed(result: &IngestResult, traceparent: Option<String>) -> Reply {
+    let table = result.table.to_string();
+    let body = serde_json::to_value(result).expect("a result is made of strings, numbers and lists");
+    let mut event: Event = EventBuilderV10::new()
+        // Not the request's id: a repeated request has an answer of its own, which may differ.
+        .id(uuid::Uuid::now_v7().to_string())
+        .ty(TYPE_COMPLETED)
+        .source(SOURCE)
+        .subject(&table)
+        .time(Utc::now())
+        .extension("partitionkey", table.as_str())
+        .data(JSON, body)
+        .build()
+        .expect("all required attributes are given");
+    if let Some(traceparent) = traceparent {
+        event.set_extension("traceparent", traceparent);
+    }
+    Reply::Done(Box::new(event))
+}

@@ -1,0 +1,26 @@
+//! The one thing that this service needs of the lake, as a trait: so that the service can be tested without tables.
+
+use async_trait::async_trait;
+use ingest_core::{IngestRequest, IngestResult};
+use lake::Lake;
+
+/// Brings the rows of requests into tables.
+#[async_trait]
+pub trait Ingest: Send + Sync + 'static {
+    /// Success only when every object of the request is visible in the table or durably set aside (invariant 3).
+    async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult>;
+
+    /// Whether the catalog answers.
+    async fn ready(&self) -> lake::Result<()>;
+}
+
+#[async_trait]
+impl Ingest for Lake {
+    async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult> {
+        Lake::ingest(self, request).await
+    }
+
+    async fn ready(&self) -> lake::Result<()> {
+        Lake::ready(self).await
+    }
+}

@@ -1,0 +1,16 @@
+//! The light worker: takes requests as CloudEvents, over HTTP and straight from Kafka, brings their rows into tables
+//! through [`lake`], and answers with what became of every file.
+
+#![warn(missing_docs)]
+
+mod config;
+mod handler;
+mod ingest;
+mod metrics;
+mod run;
+
+pub use config::{Args, Config, ConfigError, Source};
+pub use handler::{IngestHandler, SOURCE};
+pub use ingest::Ingest;
+pub use metrics::{BYTES, DURATION, FAILURES, FILES, LATENCY, ROWS, WorkerMetrics};
+pub use run::{RunError, run, run_on};

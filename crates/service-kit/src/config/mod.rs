@@ -1,0 +1,9 @@
+//! Helpers over clap: value parsers, passed-through properties, and the listing behind `--print-config`.
+
+mod parse;
+mod print;
+mod properties;
+
+pub use parse::{byte_size, duration, key_value};
+pub use print::print_config;
+pub use properties::{Origin, Property, is_secret, key_values, mask};

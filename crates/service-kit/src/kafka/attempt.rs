@@ -1,0 +1,174 @@
+//! One record from its first attempt to its end: handled, or dead and buried with its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::{Backoff, BackoffLimits};
+use super::dead_letter::{OMITTED_HEADER, dead_letter_headers};
+use super::headers::{cloud_event_headers, read_record};
+use super::offsets::Ticket;
+use super::ownership::Taken;
+use crate::intake::{Handler, IntakeMetrics, Reply, run};
+
+/// The label of this intake in metrics.
+const INTAKE: &str = "kafka";
+
+/// Where answers and dead letters go.
+pub(crate) struct Outputs {
+    pub producer: FutureProducer,
+    pub results_topic: Option<String>,
+    pub dead_letter_topic: String,
+}
+
+/// What every record's task shares.
+pub(crate) struct Attempts {
+    pub handler: Arc<dyn Handler>,
+    pub outputs: Outputs,
+    pub backoff: BackoffLimits,
+    pub metrics: IntakeMetrics,
+}
+
+/// A record to produce, kept whole, so that it can be tried again.
+struct Outgoing<'a> {
+    topic: &'a str,
+    key: Option<Vec<u8>>,
+    headers: OwnedHeaders,
+    payload: Option<Bytes>,
+}
+
+impl Attempts {
+    /// Works on a record until it is settled. `None` if it was given up: its partition is no longer ours, or we stop.
+    pub async fn until_settled(self: Arc<Self>, record: OwnedMessage, taken: Taken) -> Option<Ticket> {
+        let _in_flight = self.metrics.in_flight(INTAKE);
+        let payload = Bytes::copy_from_slice(record.payload().unwrap_or_default());
+        let event = read_record(record.headers(), payload).map_err(Reply::from);
+        let mut backoff = Backoff::new(self.backoff);
+        let outgoing = loop {
+            let reply = match &event {
+                Ok(event) => run(&self.handler, event.clone(), ()).await,
+                Err(refused) => refused.clone(),
+            };
+            self.metrics.answered(INTAKE, &reply);
+            match reply {
+                Reply::Done(event) => break self.outputs.result(*event, &record),
+                Reply::Reject { reason, .. } => {
+                    let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+                    tracing::error!(
+                        reason,
+                        topic,
+                        partition,
+                        offset,
+                        "record goes to the dead letters"
+                    );
+                    break Some(self.outputs.dead_letter(&record, &reason));
+                }
+                Reply::Retry { reason, after, .. } => {
+                    self.again("handle", &reason, after, &mut backoff, &taken.given_up)
+                        .await?;
+                }
+            }
+        };
+        if let Some(outgoing) = outgoing {
+            self.until_acknowledged(outgoing, &taken.given_up).await?;
+        }
+        Some(taken.ticket)
+    }
+
+    async fn until_acknowledged(
+        &self,
+        mut outgoing: Outgoing<'_>,
+        given_up: &CancellationToken,
+    ) -> Option<()> {
+        let mut backoff = Backoff::new(self.backoff);
+        loop {
+            match self.outputs.send(&outgoing).await {
+                Ok(()) => return Some(()),
+                Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))
+                    if outgoing.payload.is_some() =>
+                {
+                    outgoing = outgoing.without_payload();
+                }
+                Err(error) => {
+                    let reason = format!("topic {}: {error}", outgoing.topic);
+                    self.again("produce", &reason, None, &mut backoff, given_up)
+                        .await?;
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt. `None` if there is to be none.
+    async fn again(
+        &self,
+        stage: &str,
+        reason: &str,
+        after: Option<Duration>,
+        backoff: &mut Backoff,
+        given_up: &CancellationToken,
+    ) -> Option<()> {
+        let delay = backoff.next(after, &mut rand::rng());
+        self.metrics.kafka_retries.with_label_values(&[stage]).inc();
+        tracing::warn!(
+            stage,
+            reason,
+            attempt = backoff.attempts(),
+            ?delay,
+            "record will be tried again"
+        );
+        given_up.run_until_cancelled(tokio::time::sleep(delay)).await
+    }
+}
+
+impl Outputs {
+    fn result(&self, event: cloudevents::Event, record: &OwnedMessage) -> Option<Outgoing<'_>> {
+        let topic = self.results_topic.as_deref()?;
+        match cloud_event_headers(event) {
+            Ok((headers, payload)) => Some(Outgoing {
+                topic,
+                key: record.key().map(<[u8]>::to_vec),
+                headers,
+                payload: Some(payload),
+            }),
+            Err(error) => {
+                // The work is done: an answer that cannot be written must not undo that.
+                tracing::error!(%error, "the answer could not be written");
+                None
+            }
+        }
+    }
+
+    fn dead_letter(&self, record: &OwnedMessage, reason: &str) -> Outgoing<'_> {
+        Outgoing {
+            topic: &self.dead_letter_topic,
+            key: record.key().map(<[u8]>::to_vec),
+            headers: dead_letter_headers(record, reason),
+            payload: record.payload().map(Bytes::copy_from_slice),
+        }
+    }
+
+    async fn send(&self, outgoing: &Outgoing<'_>) -> Result<(), KafkaError> {
+        let mut record = FutureRecord::<[u8], [u8]>::to(outgoing.topic).headers(outgoing.headers.clone());
+        record.key = outgoing.key.as_deref();
+        record.payload = outgoing.payload.as_deref();
+        let sent = self.producer.send(record, Duration::ZERO).await;
+        sent.map(|_| ()).map_err(|(error, _)| error)
+    }
+}
+
+impl Outgoing<'_> {
+    /// A record that a broker finds too large even as a dead letter keeps its key, its headers and its origin.
+    fn without_payload(mut self) -> Self {
+        let bytes = self.payload.take().map_or(0, |payload| payload.len());
+        self.headers = self.headers.insert(Header {
+            key: OMITTED_HEADER,
+            value: Some(&bytes.to_string()),
+        });
+        self
+    }
+}

@@ -1,0 +1,120 @@
+//! Which partitions are ours: the consumer's callbacks on one side, the work in flight on the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaResult;
+use rdkafka::{ClientContext, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
+
+use super::offsets::{OffsetTracker, Ticket};
+use crate::intake::IntakeMetrics;
+
+/// A record's ticket, and a token that is cancelled when further attempts on it are no longer ours to make.
+pub(crate) struct Taken {
+    pub ticket: Ticket,
+    pub given_up: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    tracker: OffsetTracker,
+    owned: BTreeMap<i32, CancellationToken>,
+}
+
+/// The consumer's context: it learns of partitions that come and go from librdkafka's callbacks.
+pub(crate) struct Ownership {
+    state: Mutex<State>,
+    stop: CancellationToken,
+    metrics: IntakeMetrics,
+}
+
+impl Ownership {
+    pub fn new(stop: CancellationToken, metrics: IntakeMetrics) -> Self {
+        Self {
+            state: Mutex::default(),
+            stop,
+            metrics,
+        }
+    }
+
+    pub fn take(&self, partition: i32, offset: i64) -> Option<Taken> {
+        let mut state = self.state();
+        let ticket = state.tracker.take(partition, offset)?;
+        Some(Taken {
+            ticket,
+            given_up: state.owned.get(&partition)?.clone(),
+        })
+    }
+
+    pub fn finish(&self, ticket: Ticket) -> Option<i64> {
+        self.state().tracker.finish(ticket)
+    }
+
+    pub fn positions(&self) -> BTreeMap<i32, i64> {
+        self.state().tracker.positions()
+    }
+
+    fn assign(&self, partitions: &[i32]) {
+        let mut state = self.state();
+        for &partition in partitions {
+            state.tracker.assign(partition);
+            if let Some(earlier) = state.owned.insert(partition, self.stop.child_token()) {
+                earlier.cancel();
+            }
+        }
+    }
+
+    fn revoke(&self, partitions: &[i32]) {
+        let mut state = self.state();
+        for partition in partitions {
+            state.tracker.revoke(*partition);
+            if let Some(token) = state.owned.remove(partition) {
+                token.cancel();
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl ClientContext for Ownership {}
+
+impl ConsumerContext for Ownership {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let partitions = |list: &TopicPartitionList| -> Vec<i32> {
+            list.elements()
+                .iter()
+                .map(|element| element.partition())
+                .collect()
+        };
+        match rebalance {
+            Rebalance::Assign(list) => {
+                tracing::info!(partitions = ?partitions(list), "partitions assigned");
+                self.assign(&partitions(list));
+            }
+            Rebalance::Revoke(list) => {
+                tracing::info!(partitions = ?partitions(list), "partitions revoked");
+                self.revoke(&partitions(list));
+            }
+            Rebalance::Error(error) => {
+                tracing::error!(%error, "rebalance failed: all partitions are given up");
+                let all: Vec<i32> = self.state().owned.keys().copied().collect();
+                self.revoke(&all);
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        match result {
+            Ok(()) => tracing::debug!(?offsets, "offsets committed"),
+            Err(error) => {
+                self.metrics.kafka_commit_failures.inc();
+                tracing::warn!(%error, ?offsets, "offsets not committed");
+            }
+        }
+    }
+}

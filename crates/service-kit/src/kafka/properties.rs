@@ -1,0 +1,408 @@
+//! librdkafka's properties: the user's under their own names, our bounds below them, and a guard for the few whose
+//! change would break a guarantee.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
+
+use crate::config::{Origin, Property, key_value};
+
+/// Environment variables that begin with this become properties: `KAFKA_SECURITY_PROTOCOL` is `security.protocol`.
+const ENV_PREFIX: &str = "KAFKA_";
+
+/// What both kinds of client get unless the user says otherwise.
+const COMMON_DEFAULTS: &[(&str, &str)] = &[("client.id", "event-ingest")];
+
+/// Bounds of a consumer's memory, and what manual commits need.
+const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
+    ("auto.offset.reset", "earliest"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // The default of 1000 stalls a consumer for a second each time its queue is full.
+    ("fetch.queue.backoff.ms", "10"),
+    ("fetch.max.bytes", "8388608"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("queued.min.messages", "10000"),
+];
+
+/// Bounds of a producer's memory, and what "acknowledged" has to mean.
+const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("linger.ms", "5"),
+    ("message.timeout.ms", "60000"),
+    ("queue.buffering.max.kbytes", "32768"),
+];
+
+/// Two names of one property: the second is the one used here.
+const ALIASES: &[(&str, &str)] = &[
+    ("auto.commit.enable", "enable.auto.commit"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("request.required.acks", "acks"),
+];
+
+/// A property that may only have these values, and why.
+struct Guard {
+    name: &'static str,
+    allowed: &'static [&'static str],
+    reason: &'static str,
+}
+
+const GUARDS: &[Guard] = &[
+    Guard {
+        name: "enable.auto.commit",
+        allowed: &["false"],
+        reason: "an offset may be committed only after what its record led to is durable",
+    },
+    Guard {
+        name: "enable.auto.offset.store",
+        allowed: &["false"],
+        reason: "an offset may be stored only after what its record led to is durable",
+    },
+    Guard {
+        name: "auto.offset.reset",
+        allowed: &["earliest", "smallest", "beginning", "error"],
+        reason: "a reset to the end of the topic would skip records",
+    },
+    Guard {
+        name: "enable.idempotence",
+        allowed: &["true"],
+        reason: "a producer without it may reorder and repeat records when it retries",
+    },
+    Guard {
+        name: "acks",
+        allowed: &["all", "-1"],
+        reason: "a record that not all in-sync replicas have acknowledged may be lost",
+    },
+    Guard {
+        name: "group.id",
+        allowed: &[],
+        reason: "the consumer group has a setting of its own, --group",
+    },
+    Guard {
+        name: "transactional.id",
+        allowed: &[],
+        reason: "this service uses no Kafka transactions",
+    },
+];
+
+/// A librdkafka property that cannot be used. No retry helps; the setting has to change.
+#[derive(Debug, thiserror::Error)]
+pub enum PropertyError {
+    /// librdkafka knows no such property, or refuses the value.
+    #[error("Kafka property {name} ({origin}): {reason}")]
+    Refused {
+        /// The property's name.
+        name: String,
+        /// Where it was given.
+        origin: Origin,
+        /// librdkafka's own words.
+        reason: String,
+    },
+    /// The value would break a guarantee of this system.
+    #[error("Kafka property {name} ({origin}) cannot be set to {value:?}: {reason}")]
+    Guarded {
+        /// The property's name.
+        name: String,
+        /// Where it was given.
+        origin: Origin,
+        /// The value that was given.
+        value: String,
+        /// The guarantee that would break.
+        reason: &'static str,
+    },
+    /// No broker is named.
+    #[error(
+        "no Kafka broker is named: set KAFKA_BOOTSTRAP_SERVERS, or --kafka bootstrap.servers=, to host:port[,host:port]"
+    )]
+    NoBrokers,
+}
+
+/// The `--kafka` flag of a service that speaks to Kafka.
+#[derive(Args, Debug, Clone, Default)]
+pub struct KafkaArgs {
+    /// A librdkafka property as key=value; repeatable. Goes over KAFKA_<KEY> (KAFKA_SECURITY_PROTOCOL is security.protocol)
+    #[arg(long = "kafka", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub properties: Vec<(String, String)>,
+}
+
+impl KafkaArgs {
+    /// The properties of this process: its environment under these flags.
+    pub fn client_properties(&self) -> Result<ClientProperties, PropertyError> {
+        ClientProperties::new(std::env::vars(), &self.properties)
+    }
+}
+
+/// The user's librdkafka properties, each known to librdkafka and harmless to our guarantees.
+#[derive(Debug, Clone)]
+pub struct ClientProperties {
+    given: BTreeMap<String, Property>,
+    ignored: Vec<String>,
+}
+
+impl ClientProperties {
+    /// Reads the properties from environment variables and from `key=value` flags, which go over them.
+    ///
+    /// A flag of a name that librdkafka does not know is an error. A variable is set aside (see
+    /// [`Self::ignored`]): Kubernetes itself sets `KAFKA_PORT=tcp://…` beside a service named `kafka`, and Kafka's own
+    /// scripts use `KAFKA_HOME` or `KAFKA_HEAP_OPTS`.
+    pub fn new(
+        vars: impl IntoIterator<Item = (String, String)>,
+        flags: &[(String, String)],
+    ) -> Result<Self, PropertyError> {
+        let mut given = BTreeMap::new();
+        let mut ignored = Vec::new();
+        for (variable, value) in vars {
+            let Some(rest) = variable.strip_prefix(ENV_PREFIX) else {
+                continue;
+            };
+            let name = canonical(&rest.to_lowercase().replace('_', "."));
+            if is_known(&name) {
+                given.insert(
+                    name,
+                    Property {
+                        value,
+                        origin: Origin::Env(variable),
+                    },
+                );
+            } else {
+                ignored.push(variable);
+            }
+        }
+        for (name, value) in flags {
+            given.insert(
+                canonical(name),
+                Property {
+                    value: value.clone(),
+                    origin: Origin::Flag,
+                },
+            );
+        }
+        for (name, property) in &given {
+            check(name, property)?;
+        }
+        ignored.sort();
+        Ok(Self { given, ignored })
+    }
+
+    /// Environment variables that look like properties, but that librdkafka does not know. Worth a warning.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The configuration of a consumer in `group`, with manual commits and bounded queues.
+    pub fn consumer(&self, group: &str) -> Result<ClientConfig, PropertyError> {
+        let mut config = self.config(CONSUMER_DEFAULTS)?;
+        config.set("group.id", group);
+        Ok(config)
+    }
+
+    /// The configuration of an idempotent producer that waits for all in-sync replicas.
+    pub fn producer(&self) -> Result<ClientConfig, PropertyError> {
+        self.config(PRODUCER_DEFAULTS)
+    }
+
+    /// Every property that is set, by default or by the user, as `kafka.<name>`, for `--print-config`.
+    pub fn listing(&self) -> Vec<(String, Property)> {
+        let defaults = [COMMON_DEFAULTS, CONSUMER_DEFAULTS, PRODUCER_DEFAULTS].concat();
+        let mut all: BTreeMap<_, _> = defaults
+            .into_iter()
+            .map(|(name, value)| {
+                (
+                    name.to_owned(),
+                    Property {
+                        value: value.to_owned(),
+                        origin: Origin::Default,
+                    },
+                )
+            })
+            .collect();
+        all.extend(self.given.clone());
+        all.into_iter()
+            .map(|(name, property)| (format!("kafka.{name}"), property))
+            .collect()
+    }
+
+    fn config(&self, defaults: &[(&str, &str)]) -> Result<ClientConfig, PropertyError> {
+        if !self.given.contains_key("bootstrap.servers") {
+            return Err(PropertyError::NoBrokers);
+        }
+        let mut config = ClientConfig::new();
+        for (name, value) in COMMON_DEFAULTS.iter().chain(defaults) {
+            config.set(*name, *value);
+        }
+        for (name, property) in &self.given {
+            config.set(name, &property.value);
+        }
+        Ok(config)
+    }
+}
+
+fn canonical(name: &str) -> String {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    alias.map_or(name, |(_, canonical)| canonical).to_owned()
+}
+
+/// Whether librdkafka has a property of this name: any complaint but "unknown" is about the value.
+fn is_known(name: &str) -> bool {
+    !matches!(
+        ClientConfig::new().set(name, "").create_native_config().err(),
+        Some(KafkaError::ClientConfig(
+            RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN,
+            ..
+        ))
+    )
+}
+
+fn check(name: &str, property: &Property) -> Result<(), PropertyError> {
+    if let Err(error) = ClientConfig::new()
+        .set(name, &property.value)
+        .create_native_config()
+    {
+        let reason = match error {
+            KafkaError::ClientConfig(_, reason, ..) => reason,
+            other => other.to_string(),
+        };
+        return Err(PropertyError::Refused {
+            name: name.to_owned(),
+            origin: property.origin.clone(),
+            reason,
+        });
+    }
+    match GUARDS.iter().find(|guard| guard.name == name) {
+        Some(guard)
+            if !guard
+                .allowed
+                .contains(&property.value.trim().to_lowercase().as_str()) =>
+        {
+            Err(PropertyError::Guarded {
+                name: name.to_owned(),
+                origin: property.origin.clone(),
+                value: property.value.clone(),
+                reason: guard.reason,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    fn properties(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<ClientProperties, PropertyError> {
+        ClientProperties::new(pairs(env), &pairs(flags))
+    }
+
+    #[test]
+    fn variables_become_properties_and_flags_go_over_them() {
+        let env = [
+            ("KAFKA_BOOTSTRAP_SERVERS", "a:9092"),
+            ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
+            ("KAFKA_FETCH_QUEUE_BACKOFF_MS", "20"),
+            ("PATH", "/bin"),
+        ];
+        let properties = properties(&env, &[("metadata.broker.list", "b:9092")]).expect("valid");
+        let consumer = properties.consumer("g").expect("a broker is named");
+        assert_eq!(consumer.get("bootstrap.servers"), Some("b:9092"));
+        assert_eq!(consumer.get("security.protocol"), Some("SASL_SSL"));
+        assert_eq!(consumer.get("fetch.queue.backoff.ms"), Some("20"));
+        assert_eq!(consumer.get("group.id"), Some("g"));
+        assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
+        let producer = properties.producer().expect("a broker is named");
+        assert_eq!(
+            (producer.get("acks"), producer.get("enable.idempotence")),
+            (Some("all"), Some("true"))
+        );
+    }
+
+    #[test]
+    fn service_links_and_script_settings_do_not_break_the_start() {
+        let env = [
+            ("KAFKA_PORT", "tcp://10.0.0.1:9092"),
+            ("KAFKA_SERVICE_HOST", "10.0.0.1"),
+            ("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1"),
+            ("KAFKA_HEAP_OPTS", "-Xmx1g"),
+            ("KAFKA_BOOTSTRAP_SERVERS", "a:9092"),
+        ];
+        let properties = properties(&env, &[]).expect("set aside");
+        assert_eq!(
+            properties.ignored(),
+            [
+                "KAFKA_HEAP_OPTS",
+                "KAFKA_PORT",
+                "KAFKA_PORT_9092_TCP_ADDR",
+                "KAFKA_SERVICE_HOST"
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_flags_and_wrong_values_are_errors_that_name_them() {
+        let unknown = properties(&[], &[("securty.protocol", "SSL")])
+            .expect_err("unknown")
+            .to_string();
+        assert!(
+            unknown.contains("securty.protocol") && unknown.contains("flag"),
+            "{unknown}"
+        );
+        let wrong = properties(&[("KAFKA_SESSION_TIMEOUT_MS", "soon")], &[])
+            .expect_err("no number")
+            .to_string();
+        assert!(
+            wrong.contains("session.timeout.ms") && wrong.contains("KAFKA_SESSION_TIMEOUT_MS"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
+    fn properties_that_would_break_a_guarantee_are_refused() {
+        for (name, value) in [
+            ("enable.auto.commit", "true"),
+            ("auto.commit.enable", "true"),
+            ("enable.auto.offset.store", "true"),
+            ("auto.offset.reset", "latest"),
+            ("enable.idempotence", "false"),
+            ("acks", "1"),
+            ("request.required.acks", "0"),
+            ("group.id", "mine"),
+            ("transactional.id", "t"),
+        ] {
+            let error = properties(&[], &[(name, value)]).expect_err(name);
+            assert!(matches!(error, PropertyError::Guarded { .. }), "{name}: {error}");
+        }
+        properties(
+            &[],
+            &[
+                ("acks", "-1"),
+                ("auto.offset.reset", "error"),
+                ("enable.auto.commit", "false"),
+            ],
+        )
+        .expect("allowed");
+    }
+
+    #[test]
+    fn a_client_without_brokers_is_refused() {
+        let properties = properties(&[], &[]).expect("nothing wrong yet");
+        assert!(matches!(properties.consumer("g"), Err(PropertyError::NoBrokers)));
+    }
+
+    #[test]
+    fn every_default_is_known_to_librdkafka() {
+        let all = [COMMON_DEFAULTS, CONSUMER_DEFAULTS, PRODUCER_DEFAULTS].concat();
+        properties(&[], &all).expect("librdkafka takes each of them");
+    }
+}

@@ -1,0 +1,14 @@
+//! What every service needs around its own work: configuration, logs, metrics, health, shutdown, and the two ways
+//! by which events come in (CloudEvents over HTTP, and over Kafka).
+
+#![warn(missing_docs)]
+
+pub mod admin;
+pub mod config;
+pub mod event;
+pub mod intake;
+pub mod kafka;
+pub mod logging;
+pub mod metrics;
+pub mod serve;
+pub mod shutdown;

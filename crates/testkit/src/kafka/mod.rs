@@ -1,0 +1,71 @@
+//! A real Kafka, and clients for tests: [`Kafka`].
+
+mod broker;
+mod client;
+
+use tokio::sync::OnceCell;
+
+use broker::Broker;
+pub use client::{Received, Record};
+
+/// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].
+pub struct Kafka {
+    bootstrap: String,
+    broker: Option<Broker>,
+}
+
+impl Kafka {
+    /// The Kafka that all tests of this process share: the one that `KAFKA_BOOTSTRAP_SERVERS` names, or a broker that
+    /// is started by the first who asks and ends with the process.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Kafka> = OnceCell::const_new();
+        SHARED
+            .get_or_init(async || match std::env::var("KAFKA_BOOTSTRAP_SERVERS") {
+                Ok(bootstrap) => Self::at(bootstrap).await,
+                Err(_) => Self::start().await,
+            })
+            .await
+    }
+
+    /// A broker of the test's own, which ends when dropped.
+    pub async fn start() -> Self {
+        let broker = Broker::start().await;
+        let kafka = Self {
+            bootstrap: broker.bootstrap(),
+            broker: Some(broker),
+        };
+        client::await_metadata(&kafka.bootstrap).await;
+        kafka
+    }
+
+    async fn at(bootstrap: String) -> Self {
+        client::await_metadata(&bootstrap).await;
+        Self {
+            bootstrap,
+            broker: None,
+        }
+    }
+
+    /// Host and port, as `bootstrap.servers` takes them.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Whether this Kafka was started by the tests, and is empty but for what they put there.
+    pub fn is_ours(&self) -> bool {
+        self.broker.is_some()
+    }
+
+    /// A name that no other test has, also in other runs: for topics and groups.
+    pub fn unique(name: &str) -> String {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        use std::time::{SystemTime, UNIX_EPOCH};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("the clock is past 1970")
+            .as_millis();
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        format!("{name}-{now:x}-{:x}-{next}", std::process::id())
+    }
+}

@@ -1,0 +1,30 @@
+//! What tests are made of: real parts to test against, and the world that talks to us. For tests alone.
+//!
+//! Nothing here uses the code under test: notifications are encoded and tables are read independently of it, so that
+//! agreement means something. Helpers panic with what happened and what to do, as a test should. A real part that is
+//! missing is a failure that names it; nothing passes by skipping.
+
+mod eventually;
+pub mod kafka;
+pub mod notifications;
+pub mod paths;
+mod program;
+mod python;
+mod reader;
+
+use std::net::TcpListener;
+
+pub use eventually::eventually;
+pub use kafka::Kafka;
+pub use program::Program;
+pub use python::python;
+pub use reader::Reader;
+
+/// A loopback port that was free a moment ago. Whoever listens there next must cope with having lost it since.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has a free port");
+    listener
+        .local_addr()
+        .expect("a bound listener has an address")
+        .port()
+}

@@ -1,0 +1,51 @@
+//! Where the files of the checkout are.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this crate lies in crates/testkit of the checkout")
+}
+
+/// The Parquet files of `examples/data`, by name.
+pub fn example_files() -> Vec<PathBuf> {
+    let folder = repository().join("examples/data");
+    let mut files: Vec<PathBuf> = folder
+        .read_dir()
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", folder.display()))
+        .map(|entry| entry.expect("a folder that opens can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no Parquet file", folder.display());
+    files
+}
+
+/// The Apache corpus of Parquet files, which `PARQUET_TESTING_DIR` names.
+pub fn parquet_testing() -> PathBuf {
+    let folder = std::env::var_os("PARQUET_TESTING_DIR")
+        .map(PathBuf::from)
+        .expect("PARQUET_TESTING_DIR is not set: it names a copy of the repository apache/parquet-testing");
+    assert!(
+        folder.join("data").is_dir(),
+        "PARQUET_TESTING_DIR={}: no folder data in it",
+        folder.display()
+    );
+    folder
+}
+
+/// A program of this workspace, as built for the profile that the running test was built for.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test knows its own path");
+    // <target>/<profile>/deps/<test>
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("cargo puts tests two folders deep");
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is missing: run 'make build'", path.display());
+    path
+}

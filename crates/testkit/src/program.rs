@@ -1,0 +1,170 @@
+//! Programs of the workspace, run as a person or a container would run them.
+
+use std::{
+    ffi::OsStr,
+    fs::read_to_string,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::{eventually, paths};
+
+/// How long a program may take to be ready: slow machines and cold caches included.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long a program may take to end after SIGTERM.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running program of this workspace. It is killed when dropped; if the test fails, its output is shown.
+pub struct Program {
+    name: String,
+    child: Child,
+    log: TempPath,
+}
+
+impl Program {
+    /// Starts a program with arguments and environment variables of its own, beside those of the test.
+    pub fn start<A, E, K, V>(name: &str, arguments: A, environment: E) -> Self
+    where
+        A: IntoIterator<Item: AsRef<OsStr>>,
+        E: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let log = NamedTempFile::new().expect("the temporary folder can be written");
+        let output = || Stdio::from(log.as_file().try_clone().expect("an open file can be shared"));
+        let child = Command::new(paths::program(name))
+            .args(arguments)
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(output())
+            .stderr(output())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        Self {
+            name: name.to_owned(),
+            child,
+            log: log.into_temp_path(),
+        }
+    }
+
+    /// Waits until a GET of this URL is answered with success; panics if the program ends first.
+    pub async fn ready(&mut self, url: &str) {
+        let end = tokio::time::Instant::now() + READY_WITHIN;
+        eventually(
+            &format!("{} answers {url}", self.name),
+            READY_WITHIN,
+            async || {
+                self.assert_running();
+                let answer = tokio::time::timeout_at(end, reqwest::get(url)).await;
+                matches!(answer, Ok(Ok(response)) if response.status().is_success()).then_some(())
+            },
+        )
+        .await;
+    }
+
+    /// Waits until this file is there and not empty, for programs that say in a file where they listen.
+    pub async fn wrote(&mut self, path: &std::path::Path) -> String {
+        eventually(
+            &format!("{} writes {}", self.name, path.display()),
+            READY_WITHIN,
+            async || {
+                self.assert_running();
+                read_to_string(path).ok().filter(|content| !content.is_empty())
+            },
+        )
+        .await
+    }
+
+    /// All that the program has written to standard output and standard error.
+    pub fn log(&self) -> String {
+        read_to_string(&self.log).expect("the log file is ours until the program is dropped")
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks the program to end, with SIGTERM, and waits until it has.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        let what = format!("{} ends after SIGTERM", self.name);
+        eventually(&what, ENDS_WITHIN, async || self.ended()).await
+    }
+
+    /// Ends the program at once, with SIGKILL, as a crash or a lost machine would.
+    pub fn kill(mut self) {
+        self.child
+            .kill()
+            .expect("a child that was not waited for can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+
+    /// Waits until the program has ended by itself.
+    pub async fn exited(mut self) -> (ExitStatus, String) {
+        let what = format!("{} ends by itself", self.name);
+        let status = eventually(&what, READY_WITHIN, async || self.ended()).await;
+        (status, self.log())
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the state of a child is known")
+    }
+
+    fn assert_running(&mut self) {
+        if let Some(status) = self.ended() {
+            panic!("{} ended before it was ready: {status}", self.name);
+        }
+    }
+
+    /// By the shell's own `kill`, which every system has: the standard library sends SIGKILL alone.
+    fn signal(&self, signal: &str) {
+        let status = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.pid().to_string()])
+            .status()
+            .expect("a shell can be started");
+        assert!(
+            status.success(),
+            "SIG{signal} could not be sent to {} ({})",
+            self.name,
+            self.pid()
+        );
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            // Fails only if the program ended in between, and then the wait has its status.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- output of {}\n{}---", self.name, tail(&self.log()));
+        }
+    }
+}
+
+/// The end of a log, from the start of a line, short enough to be read in the output of a test.
+fn tail(log: &str) -> &str {
+    const LINES: usize = 60;
+    match log.trim_end().rmatch_indices('\n').nth(LINES - 1) {
+        Some((position, _)) => log.split_at(position + 1).1,
+        None => log,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_whole_lines() {
+        assert_eq!(tail(""), "");
+        assert_eq!(tail("one\ntwo\n"), "one\ntwo\n");
+        let long: String = (0..100).map(|line| format!("line {line}\n")).collect();
+        assert!(tail(&long).starts_with("line 40\n") && tail(&long).ends_with("line 99\n"));
+    }
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# One Apache Kafka broker (KRaft, no ZooKeeper) on the loopback interface, for tests and local trials.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/kafka.sh install
+       scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b] [--until-stdin-closes]
+
+  install  fetches the jars that scripts/kafka/pom.xml names; does nothing when they are there
+  run      starts a broker and stays until Ctrl-C or SIGTERM
+    --dir DIR             keeps the data there; without it they go to a temporary folder and are deleted at the end
+    --topics a,b          topics to create, three partitions each
+    --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
+TEXT
+}
+
+pom=$repo/scripts/kafka/pom.xml
+home=$(tool_dir kafka "$pom")
+
+# A cluster id is 16 bytes, base64: this one says `event-ingest-dev`.
+cluster_id=ZXZlbnQtaW5nZXN0LWRldg
+ready_within=60 # seconds
+
+fetch_jars() {
+  say "kafka: fetching its jars (44 MB)"
+  timeout 900 mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/libs" \
+    -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$1/maven.log" 2>&1 && return
+  cat "$1/maven.log" >&2
+  die "Maven could not fetch the jars of Kafka: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
+}
+
+# Quick to start and small: a test broker serves a few topics for a few minutes. The back-offs and session times are
+# short because a killed broker's successor waits for them.
+properties() {
+  cat <<TEXT
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller_port
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port
+log.dirs=$dir/data
+num.partitions=3
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=2097152
+TEXT
+}
+
+java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData
+  -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$home/libs/*")
+
+stop() {
+  trap - EXIT
+  [ -z "${broker:-}" ] || kill "-$1" "$broker" 2>/dev/null || true
+  [ -z "${guard:-}" ] || kill "$guard" 2>/dev/null || true
+  [ -z "${broker:-}" ] || wait "$broker" 2>/dev/null || true
+  if "$temporary"; then rm -rf "$dir"; fi
+  exit "$2"
+}
+
+broke() {
+  say "--- the end of $dir/kafka.log"
+  tail -n 20 "$dir/kafka.log" >&2 || true
+  say "---"
+  say "error: $*"
+  stop KILL 1
+}
+
+await_broker() {
+  until listening "$port"; do
+    kill -0 "$broker" 2>/dev/null || broke "Kafka ended before it was ready"
+    [ "$SECONDS" -lt "$ready_within" ] || broke "Kafka is not ready on port $port after $ready_within s"
+    sleep 0.1
+  done
+}
+
+create_topics() {
+  local topic made=()
+  for topic in ${topics//,/ }; do
+    "${java[@]}" org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" \
+      --create --if-not-exists --topic "$topic" --partitions 3 >>"$dir/kafka.log" 2>&1 &
+    made+=("$!")
+  done
+  for topic in "${made[@]}"; do wait "$topic" || broke "a topic of '$topics' could not be created"; done
+}
+
+run() {
+  dir='' port=9092 controller_port='' topics='' guarded=false temporary=false broker='' guard=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --dir) dir=$2; shift ;;
+      --port) port=$2; shift ;;
+      --controller-port) controller_port=$2; shift ;;
+      --topics) topics=$2; shift ;;
+      --until-stdin-closes) guarded=true ;;
+      *) usage >&2; exit 2 ;;
+    esac
+    shift
+  done
+  controller_port=${controller_port:-$((port + 1))}
+  [ -d "$home" ] || die "Kafka is not installed: run 'make setup'"
+  for used in "$port" "$controller_port"; do
+    if listening "$used"; then die "port $used is taken: choose others with --port and --controller-port"; fi
+  done
+  if [ -z "$dir" ]; then dir=$(mktemp -d) temporary=true; fi
+  mkdir -p "$dir"
+  dir=$(cd "$dir" && pwd)
+  trap 'stop KILL 1' EXIT
+  trap 'stop TERM 0' INT TERM
+
+  properties >"$dir/server.properties"
+  "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$cluster_id" -c "$dir/server.properties" \
+    >"$dir/kafka.log" 2>&1 || broke "the storage of Kafka could not be formatted"
+
+  exec 3<&0
+  "${java[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/kafka.log" 2>&1 3<&- &
+  broker=$!
+  SECONDS=0
+  # Started before the broker is ready: who gives up waiting must not leave it behind.
+  if "$guarded"; then
+    (while read -r -u 3 _; do :; done; kill -TERM $$) &
+    guard=$!
+    trap 'stop KILL 0' TERM
+  fi
+  await_broker
+  create_topics
+  say "Kafka is ready: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$port (topics: ${topics:-none}; log: $dir/kafka.log)"
+  wait "$broker" || true
+  broke "Kafka ended by itself"
+}
+
+case ${1:-} in
+  install) install_once "$home" fetch_jars ;;
+  run) shift; run "$@" ;;
+  -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac

@@ -1,0 +1,46 @@
+# Shared by the scripts of this folder: `. "$(dirname "$0")/lib.sh"`. Sourced, never run.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Tools and build artefacts live outside the clone: several clones share them, and a fresh one is quick.
+# A tool's folder is named by a hash of what defines it, so that a changed definition is installed anew.
+cache=${EVENT_INGEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/event-ingest}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# tool_dir NAME FILE…: the folder of a tool that is defined by these files.
+tool_dir() {
+  local name=$1
+  shift
+  printf '%s/%s-%s\n' "$cache" "$name" "$(cat "$@" | sha256sum | cut -c1-16)"
+}
+
+# install_once DIR FUNCTION: calls `FUNCTION NEW_DIR` unless DIR is there. DIR appears whole or not at all, and two
+# who install at once wait for one another.
+install_once() {
+  local dir=$1 fill=$2
+  [ -d "$dir" ] && return
+  mkdir -p "$cache"
+  (
+    flock --wait 900 9 || die "$dir.lock is held for 15 minutes: is another set-up hanging?"
+    [ -d "$dir" ] && exit
+    new=$(mktemp -d "$dir.new-XXXXXX")
+    trap 'rm -rf "$new"' EXIT
+    chmod 755 "$new"
+    "$fill" "$new"
+    mv -T "$new" "$dir"
+  ) 9>"$dir.lock"
+}
+
+cargo_deny_version=0.20.2
+cargo_deny_home() { printf '%s/cargo-deny-%s\n' "$cache" "$cargo_deny_version"; }
+python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }
+
+# listening PORT: is anything listening on this loopback port?
+listening() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

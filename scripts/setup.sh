@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Installs what a make target needs and is not there yet. Run again, it does nothing and says nothing.
+#
+#   scripts/setup.sh PART…    build   Rust's toolchain, a C compiler and what the C libraries are built with
+#                             python  a virtual environment with the independent readers and S3 clients
+#                             kafka   Java and the jars of Apache Kafka
+#                             lint    cargo-deny
+#
+# As root on Debian and Ubuntu missing system packages are installed; elsewhere they are named.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+uv_version=0.13.9
+
+missing=()  # what a person has to get
+packages=() # what apt-get can get
+
+# need PACKAGE WHAT CHECK…: runs the check, and notes the package when it fails.
+need() {
+  local package=$1 what=$2
+  shift 2
+  "$@" >/dev/null 2>&1 && return
+  missing+=("$what (Debian, Ubuntu: $package)")
+  case " ${packages[*]} " in *" $package "*) ;; *) packages+=("$package") ;; esac
+}
+
+has_apt() { [ "$(id -u)" = 0 ] && have apt-get; }
+
+java_is_recent() {
+  local version
+  version=$("${JAVA_HOME:+$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ]
+}
+
+# The oldest Java that Kafka runs on and this system offers.
+java_package() {
+  local version
+  for version in 17 21 25; do
+    if have apt-cache && [ -n "$(apt-cache policy "openjdk-$version-jre-headless" 2>/dev/null)" ]; then break; fi
+  done
+  printf 'openjdk-%s-jre-headless\n' "$version"
+}
+
+# Python 3.11 or newer that can make virtual environments.
+find_python() {
+  local name
+  for name in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
+    if "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+check_system() {
+  local part
+  missing=() packages=()
+  for part in "$@"; do
+    case $part in
+      build)
+        need build-essential "a C compiler" have cc
+        need build-essential "a C++ compiler" have c++
+        need build-essential "make" have make
+        need pkg-config "pkg-config" have pkg-config
+        need perl "perl with its standard modules" perl -MFindBin -MIPC::Cmd -e 1
+        ;;
+      python) need python3-venv "Python 3.11 or newer with venv" find_python ;;
+      kafka)
+        need "$(java_package)" "Java 17 or newer" java_is_recent
+        need maven "Maven" have mvn
+        ;;
+    esac
+  done
+}
+
+install_packages() {
+  local log options=(-qq -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=60 -o Acquire::Retries=2)
+  export DEBIAN_FRONTEND=noninteractive
+  log=$(mktemp)
+  say "setup: installing ${packages[*]}"
+  apt-get "${options[@]}" update >"$log" 2>&1 || say "setup: apt-get update failed, trying with the lists that are there"
+  if ! apt-get "${options[@]}" install -y --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
+    cat "$log" >&2
+    die "apt-get could not install: ${packages[*]}"
+  fi
+  rm "$log"
+}
+
+system_packages() {
+  check_system "$@"
+  if [ "${#missing[@]}" -gt 0 ] && has_apt; then
+    install_packages
+    check_system "$@"
+  fi
+  [ "${#missing[@]}" = 0 ] || die "missing on this machine: $(printf '\n  - %s' "${missing[@]}")"
+}
+
+rust() {
+  have cargo || die "Rust is missing: install rustup from https://rustup.rs (or your system's package rustup)"
+  local wanted found
+  wanted=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$repo/rust-toolchain.toml")
+  found=$(cd "$repo" && rustc --version | cut -d' ' -f2)
+  [ "$found" = "$wanted" ] ||
+    die "Rust $wanted is needed, rustc is $found: with rustup it is installed by 'rustup toolchain install $wanted'"
+}
+
+fill_venv() {
+  local python work=$1/uv
+  python=$(find_python)
+  say "setup: installing the Python readers"
+  "$python" -m venv "$work"
+  "$work/bin/python" -m pip install -q --disable-pip-version-check "uv==$uv_version" >&2 ||
+    die "uv could not be installed: pip needs the Python package index, or a mirror named by PIP_INDEX_URL"
+  # uv installs in seconds what takes pip minutes; only what it installed stays.
+  export UV_PYTHON_DOWNLOADS=never
+  [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
+  "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
+  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/python/requirements.txt" >&2 ||
+    die "the Python readers could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
+  rm -rf "$work"
+}
+
+fill_cargo_deny() {
+  say "setup: building cargo-deny"
+  # Unoptimised: it runs for seconds, and this is built twice as fast.
+  export CARGO_TARGET_DIR=$1/target CARGO_PROFILE_DEV_DEBUG=false
+  (cd "$repo" && cargo install -q --locked --debug --root "$1" "cargo-deny@$cargo_deny_version") >&2 ||
+    die "cargo-deny could not be built: it needs crates.io"
+  rm -rf "$1/target"
+}
+
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, lint"
+for part in "$@"; do
+  case $part in build | python | kafka | lint) ;; *) die "unknown part '$part'" ;; esac
+done
+system_packages "$@"
+for part in "$@"; do
+  case $part in
+    build) rust ;;
+    python) install_once "$(python_home)" fill_venv ;;
+    kafka) "$repo/scripts/kafka.sh" install ;;
+    lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;
+  esac
+done

@@ -1,0 +1,72 @@
+//! Invariant 1: what was announced is requested, whatever happens to a dispatcher.
+
+use std::collections::BTreeSet;
+
+use testkit::kafka::{Kafka, Received, Record};
+use testkit::notifications::{Object, Producer};
+
+use crate::bucket::WITHIN;
+use crate::pipeline::Pipeline;
+
+fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
+    keys.map(|n| {
+        let key = format!("incoming/{n}.parquet");
+        let object = Object { bucket: "inbox", key: &key, size: 1, etag: "e", version_id: None };
+        Record { value: Producer::Ceph.created(&object), ..Record::default() }
+    })
+    .collect()
+}
+
+fn requested(records: &[Received]) -> BTreeSet<String> {
+    let bodies = records.iter().map(|record| serde_json::from_slice::<serde_json::Value>(&record.value).unwrap());
+    bodies.flat_map(|body| body["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap().to_owned()).collect::<Vec<_>>()).collect()
+}
+
+#[tokio::test]
+async fn announcements_that_wait_in_an_open_batch_survive_a_kill() {
+    let kafka = Kafka::shared().await;
+    let pipeline = Pipeline::new(kafka).await;
+    // 60 files: a batch of 50 goes out at once, the rest waits in an open batch when the dispatcher is killed.
+    kafka.produce(&pipeline.events, announcements(0..60)).await;
+    let first = pipeline.dispatcher(&["--batch-max-wait", "1h"]).await;
+    kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
+    first.kill();
+    let held: usize = requested(&kafka.records(&pipeline.light).await).len();
+    assert!(held < 60, "the test has nothing to lose");
+
+    let second = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
+    kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 60).await;
+    pipeline.caught_up().await;
+    assert!(second.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_graceful_stop_sends_open_batches_or_leaves_them_uncommitted() {
+    let kafka = Kafka::shared().await;
+    let pipeline = Pipeline::new(kafka).await;
+    kafka.produce(&pipeline.events, announcements(0..7)).await;
+    let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "1h", "--batch-max-files", "5"]).await;
+    kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
+    assert!(dispatcher.terminate().await.success());
+    let sent = requested(&kafka.records(&pipeline.light).await);
+    if sent.len() == 7 {
+        return;
+    }
+    let again = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
+    kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 7).await;
+    assert!(again.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_second_dispatcher_takes_over_and_nothing_is_skipped() {
+    let kafka = Kafka::shared().await;
+    let pipeline = Pipeline::new(kafka).await;
+    kafka.produce(&pipeline.events, announcements(0..30)).await;
+    let first = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
+    let second = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
+    kafka.produce(&pipeline.events, announcements(30..60)).await;
+    first.kill();
+    kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 60).await;
+    pipeline.caught_up().await;
+    assert!(second.terminate().await.success());
+}

@@ -1,0 +1,165 @@
+//! Notifications in, rows out: bucket, Kafka, dispatcher, light worker, table.
+
+use ingest_core::IngestResult;
+use testkit::kafka::{Kafka, Received, Record};
+use testkit::notifications::{Producer, aws_test_event};
+use testkit::{Program, eventually, free_port, paths};
+
+use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
+
+/// Keys that each producer encodes in a way of its own.
+const KEYS: [&str; 6] = [
+    "incoming/plain.parquet",
+    "incoming/with space.parquet",
+    "incoming/plus+and%2Fescape.parquet",
+    "incoming/hash#query?.parquet",
+    "incoming/ünï/ćode.parquet",
+    "incoming/plain.parquet/below.parquet",
+];
+
+/// The topics and programs of one pipeline.
+pub struct Pipeline {
+    pub kafka: &'static Kafka,
+    pub events: String,
+    pub light: String,
+    pub heavy: String,
+    pub dead: String,
+    pub results: String,
+    pub group: String,
+}
+
+impl Pipeline {
+    pub async fn new(kafka: &'static Kafka) -> Self {
+        Self {
+            kafka,
+            events: kafka.topic("s3-events", 3).await,
+            light: kafka.topic("light-ingest", 3).await,
+            heavy: kafka.topic("heavy-ingest", 3).await,
+            dead: kafka.topic("ingest-dlq", 1).await,
+            results: kafka.topic("results", 1).await,
+            group: Kafka::unique("group"),
+        }
+    }
+
+    pub async fn dispatcher(&self, options: &[&str]) -> Program {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut arguments = vec![
+            "--listen", &listen, "--topic", &self.events, "--light-topic", &self.light, "--heavy-topic", &self.heavy,
+            "--dead-letter-topic", &self.dead, "--group", &self.group, "--table", "db.flights", "--prefix", "incoming/",
+        ];
+        arguments.extend(options);
+        let mut program = Program::start("dispatcher", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
+        program.ready(&format!("http://{listen}/readyz")).await;
+        program
+    }
+
+    pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut arguments = lakehouse.worker_arguments(bucket);
+        let own = [
+            "--source", "kafka", "--listen", &listen, "--topic", &self.light, "--group", &self.group,
+            "--results-topic", &self.results, "--dead-letter-topic", &self.dead,
+        ];
+        arguments.extend(own.map(str::to_owned));
+        let mut program = Program::start("light-worker", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
+        program.ready(&format!("http://{listen}/readyz")).await;
+        program
+    }
+
+    /// Waits until the answers so far settle this many files, processed or skipped.
+    pub async fn results(&self, files: u64) -> Vec<IngestResult> {
+        let settled = |records: &[Received]| {
+            answers(records).iter().map(|answer| answer.files_processed + answer.files_skipped).sum::<u64>() >= files
+        };
+        answers(&self.kafka.consume_until(&self.results, WITHIN, settled).await)
+    }
+
+    /// Waits until the dispatcher has committed all that the topic holds.
+    pub async fn caught_up(&self) {
+        eventually("the dispatcher has committed the end of every partition", WITHIN, async || {
+            let ends: Vec<i64> = self.kafka.end_offsets(&self.events).await.iter().map(|(_, end)| *end).collect();
+            let committed = self.kafka.committed(&self.group, &self.events).await;
+            let all = ends.iter().zip(&committed).all(|(end, committed)| *end == committed.unwrap_or(0));
+            all.then_some(())
+        })
+        .await;
+    }
+}
+
+fn answers(records: &[Received]) -> Vec<IngestResult> {
+    records.iter().map(|record| serde_json::from_slice(&record.value).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn announcements_of_every_producer_become_rows_once() {
+    let kafka = Kafka::shared().await;
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = Standalone::start(folder.path(), &[]).await;
+    let lakehouse = Lakehouse::new();
+    let pipeline = Pipeline::new(kafka).await;
+
+    let mut stored = Vec::new();
+    for (key, source) in KEYS.iter().zip(paths::example_files().iter().cycle()) {
+        stored.push(Stored::put(&bucket, key, source).await);
+    }
+    let name = bucket.endpoint.bucket.as_str();
+    let announce = || {
+        Producer::ALL.into_iter().cycle().zip(&stored).map(|(producer, stored)| {
+            let object = stored.object(name);
+            Record { key: producer.record_key(&object), value: producer.created(&object), ..Record::default() }
+        })
+    };
+    kafka.produce(&pipeline.events, announce()).await;
+    // What must not become rows: noise, a removal, an object outside the prefix, a poison record.
+    kafka.send(&pipeline.events, aws_test_event(name)).await;
+    kafka.send(&pipeline.events, Producer::Ceph.removed(&stored[0].object(name))).await;
+    let elsewhere = Stored { key: "elsewhere/a.parquet".to_owned(), ..Stored::put(&bucket, "e", &stored[0].source).await };
+    kafka.send(&pipeline.events, Producer::Minio.created(&elsewhere.object(name))).await;
+    kafka.send(&pipeline.events, "this is no notification").await;
+
+    let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
+    let worker = pipeline.worker(&bucket, &lakehouse).await;
+    pipeline.results(6).await;
+    pipeline.caught_up().await;
+    let sources: Vec<_> = stored.iter().map(|stored| &stored.source).collect();
+    lakehouse.reader("db.flights").assert_holds(&sources).await;
+
+    let dead = kafka.records(&pipeline.dead).await;
+    assert_eq!(dead.len(), 1, "{dead:#?}");
+    assert_eq!(dead[0].value, b"this is no notification");
+    assert!(dead[0].headers.iter().any(|(name, _)| name.contains("reason")), "{:?}", dead[0].headers);
+    let light = kafka.records(&pipeline.light).await;
+    for request in &light {
+        assert_eq!(request.header("ce_type"), Some("dev.eventingest.request.light.v1"));
+        assert_eq!(request.header("ce_subject"), Some("db.flights"));
+        assert_eq!(request.key.as_deref(), Some(b"db.flights".as_slice()));
+    }
+
+    // All of it again, as at-least-once delivery may: nothing changes.
+    kafka.produce(&pipeline.events, announce()).await;
+    let answers = pipeline.results(12).await;
+    assert_eq!(answers.iter().map(|answer| answer.files_skipped).sum::<u64>(), 6, "{answers:#?}");
+    lakehouse.reader("db.flights").assert_holds(&sources).await;
+
+    for program in [dispatcher, worker] {
+        let status = program.terminate().await;
+        assert!(status.success(), "{status}");
+    }
+    bucket.stop().await;
+}
+
+#[tokio::test]
+async fn batches_are_routed_by_size() {
+    let kafka = Kafka::shared().await;
+    let pipeline = Pipeline::new(kafka).await;
+    let object = |key, size| testkit::notifications::Object { bucket: "inbox", key, size, etag: "e", version_id: None };
+    kafka.send(&pipeline.events, Producer::Ceph.created(&object("incoming/big.parquet", 500_000_000))).await;
+    let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "100ms"]).await;
+    let heavy = kafka.consume_until(&pipeline.heavy, WITHIN, |records| !records.is_empty()).await;
+    assert_eq!(heavy[0].header("ce_type"), Some("dev.eventingest.request.heavy.v1"));
+    kafka.send(&pipeline.events, Producer::Ceph.created(&object("incoming/small.parquet", 499_999_999))).await;
+    let light = kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
+    assert_eq!(light[0].header("ce_type"), Some("dev.eventingest.request.light.v1"));
+    let status = dispatcher.terminate().await;
+    assert!(status.success(), "{status}");
+}
