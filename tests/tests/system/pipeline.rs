@@ -55,9 +55,10 @@ impl Pipeline {
 
     pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
         let listen = format!("127.0.0.1:{}", free_port());
+        let group = format!("{}-worker", self.group);
         let mut arguments = lakehouse.worker_arguments(bucket);
         let own = [
-            "--source", "kafka", "--listen", &listen, "--topic", &self.light, "--group", &self.group,
+            "--source", "kafka", "--listen", &listen, "--topic", &self.light, "--group", &group,
             "--results-topic", &self.results, "--dead-letter-topic", &self.dead,
         ];
         arguments.extend(own.map(str::to_owned));
