@@ -8,11 +8,16 @@ usage() {
 usage: scripts/kafka.sh install
        scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b] [--until-stdin-closes]
 
+       scripts/kafka.sh produce TOPIC [--port 9092]
+       scripts/kafka.sh consume TOPIC [--port 9092]
+
   install  fetches the jars that scripts/kafka/pom.xml names; does nothing when they are there
   run      starts a broker and stays until Ctrl-C or SIGTERM
     --dir DIR             keeps the data there; without it they go to a temporary folder and are deleted at the end
     --topics a,b          topics to create, three partitions each
     --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
+  produce  sends each line of standard input as a record
+  consume  prints the records of a topic from its beginning, with their headers, until Ctrl-C
 TEXT
 }
 
@@ -142,7 +147,22 @@ run() {
   broke "Kafka ended by itself"
 }
 
+# client CLASS OPTION… -- TOPIC [--port PORT]: one of Kafka's own command line clients.
+client() {
+  local class=$1 options=()
+  shift
+  while [ "$1" != -- ]; do options+=("$1"); shift; done
+  [ $# -ge 2 ] || { usage >&2; exit 2; }
+  local topic=$2 port=9092
+  [ "${3:-}" != --port ] || port=$4
+  [ -d "$home" ] || die "Kafka is not installed: run 'make setup'"
+  exec "${java[@]}" "$class" --bootstrap-server "127.0.0.1:$port" --topic "$topic" "${options[@]}"
+}
+
 case ${1:-} in
+  produce) shift; client org.apache.kafka.tools.ConsoleProducer -- "$@" ;;
+  consume) shift; client org.apache.kafka.tools.consumer.ConsoleConsumer --from-beginning \
+    --property print.headers=true -- "$@" ;;
   install) install_once "$home" fetch_jars ;;
   run) shift; run "$@" ;;
   -h | --help) usage ;;

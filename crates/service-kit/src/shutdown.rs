@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Has to be called in a runtime. Fails if the system refuses the signal handlers.
 #[expect(
     clippy::exit,
+    clippy::disallowed_methods,
     reason = "who signals twice wants no more waiting, not even for destructors"
 )]
 pub fn on_signal() -> io::Result<CancellationToken> {
@@ -25,7 +26,6 @@ pub fn on_signal() -> io::Result<CancellationToken> {
             };
             if attempt > 1 {
                 tracing::warn!(signal = name, "second signal: exiting at once");
-                #[expect(clippy::exit, clippy::disallowed_methods, reason = "whoever signals twice wants no clean end")]
                 std::process::exit(130);
             }
             tracing::info!(signal = name, "shutting down");

@@ -1,0 +1,156 @@
+//! Flags and environment variables.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, TableName};
+use service_kit::config::{byte_size, duration};
+use service_kit::kafka::KafkaArgs;
+use service_kit::logging::LoggingArgs;
+
+/// What becomes of a batch that would leave the light limits.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverflowArg {
+    /// It fills up all the same and goes to the heavy lane.
+    Heavy,
+    /// It closes first, so that only single large objects go to the heavy lane.
+    Split,
+}
+
+/// What becomes of a new object that no rule wants, or of unknown format.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnmatched {
+    /// It is counted and passed over.
+    Ignore,
+    /// Its record goes to the dead letters.
+    DeadLetter,
+}
+
+/// Batches announcements of new objects from Kafka and sends each batch to the light or the heavy lane
+#[derive(Parser, Debug, Clone)]
+#[command(name = "dispatcher", version)]
+pub struct Args {
+    /// Address for /livez, /readyz and /metrics
+    #[arg(
+        long,
+        env = "LISTEN",
+        default_value = "127.0.0.1:8081",
+        value_name = "IP:PORT"
+    )]
+    pub listen: SocketAddr,
+
+    /// Kafka topic of the announcements
+    #[arg(long, env = "TOPIC", default_value = "s3-events")]
+    pub topic: String,
+    /// Kafka consumer group
+    #[arg(long, env = "GROUP", default_value = "dispatcher-group")]
+    pub group: String,
+    /// Kafka topic for light requests
+    #[arg(long, env = "LIGHT_TOPIC", default_value = "light-ingest")]
+    pub light_topic: String,
+    /// Kafka topic for heavy requests
+    #[arg(long, env = "HEAVY_TOPIC", default_value = "heavy-ingest")]
+    pub heavy_topic: String,
+    /// Kafka topic for records that cannot be handled
+    #[arg(long, env = "DEAD_LETTER_TOPIC", default_value = "ingest-dlq")]
+    pub dead_letter_topic: String,
+    /// librdkafka's own properties.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+
+    /// Buckets to take objects from, * for any run of characters; repeatable, or separated by commas
+    #[arg(long = "bucket", env = "BUCKETS", value_delimiter = ',', default_value = "*")]
+    pub buckets: Vec<Glob>,
+    /// Keys begin with this
+    #[arg(long, env = "KEY_PREFIX", default_value = "")]
+    pub prefix: String,
+    /// Keys end with this
+    #[arg(long, env = "KEY_SUFFIX", default_value = "")]
+    pub suffix: String,
+    /// Event names without s3:, * for any run of characters; repeatable, or separated by commas
+    #[arg(
+        long = "event",
+        env = "EVENTS",
+        value_delimiter = ',',
+        default_value = "ObjectCreated:*"
+    )]
+    pub events: Vec<Glob>,
+    /// Table of the objects, as namespace.name
+    #[arg(long, env = "TABLE", default_value = "db.my_table")]
+    pub table: TableName,
+    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given
+    #[arg(long, env = "FORMAT")]
+    pub format: Option<FileFormat>,
+    /// What becomes of objects that match nothing, or whose suffix tells no format
+    #[arg(long, env = "UNMATCHED", default_value = "ignore")]
+    pub unmatched: OnUnmatched,
+
+    /// A batch closes at this many files
+    #[arg(long, env = "BATCH_MAX_FILES", default_value = "50", value_parser = batch_files)]
+    pub batch_max_files: usize,
+    /// A batch closes this long after its first file was taken in
+    #[arg(long, env = "BATCH_MAX_WAIT", default_value = "30s", value_parser = some_time)]
+    pub batch_max_wait: Duration,
+    /// A batch closes when no file came for this long; not by this if not given
+    #[arg(long, env = "IDLE", value_parser = some_time)]
+    pub idle: Option<Duration>,
+    /// A batch closes before its request grows beyond this size; keep it under the brokers' max.message.bytes
+    #[arg(long, env = "BATCH_MAX_REQUEST_BYTES", default_value = "900kB", value_parser = byte_size)]
+    pub batch_max_request_bytes: u64,
+    /// A light batch is smaller than this
+    #[arg(long, env = "LIGHT_MAX_BYTES", default_value = "500MB", value_parser = byte_size)]
+    pub light_max_bytes: u64,
+    /// A light batch has at most this many files
+    #[arg(long, env = "LIGHT_MAX_FILES", default_value = "200")]
+    pub light_max_files: usize,
+    /// What becomes of a batch that would leave the light limits
+    #[arg(long, env = "OVERFLOW", default_value = "heavy")]
+    pub overflow: OverflowArg,
+    /// Announcements held in memory, in open and unacknowledged batches, before reading pauses
+    #[arg(long, env = "MAX_HELD", default_value = "20000", value_parser = positive)]
+    pub max_held: usize,
+    /// Dead letters in flight before reading pauses; each is held whole
+    #[arg(long, env = "MAX_DEAD_LETTERS", default_value = "32", value_parser = positive)]
+    pub max_dead_letters: usize,
+
+    /// How long a rebalance may wait for requests in flight; has to be shorter than the session.timeout.ms of Kafka
+    #[arg(long, env = "REVOKE_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub revoke_timeout: Duration,
+    /// How long open batches may take to get out at shutdown
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "25s", value_parser = duration)]
+    pub shutdown_timeout: Duration,
+    /// How long /readyz waits for Kafka
+    #[arg(long, env = "READY_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub ready_timeout: Duration,
+
+    /// Logs.
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+    /// Show every effective setting and where it came from, secrets masked, and exit
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+fn batch_files(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(files) if (1..=MAX_FILES_PER_REQUEST).contains(&files) => Ok(files),
+        _ => Err(format!(
+            "expected a whole number from 1 to {MAX_FILES_PER_REQUEST}, was given {text:?}"
+        )),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("expected a whole number from 1, was given {text:?}")),
+        Ok(number) => Ok(number),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("expected a duration above zero, was given {text:?}")),
+        time => Ok(time),
+    }
+}

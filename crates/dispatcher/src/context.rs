@@ -1,0 +1,166 @@
+//! What librdkafka tells the consumer: partitions that come and go, commits, statistics, its own log.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use ingest_core::batching::Partition;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+
+use crate::client_log;
+use crate::engine::Engine;
+use crate::metrics::DispatcherMetrics;
+
+/// The part of librdkafka's log that tells of positions which it had to reset.
+const OFFSET_FACILITY: &str = "OFFSET";
+
+/// The consumer's context. Its callbacks come from within `poll`, on the thread that polls.
+pub(crate) struct Context {
+    engine: Mutex<Engine>,
+    topic: String,
+    revoke_timeout: Duration,
+    metrics: DispatcherMetrics,
+}
+
+impl Context {
+    pub fn new(engine: Engine, topic: &str, revoke_timeout: Duration, metrics: DispatcherMetrics) -> Self {
+        Self {
+            engine: Mutex::new(engine),
+            topic: topic.to_owned(),
+            revoke_timeout,
+            metrics,
+        }
+    }
+
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().expect("no holder of this lock panics")
+    }
+
+    /// Commits the positions that have moved. What fails is tried again by the next commit.
+    pub fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
+        let positions = self.engine().commits();
+        if positions.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::with_capacity(positions.len());
+        let listed = positions.iter().try_for_each(|position| {
+            list.add_partition_offset(&self.topic, position.partition, Offset::Offset(position.offset))
+        });
+        if let Err(error) = listed.and_then(|()| consumer.commit(&list, mode)) {
+            self.commit_failed(&error);
+        }
+    }
+
+    /// Forgets all partitions, so that leaving the group waits for nothing.
+    pub fn give_up(&self, consumer: &BaseConsumer<Self>) -> Vec<Partition> {
+        let partitions = consumer
+            .assignment()
+            .map(|list| partitions(&list))
+            .unwrap_or_default();
+        self.engine().lost(&partitions);
+        partitions
+    }
+
+    fn commit_failed(&self, error: &KafkaError) {
+        self.metrics.commit_failures.inc();
+        tracing::warn!(%error, topic = self.topic, "positions not committed");
+        self.engine().commit_failed();
+    }
+
+    /// Lets what is ready get out, and commits it, before the partitions' next owner begins.
+    fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &[Partition]) {
+        match self.engine().revoked(partitions, self.revoke_timeout) {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(
+                ?partitions,
+                timeout = ?self.revoke_timeout,
+                "requests in flight at the deadline: their records will be requested again"
+            ),
+            Err(error) => tracing::error!(%error, ?partitions, "records in flight will be requested again"),
+        }
+        self.commit(consumer, CommitMode::Sync);
+        self.engine().lost(partitions);
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
+    list.elements()
+        .iter()
+        .map(|element| element.partition())
+        .collect()
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == OFFSET_FACILITY && level as i32 <= RDKafkaLogLevel::Warning as i32 {
+            // Retention overtook us, or the topic was made anew: what lay between is not read.
+            self.metrics.offset_resets.inc();
+            tracing::error!(
+                topic = self.topic,
+                detail = message,
+                "position is gone from the source topic: it was reset"
+            );
+            return;
+        }
+        client_log::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The same comes out of `poll`, and is counted there.
+        tracing::debug!(%error, reason, "kafka consumer");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        // Partitions that are not ours any more are no longer shown.
+        self.metrics.lag.reset();
+        let Some(topic) = statistics.topics.get(&self.topic) else {
+            return;
+        };
+        for (partition, known) in &topic.partitions {
+            if known.consumer_lag >= 0 {
+                self.metrics
+                    .lag
+                    .with_label_values(&[&partition.to_string()])
+                    .set(known.consumer_lag);
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let partitions = partitions(list);
+                tracing::info!(?partitions, topic = self.topic, "partitions assigned");
+                self.engine().assigned(&partitions);
+            }
+            Rebalance::Revoke(list) if consumer.assignment_lost() => {
+                let partitions = partitions(list);
+                tracing::warn!(
+                    ?partitions,
+                    topic = self.topic,
+                    "partitions lost: their records will be requested again"
+                );
+                self.engine().lost(&partitions);
+            }
+            Rebalance::Revoke(list) => {
+                let partitions = partitions(list);
+                tracing::info!(?partitions, topic = self.topic, "partitions revoked");
+                self.revoke(consumer, &partitions);
+            }
+            Rebalance::Error(error) => {
+                let partitions = self.give_up(consumer);
+                tracing::error!(%error, ?partitions, topic = self.topic, "rebalance failed: all partitions are given up");
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.commit_failed(&error);
+        }
+    }
+}

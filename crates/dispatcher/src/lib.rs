@@ -1,0 +1,24 @@
+//! The dispatcher: batches the announcements of new objects and sends each batch to the light or the heavy lane.
+//!
+//! Every rule is `ingest_core`'s; this is the shell that runs them over Kafka. One thread polls the consumer, feeds the
+//! batching machine, sends what it asks for and commits what it allows.
+
+mod args;
+mod client_log;
+mod clock;
+mod config;
+mod consume;
+mod context;
+mod engine;
+mod judge;
+mod metrics;
+mod outgoing;
+mod probe;
+mod run;
+mod sender;
+
+pub use args::{Args, OnUnmatched, OverflowArg};
+pub use config::{Config, ConfigError, Topics};
+pub use consume::DispatchError;
+pub use metrics::METRICS;
+pub use run::{RunError, run};

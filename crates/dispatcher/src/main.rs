@@ -1,0 +1,44 @@
+//! The dispatcher as a process of its own.
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches};
+use dispatcher::{Args, run};
+use service_kit::{config, shutdown};
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dispatcher: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches)?;
+    let settings = args.config(std::env::vars())?;
+    if args.print_config {
+        return Ok(config::print_config(
+            &Args::command(),
+            &matches,
+            &settings.properties(),
+            &mut io::stdout(),
+        )?);
+    }
+    args.logging
+        .init()
+        .map_err(anyhow::Error::from_boxed)
+        .context("cannot start logging")?;
+    if !settings.kafka.ignored().is_empty() {
+        tracing::warn!(variables = ?settings.kafka.ignored(), "no Kafka properties: ignored");
+    }
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let stop = shutdown::on_signal()?;
+        Ok(run(settings, stop).await?)
+    })
+}

@@ -1,0 +1,83 @@
+//! The service: the dispatching thread beside the admin endpoints.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rdkafka::error::KafkaError;
+use service_kit::admin;
+use service_kit::kafka::PropertyError;
+use service_kit::metrics::Metrics;
+use service_kit::serve::serve;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::consume::{DispatchError, Dispatcher};
+use crate::metrics::DispatcherMetrics;
+use crate::probe::Probe;
+use crate::sender::Sender;
+
+/// Why the service ended, if not because it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The admin server ended.
+    #[error("the HTTP server ended: {0}")]
+    Http(#[from] io::Error),
+    /// librdkafka refused the configuration of the producer.
+    #[error("Kafka producer: {0}")]
+    Producer(Box<KafkaError>),
+    /// The dispatcher cannot begin or cannot go on.
+    #[error(transparent)]
+    Dispatch(#[from] DispatchError),
+}
+
+impl From<PropertyError> for RunError {
+    fn from(error: PropertyError) -> Self {
+        Self::Dispatch(error.into())
+    }
+}
+
+/// Binds the admin address and dispatches until `stop` is cancelled; open batches then get out within the deadline.
+pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(|source| RunError::Listen {
+        address: config.listen,
+        source,
+    })?;
+    tracing::info!(address = %listener.local_addr()?, topic = config.topics.source, group = config.group, "listening");
+
+    let metrics = Metrics::new();
+    let own = DispatcherMetrics::new(&metrics);
+    let sender =
+        Sender::new(&config.kafka.producer()?).map_err(|error| RunError::Producer(Box::new(error)))?;
+    let probe = Probe {
+        producer: sender.producer(),
+        topics: config.topics.clone(),
+        timeout: config.ready_timeout,
+    };
+    let router = admin::router(metrics, probe.readiness(), config.ready_timeout);
+    let deadline = config.shutdown_timeout;
+    let dispatcher = Dispatcher::new(config, sender, own)?;
+
+    // The caller's token is not ours to cancel. The endpoints answer until the last batch is out.
+    let (stop, over) = (stop.child_token(), CancellationToken::new());
+    let thread = tokio::task::spawn_blocking({
+        let (stop, over) = (stop.clone(), over.clone().drop_guard());
+        move || {
+            let _over = over;
+            dispatcher.run(&stop)
+        }
+    });
+    let served = serve(listener, router, over, deadline).await;
+    stop.cancel();
+    thread.await.expect("the dispatching thread does not panic")?;
+    Ok(served?)
+}

@@ -1,0 +1,4 @@
+//! The command line of event-ingest: the standalone mode and the operator's commands.
+
+pub mod cli;
+pub mod standalone;

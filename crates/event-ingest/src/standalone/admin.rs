@@ -1,0 +1,73 @@
+//! The second listener: health, metrics, and what happened lately.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use http::StatusCode;
+use serde::Serialize;
+use service_kit::admin::Readiness;
+use service_kit::metrics::Metrics;
+
+use super::activity::{Activity, Counters, FileActivity};
+use super::inbox::Inbox;
+use super::store::StoreError;
+
+/// Longest answer to a question for readiness.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What `/api/v1/activity` answers.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Announcements that are not dealt with yet.
+    inbox_waiting: u64,
+    /// Rows and requests ever set aside.
+    dead_letters: u64,
+    counters: Counters,
+    /// The newest last.
+    files: Vec<FileActivity>,
+}
+
+#[derive(Clone)]
+struct Api {
+    inbox: Inbox,
+    activity: Arc<Activity>,
+}
+
+/// All routes of the second listener.
+pub(super) fn router(
+    inbox: Inbox,
+    activity: Arc<Activity>,
+    metrics: Metrics,
+    readiness: Readiness,
+) -> Router {
+    Router::new()
+        .route("/api/v1/activity", get(report))
+        .with_state(Api { inbox, activity })
+        .merge(service_kit::admin::router(metrics, readiness, READINESS_TIMEOUT))
+}
+
+async fn report(State(api): State<Api>) -> Response {
+    match api.report().await {
+        Ok(report) => Json(report).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+impl Api {
+    async fn report(&self) -> Result<Report, StoreError> {
+        // The inbox first: a file that it no longer holds is already among the files.
+        let inbox_waiting = self.inbox.waiting().await?;
+        let dead_letters = self.inbox.count_dead_letters().await?;
+        let (counters, files) = self.activity.snapshot();
+        Ok(Report {
+            inbox_waiting,
+            dead_letters,
+            counters,
+            files,
+        })
+    }
+}

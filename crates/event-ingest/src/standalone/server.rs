@@ -1,0 +1,187 @@
+//! The assembly: folder, store, S3 endpoint, lake and flow in one process, from start to graceful end.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::error_handling::HandleError;
+use http::StatusCode;
+use ingest_core::RequestDefaults;
+use lake::{AllowList, Lake, LakeConfig};
+use light_worker::{IngestHandler, WorkerMetrics};
+use s3s::HttpError;
+use service_kit::admin::Readiness;
+use service_kit::metrics::Metrics;
+use service_kit::serve::serve;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::Activity;
+use super::config::{CATALOG_NAME, StandaloneArgs};
+use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
+use super::folder::{DataFolder, EndpointFile};
+use super::inbox::Inbox;
+use super::store::{Store, StoreError};
+use super::worker::Worker;
+use super::{admin, banner, s3};
+
+/// Part of every object's identity: the store of this folder.
+const STORE_NAME: &str = "standalone";
+
+/// Requests carried out at once, and how many of them may write data files (about 100 MiB of memory each).
+const CONCURRENT_REQUESTS: usize = 4;
+const CONCURRENT_WRITES: usize = 2;
+
+/// At the end, transfers under way may take this long.
+const TRANSFER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Runs until `stop` is cancelled. Says where everything is once it is ready: to people on `out`, to scripts in
+/// the folder's `endpoint.json`.
+///
+/// # Errors
+/// What keeps the server from starting or from going on, with what to do about it.
+pub async fn run(
+    args: StandaloneArgs,
+    stop: CancellationToken,
+    mut out: impl Write + Send,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open(&args.data)?;
+    let credentials = match args.credentials() {
+        Some(given) => given,
+        None => folder.credentials()?,
+    };
+    let store = Store::open(folder.root(), &args.region).await?;
+    match store.create_bucket(&args.bucket).await {
+        Ok(()) | Err(StoreError::BucketExists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let (s3_listener, url) = bind(args.listen, "--listen").await?;
+    let (admin_listener, admin_url) = bind(args.admin_listen, "--admin-listen").await?;
+
+    let endpoint = EndpointFile {
+        url,
+        admin_url,
+        access_key: credentials.access_key.clone(),
+        secret_key: credentials.secret_key.clone(),
+        region: args.region.clone(),
+        bucket: args.bucket.clone(),
+        table: args.table.to_string(),
+        catalog_name: CATALOG_NAME.to_owned(),
+        catalog_uri: format!("sqlite:///{}", folder.catalog().display()),
+        warehouse: format!("file://{}", folder.warehouse().display()),
+        pid: std::process::id(),
+    };
+    let lake = Lake::open(lake_config(&args, &endpoint)?)
+        .await
+        .context("the Iceberg catalog cannot be opened")?;
+    let metrics = Metrics::new();
+    let defaults = RequestDefaults {
+        table: args.table.clone(),
+    };
+    let worker = Arc::new(Worker::new(IngestHandler::new(
+        lake,
+        defaults,
+        WorkerMetrics::new(&metrics),
+    )));
+    let inbox = Inbox::of(&store);
+    let activity = Arc::new(Activity::default());
+    let config = FlowConfig {
+        rules: args.rules(),
+        batching: args.batching(),
+        concurrency: CONCURRENT_REQUESTS,
+        backoff: Backoff::default(),
+    };
+    let flow = Flow::new(
+        inbox.clone(),
+        worker.clone(),
+        activity.clone(),
+        FlowMetrics::new(&metrics),
+        config,
+    )?;
+
+    // The flow reads through the endpoint, so the endpoint ends after it. Whatever ends first ends all.
+    let stop = stop.child_token();
+    let endpoint_stop = CancellationToken::new();
+    let s3 = serve(
+        s3_listener,
+        s3_router(s3::service(store.clone(), &args.region, &credentials)),
+        endpoint_stop.clone(),
+        TRANSFER_DEADLINE,
+    );
+    let admin = serve(
+        admin_listener,
+        admin::router(inbox, activity, metrics, readiness(worker)),
+        endpoint_stop.clone(),
+        TRANSFER_DEADLINE,
+    );
+    let ended = |result| {
+        stop.cancel();
+        result
+    };
+    let flow = async {
+        let result = flow.run(stop.clone()).await;
+        stop.cancel();
+        endpoint_stop.cancel();
+        result
+    };
+    folder.announce_endpoint(&endpoint)?;
+    writeln!(out, "{}", banner::text(&endpoint)).context("cannot say where everything is")?;
+
+    let (flow, s3, admin) = tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) });
+    folder.retract_endpoint()?;
+    store.close().await;
+    flow.context("the inbox cannot be read")?;
+    s3.context("the S3 endpoint ended")?;
+    admin.context("the admin endpoint ended")?;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, String)> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; give another address with {flag} (port 0: a free one)")
+    })?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result<LakeConfig> {
+    let properties = [
+        ("type", "sql"),
+        ("uri", &endpoint.catalog_uri),
+        ("warehouse", &endpoint.warehouse),
+        ("s3.endpoint", &endpoint.url),
+        ("s3.region", &endpoint.region),
+        ("s3.access-key-id", &endpoint.access_key),
+        ("s3.secret-access-key", &endpoint.secret_key),
+    ];
+    let source = format!("s3://{}", args.bucket);
+    let tables = args.routes.iter().map(|(_, table)| table).chain([&args.table]);
+    let tables: Vec<String> = tables.map(ToString::to_string).collect();
+    Ok(LakeConfig {
+        catalog_name: CATALOG_NAME.to_owned(),
+        properties: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        store_name: STORE_NAME.to_owned(),
+        ledger_root: None,
+        create_tables: true,
+        allow: AllowList::parse([source.as_str()], tables.iter().map(String::as_str))?,
+        concurrent_writes: CONCURRENT_WRITES,
+    })
+}
+
+fn s3_router(service: s3s::service::S3Service) -> Router {
+    Router::new().fallback_service(HandleError::new(service, |error: HttpError| async move {
+        tracing::error!(?error, "s3 request failed");
+        StatusCode::INTERNAL_SERVER_ERROR
+    }))
+}
+
+fn readiness(worker: Arc<Worker>) -> Readiness {
+    Arc::new(move || {
+        let worker = worker.clone();
+        Box::pin(async move { worker.ready().await })
+    })
+}

@@ -1,0 +1,33 @@
+//! Names in the CloudEvents that carry requests and results.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// CloudEvents version of everything that is sent.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// Type of a request for the light worker.
+pub const TYPE_LIGHT: &str = "dev.eventingest.request.light.v1";
+
+/// Type of a request for the heavy path.
+pub const TYPE_HEAVY: &str = "dev.eventingest.request.heavy.v1";
+
+/// Type of a result.
+pub const TYPE_COMPLETED: &str = "dev.eventingest.completed.v1";
+
+/// Content type of every body.
+pub const JSON: &str = "application/json";
+
+/// What a URI takes as it is.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Source of the requests that a dispatcher makes, a URI reference; `group` is its consumer group.
+pub fn dispatcher_source(group: &str) -> String {
+    format!(
+        "/event-ingest/dispatcher/{}",
+        utf8_percent_encode(group, UNRESERVED)
+    )
+}

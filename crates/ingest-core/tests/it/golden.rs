@@ -1,0 +1,95 @@
+//! The wire shapes, byte for byte. A change here is a change of the contract and needs a new version of it.
+
+use std::{fs, path::PathBuf};
+
+use chrono::{DateTime, Utc};
+use ingest_core::{
+    IngestRequest, IngestResult, RequestDefaults,
+    notification::{Parsed, parse},
+};
+use serde_json::{Value, json};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The files of a folder whose names end so, without that end.
+fn names(folder: &str, end: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(path(folder))
+        .unwrap()
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(end)?.to_owned()))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "no golden files *{end} in {folder}");
+    names
+}
+
+fn request(body: &str) -> IngestRequest {
+    let now: DateTime<Utc> = "2026-11-12T13:14:15.016171819Z".parse().unwrap();
+    IngestRequest::from_json(body.as_bytes(), &RequestDefaults::default(), now).unwrap()
+}
+
+#[test]
+fn requests_version_1() {
+    for name in names("request-v1", ".read.json") {
+        let written = read(&format!("request-v1/{name}.written.json"));
+        let expected = written.trim_end();
+        for body in [read(&format!("request-v1/{name}.read.json")), expected.to_owned()] {
+            let json = String::from_utf8(request(&body).to_json()).unwrap();
+            assert_eq!(json, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn results_version_1() {
+    for name in names("result-v1", ".json") {
+        let golden = read(&format!("result-v1/{name}.json"));
+        let result: IngestResult = serde_json::from_str(&golden).unwrap();
+        assert_eq!(
+            serde_json::to_string_pretty(&result).unwrap(),
+            golden.trim_end(),
+            "{name}"
+        );
+        assert_eq!(
+            serde_json::from_slice::<IngestResult>(&result.to_json()).unwrap(),
+            result
+        );
+    }
+}
+
+#[test]
+fn notifications_of_all_producers() {
+    for name in names("notifications", ".parsed.json") {
+        let body = read(&format!("notifications/{name}.json"));
+        let expected: Value =
+            serde_json::from_str(&read(&format!("notifications/{name}.parsed.json"))).unwrap();
+        assert_eq!(describe(&parse(body.as_bytes()).unwrap()), expected, "{name}");
+    }
+}
+
+fn describe(parsed: &Parsed) -> Value {
+    let announcements: Vec<Value> = parsed
+        .announcements
+        .iter()
+        .map(|announcement| {
+            json!({
+                "producer": format!("{:?}", announcement.producer),
+                "event_name": announcement.event_name,
+                "uri": announcement.uri,
+                "size": announcement.hint.size,
+                "etag": announcement.hint.etag,
+                "version_id": announcement.hint.version_id,
+                "event_time": announcement.hint.event_time,
+            })
+        })
+        .collect();
+    let ignored: Vec<&str> = parsed.ignored.iter().map(|ignored| ignored.reason()).collect();
+    json!({"announcements": announcements, "ignored": ignored})
+}

@@ -1,0 +1,8 @@
+//! Behaviour of the contract and the rules, through the public interface.
+#![cfg(test)]
+
+mod batching;
+mod batching_invariant;
+mod golden;
+mod keys;
+mod request;
