@@ -32,12 +32,7 @@ pub enum OnUnmatched {
 #[command(name = "dispatcher", version)]
 pub struct Args {
     /// Address for /livez, /readyz and /metrics
-    #[arg(
-        long,
-        env = "LISTEN",
-        default_value = "127.0.0.1:8081",
-        value_name = "IP:PORT"
-    )]
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081", value_name = "IP:PORT")]
     pub listen: SocketAddr,
 
     /// Kafka topic of the announcements
@@ -69,12 +64,7 @@ pub struct Args {
     #[arg(long, env = "KEY_SUFFIX", default_value = "")]
     pub suffix: String,
     /// Event names without s3:, * for any run of characters; repeatable, or separated by commas
-    #[arg(
-        long = "event",
-        env = "EVENTS",
-        value_delimiter = ',',
-        default_value = "ObjectCreated:*"
-    )]
+    #[arg(long = "event", env = "EVENTS", value_delimiter = ',', default_value = "ObjectCreated:*")]
     pub events: Vec<Glob>,
     /// Table of the objects, as namespace.name
     #[arg(long, env = "TABLE", default_value = "db.my_table")]
@@ -135,9 +125,7 @@ pub struct Args {
 fn batch_files(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(files) if (1..=MAX_FILES_PER_REQUEST).contains(&files) => Ok(files),
-        _ => Err(format!(
-            "expected a whole number from 1 to {MAX_FILES_PER_REQUEST}, was given {text:?}"
-        )),
+        _ => Err(format!("expected a whole number from 1 to {MAX_FILES_PER_REQUEST}, was given {text:?}")),
     }
 }
 

@@ -15,9 +15,6 @@ impl Clock {
     }
 
     pub fn now(&self) -> Moment {
-        Moment {
-            elapsed: self.0.elapsed(),
-            utc: Utc::now(),
-        }
+        Moment { elapsed: self.0.elapsed(), utc: Utc::now() }
     }
 }

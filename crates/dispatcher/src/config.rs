@@ -117,11 +117,7 @@ impl Args {
                 prefix: self.prefix.clone(),
                 suffix: self.suffix.clone(),
                 events: self.events.clone(),
-                target: Target {
-                    table: self.table.clone(),
-                    format: self.format,
-                    options: BTreeMap::new(),
-                },
+                target: Target { table: self.table.clone(), format: self.format, options: BTreeMap::new() },
             },
             unmatched: self.unmatched,
             batching: self.batching(),
@@ -139,10 +135,7 @@ impl Args {
             max_request_bytes: usize::try_from(self.batch_max_request_bytes).unwrap_or(usize::MAX),
             max_wait: self.batch_max_wait,
             idle: self.idle,
-            light: LightLimits {
-                max_bytes: self.light_max_bytes,
-                max_files: self.light_max_files,
-            },
+            light: LightLimits { max_bytes: self.light_max_bytes, max_files: self.light_max_files },
             overflow: match self.overflow {
                 OverflowArg::Heavy => Overflow::Heavy,
                 OverflowArg::Split => Overflow::Split,
@@ -168,10 +161,7 @@ impl Config {
     /// Every librdkafka property that is set, as `kafka.<name>`, for `--print-config`.
     pub fn properties(&self) -> Vec<(String, Property)> {
         let ours = CONSUMER_DEFAULTS.iter().map(|(name, value)| {
-            let property = Property {
-                value: (*value).to_owned(),
-                origin: Origin::Default,
-            };
+            let property = Property { value: (*value).to_owned(), origin: Origin::Default };
             (format!("kafka.{name}"), property)
         });
         // The user's go over ours.
@@ -184,19 +174,10 @@ impl Config {
         let targets = [
             ("--light-topic (LIGHT_TOPIC)", &self.topics.light),
             ("--heavy-topic (HEAVY_TOPIC)", &self.topics.heavy),
-            (
-                "--dead-letter-topic (DEAD_LETTER_TOPIC)",
-                &self.topics.dead_letters,
-            ),
+            ("--dead-letter-topic (DEAD_LETTER_TOPIC)", &self.topics.dead_letters),
         ];
-        if let Some((setting, topic)) = targets
-            .into_iter()
-            .find(|(_, topic)| **topic == self.topics.source)
-        {
-            return Err(ConfigError::Loop {
-                setting,
-                topic: topic.clone(),
-            });
+        if let Some((setting, topic)) = targets.into_iter().find(|(_, topic)| **topic == self.topics.source) {
+            return Err(ConfigError::Loop { setting, topic: topic.clone() });
         }
         if self.batching.max_held < self.batching.max_files {
             return Err(ConfigError::MaxHeld {
@@ -205,16 +186,10 @@ impl Config {
             });
         }
         // Missing brokers are an error now, not when the clients start.
-        let session = self
-            .consumer()?
-            .get("session.timeout.ms")
-            .and_then(|millis| millis.parse().ok());
+        let session = self.consumer()?.get("session.timeout.ms").and_then(|millis| millis.parse().ok());
         let session = session.map_or(SESSION_TIMEOUT, Duration::from_millis);
         if self.revoke_timeout >= session {
-            return Err(ConfigError::RevokeTimeout {
-                revoke: self.revoke_timeout,
-                session,
-            });
+            return Err(ConfigError::RevokeTimeout { revoke: self.revoke_timeout, session });
         }
         Ok(())
     }
@@ -253,10 +228,7 @@ mod tests {
     fn the_defaults_are_the_design_s() {
         let config = config(&[]).expect("valid");
         assert_eq!(config.batching, BatchingConfig::default());
-        assert_eq!(
-            config.topics.all(),
-            ["s3-events", "light-ingest", "heavy-ingest", "ingest-dlq"]
-        );
+        assert_eq!(config.topics.all(), ["s3-events", "light-ingest", "heavy-ingest", "ingest-dlq"]);
         assert_eq!(config.group, "dispatcher-group");
         let consumer = config.consumer().expect("valid");
         for (name, value) in [
@@ -284,24 +256,13 @@ mod tests {
     fn contradictions_name_the_settings() {
         let error = |flags: &[&str]| config(flags).expect_err("a contradiction").to_string();
         let text = error(&["--heavy-topic", "s3-events"]);
-        assert!(
-            text.contains("--heavy-topic (HEAVY_TOPIC)") && text.contains("s3-events"),
-            "{text}"
-        );
+        assert!(text.contains("--heavy-topic (HEAVY_TOPIC)") && text.contains("s3-events"), "{text}");
         let text = error(&["--max-held", "49"]);
-        assert!(
-            text.contains("MAX_HELD") && text.contains("50") && text.contains("49"),
-            "{text}"
-        );
+        assert!(text.contains("MAX_HELD") && text.contains("50") && text.contains("49"), "{text}");
         let text = error(&["--revoke-timeout", "6s", "--kafka", "session.timeout.ms=6000"]);
         assert!(text.contains("REVOKE_TIMEOUT") && text.contains("6s"), "{text}");
-        let no_broker = Args::try_parse_from(["dispatcher"])
-            .expect("valid flags")
-            .config([]);
-        assert!(matches!(
-            no_broker,
-            Err(ConfigError::Kafka(PropertyError::NoBrokers))
-        ));
+        let no_broker = Args::try_parse_from(["dispatcher"]).expect("valid flags").config([]);
+        assert!(matches!(no_broker, Err(ConfigError::Kafka(PropertyError::NoBrokers))));
     }
 
     #[test]
@@ -319,9 +280,7 @@ mod tests {
             ("--max-held", "0", "from 1"),
             ("--listen", "here", "IP:PORT"),
         ] {
-            let error = Args::try_parse_from(["dispatcher", flag, value])
-                .expect_err(flag)
-                .to_string();
+            let error = Args::try_parse_from(["dispatcher", flag, value]).expect_err(flag).to_string();
             for part in [flag, value, expected] {
                 assert!(error.contains(part), "{part:?} is missing in {error}");
             }
@@ -333,10 +292,7 @@ mod tests {
         for arg in Args::command().get_arguments() {
             let id = arg.get_id().as_str();
             assert!(arg.get_help().is_some(), "{id}");
-            assert!(
-                arg.get_env().is_some() || ["properties", "print_config"].contains(&id),
-                "{id}"
-            );
+            assert!(arg.get_env().is_some() || ["properties", "print_config"].contains(&id), "{id}");
         }
     }
 }

@@ -67,11 +67,7 @@ impl Dispatcher {
         let consumer: BaseConsumer<Context> =
             config.consumer()?.create_with_context(context).map_err(failed)?;
         consumer.subscribe(&[source]).map_err(failed)?;
-        Ok(Self {
-            config,
-            consumer,
-            metrics,
-        })
+        Ok(Self { config, consumer, metrics })
     }
 
     /// Runs until told to stop. Open batches then get out within the deadline, their positions are committed, and the
@@ -167,9 +163,5 @@ impl Dispatcher {
 
 fn consumer_error(config: &Config, source: KafkaError) -> DispatchError {
     let (topic, group) = (config.topics.source.clone(), config.group.clone());
-    DispatchError::Consumer {
-        topic,
-        group,
-        source: Box::new(source),
-    }
+    DispatchError::Consumer { topic, group, source: Box::new(source) }
 }

@@ -26,12 +26,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub fn new(engine: Engine, topic: &str, revoke_timeout: Duration, metrics: DispatcherMetrics) -> Self {
-        Self {
-            engine: Mutex::new(engine),
-            topic: topic.to_owned(),
-            revoke_timeout,
-            metrics,
-        }
+        Self { engine: Mutex::new(engine), topic: topic.to_owned(), revoke_timeout, metrics }
     }
 
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -55,10 +50,7 @@ impl Context {
 
     /// Forgets all partitions, so that leaving the group waits for nothing.
     pub fn give_up(&self, consumer: &BaseConsumer<Self>) -> Vec<Partition> {
-        let partitions = consumer
-            .assignment()
-            .map(|list| partitions(&list))
-            .unwrap_or_default();
+        let partitions = consumer.assignment().map(|list| partitions(&list)).unwrap_or_default();
         self.engine().lost(&partitions);
         partitions
     }
@@ -86,10 +78,7 @@ impl Context {
 }
 
 fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
-    list.elements()
-        .iter()
-        .map(|element| element.partition())
-        .collect()
+    list.elements().iter().map(|element| element.partition()).collect()
 }
 
 impl ClientContext for Context {
@@ -120,10 +109,7 @@ impl ClientContext for Context {
         };
         for (partition, known) in &topic.partitions {
             if known.consumer_lag >= 0 {
-                self.metrics
-                    .lag
-                    .with_label_values(&[&partition.to_string()])
-                    .set(known.consumer_lag);
+                self.metrics.lag.with_label_values(&[&partition.to_string()]).set(known.consumer_lag);
             }
         }
     }

@@ -76,16 +76,8 @@ impl Engine {
         for action in self.batcher.take_in(record, self.clock.now()) {
             if let Action::DeadLetter(letter) = &action {
                 let (partition, offset) = (letter.partition, letter.offset);
-                tracing::error!(
-                    reason = letter.reason,
-                    partition,
-                    offset,
-                    "record goes to the dead letters"
-                );
-                self.letters.insert(
-                    letter.id,
-                    outgoing::dead_letter(&message.detach(), &letter.reason),
-                );
+                tracing::error!(reason = letter.reason, partition, offset, "record goes to the dead letters");
+                self.letters.insert(letter.id, outgoing::dead_letter(&message.detach(), &letter.reason));
             }
             self.send(&action);
         }
@@ -98,10 +90,7 @@ impl Engine {
         }
         let now = self.clock.now();
         while self.retries.front().is_some_and(|(due, _)| *due <= now.elapsed) {
-            let again = self
-                .retries
-                .pop_front()
-                .and_then(|(_, id)| self.batcher.failed(id));
+            let again = self.retries.pop_front().and_then(|(_, id)| self.batcher.failed(id));
             again.iter().for_each(|action| self.send(action));
         }
         for action in self.batcher.tick(now) {
@@ -115,19 +104,10 @@ impl Engine {
 
     /// How long there is nothing to do, records aside.
     pub fn patience(&self) -> Duration {
-        let longest = if self.batcher.unacknowledged() > 0 {
-            REPORT_INTERVAL
-        } else {
-            IDLE_INTERVAL
-        };
+        let longest = if self.batcher.unacknowledged() > 0 { REPORT_INTERVAL } else { IDLE_INTERVAL };
         let now = self.clock.now().elapsed;
-        let due = self
-            .batcher
-            .next_deadline()
-            .into_iter()
-            .chain(self.retries.front().map(|(due, _)| *due));
-        due.map(|due| due.saturating_sub(now))
-            .fold(longest, Duration::min)
+        let due = self.batcher.next_deadline().into_iter().chain(self.retries.front().map(|(due, _)| *due));
+        due.map(|due| due.saturating_sub(now)).fold(longest, Duration::min)
     }
 
     /// Closes and sends all open batches, and waits for them. Says whether all were acknowledged in time.
@@ -181,9 +161,7 @@ impl Engine {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.open_batches.set(gauge(self.batcher.open_batches()));
         self.metrics.held.set(gauge(self.batcher.held()));
-        self.metrics
-            .unacknowledged
-            .set(gauge(self.batcher.unacknowledged()));
+        self.metrics.unacknowledged.set(gauge(self.batcher.unacknowledged()));
     }
 
     /// Waits as long as something is awaited, at most so long. Says whether nothing is any more.
@@ -214,10 +192,7 @@ impl Engine {
                 self.sender.send(id, self.topics.lane(batch.lane), &outgoing)
             }
             Action::DeadLetter(_) => {
-                let outgoing = self
-                    .letters
-                    .get(&id)
-                    .expect("a dead letter is kept until it is acknowledged");
+                let outgoing = self.letters.get(&id).expect("a dead letter is kept until it is acknowledged");
                 self.sender.send(id, &self.topics.dead_letters, outgoing)
             }
         };
@@ -245,10 +220,7 @@ impl Engine {
         let lane = batch.lane.as_str();
         let took = self.clock.now().elapsed.saturating_sub(batch.opened_at);
         self.metrics.batches.with_label_values(&[lane]).inc();
-        self.metrics
-            .files
-            .with_label_values(&[lane])
-            .inc_by(request.file_count() as u64);
+        self.metrics.files.with_label_values(&[lane]).inc_by(request.file_count() as u64);
         self.metrics.batch_duration.observe(took.as_secs_f64());
         tracing::info!(
             request_id = request.request_id,
@@ -273,7 +245,6 @@ impl Engine {
         };
         self.metrics.send_failures.with_label_values(&[topic]).inc();
         tracing::warn!(%error, topic, delay = ?RETRY_DELAY, "not sent: will be sent again");
-        self.retries
-            .push_back((self.clock.now().elapsed + RETRY_DELAY, id));
+        self.retries.push_back((self.clock.now().elapsed + RETRY_DELAY, id));
     }
 }

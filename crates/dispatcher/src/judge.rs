@@ -74,23 +74,9 @@ mod tests {
     fn judge(unmatched: OnUnmatched) -> (Judge, Metrics) {
         let metrics = Metrics::new();
         let table = TableName::parse("db.t").unwrap();
-        let target = Target {
-            table,
-            format: None,
-            options: BTreeMap::new(),
-        };
-        let rules = RuleSet::new([Rule {
-            prefix: "in/".into(),
-            ..Rule::all(target)
-        }]);
-        (
-            Judge {
-                rules,
-                unmatched,
-                metrics: DispatcherMetrics::new(&metrics),
-            },
-            metrics,
-        )
+        let target = Target { table, format: None, options: BTreeMap::new() };
+        let rules = RuleSet::new([Rule { prefix: "in/".into(), ..Rule::all(target) }]);
+        (Judge { rules, unmatched, metrics: DispatcherMetrics::new(&metrics) }, metrics)
     }
 
     fn message(keys: &[&str]) -> Vec<u8> {
@@ -107,30 +93,18 @@ mod tests {
     }
 
     fn keys(judged: &Judged) -> Vec<&str> {
-        judged
-            .objects
-            .iter()
-            .map(|(_, object)| object.uri.key())
-            .collect()
+        judged.objects.iter().map(|(_, object)| object.uri.key()).collect()
     }
 
     #[test]
     fn wanted_objects_are_routed_and_the_rest_is_counted() {
         let (judge, metrics) = judge(OnUnmatched::Ignore);
-        let judged = judge.judge(&message(&[
-            "in/a.csv",
-            "out/b.csv",
-            "in/_SUCCESS",
-            "in/c.json",
-            "in/readme",
-        ]));
+        let judged =
+            judge.judge(&message(&["in/a.csv", "out/b.csv", "in/_SUCCESS", "in/c.json", "in/readme"]));
         assert_eq!(keys(&judged), ["in/a.csv", "in/c.json"]);
         assert_eq!(judged.dead_letter, None);
         let page = metrics.page();
-        assert!(
-            page.contains("event_ingest_dispatcher_announcements_total 5"),
-            "{page}"
-        );
+        assert!(page.contains("event_ingest_dispatcher_announcements_total 5"), "{page}");
         for reason in ["no-rule", "underscore-name", "unknown-format"] {
             let line = format!("event_ingest_dispatcher_ignored_total{{reason=\"{reason}\"}} 1");
             assert!(page.contains(&line), "{page}");
@@ -143,11 +117,7 @@ mod tests {
         let judged = judge.judge(&message(&["in/a.csv", "out/b.csv", "out/c.csv"]));
         assert_eq!(keys(&judged), ["in/a.csv"]);
         assert_eq!(judged.dead_letter.as_deref(), Some("no-rule: s3://b/out/b.csv"));
-        assert!(
-            metrics
-                .page()
-                .contains("event_ingest_dispatcher_dead_letters_total{reason=\"no-rule\"} 1")
-        );
+        assert!(metrics.page().contains("event_ingest_dispatcher_dead_letters_total{reason=\"no-rule\"} 1"));
     }
 
     #[test]
@@ -156,16 +126,8 @@ mod tests {
         for poison in ["", "{", "\u{0}"] {
             let judged = judge.judge(poison.as_bytes());
             assert!(judged.objects.is_empty());
-            assert!(
-                judged
-                    .dead_letter
-                    .is_some_and(|reason| reason.starts_with("not a notification"))
-            );
+            assert!(judged.dead_letter.is_some_and(|reason| reason.starts_with("not a notification")));
         }
-        assert!(
-            metrics
-                .page()
-                .contains("event_ingest_dispatcher_dead_letters_total{reason=\"not-json\"} 3")
-        );
+        assert!(metrics.page().contains("event_ingest_dispatcher_dead_letters_total{reason=\"not-json\"} 3"));
     }
 }

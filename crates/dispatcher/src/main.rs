@@ -30,10 +30,7 @@ fn start() -> anyhow::Result<()> {
             &mut io::stdout(),
         )?);
     }
-    args.logging
-        .init()
-        .map_err(anyhow::Error::from_boxed)
-        .context("cannot start logging")?;
+    args.logging.init().map_err(anyhow::Error::from_boxed).context("cannot start logging")?;
     if !settings.kafka.ignored().is_empty() {
         tracing::warn!(variables = ?settings.kafka.ignored(), "no Kafka properties: ignored");
     }

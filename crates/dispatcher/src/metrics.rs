@@ -3,11 +3,8 @@
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics};
 
-const RECORDS: Metric = Metric {
-    name: "dispatcher_records_total",
-    help: "Records read from the source topic.",
-    labels: &[],
-};
+const RECORDS: Metric =
+    Metric { name: "dispatcher_records_total", help: "Records read from the source topic.", labels: &[] };
 const ANNOUNCEMENTS: Metric = Metric {
     name: "dispatcher_announcements_total",
     help: "New objects announced in those records.",
@@ -58,11 +55,8 @@ const OFFSET_RESETS: Metric = Metric {
     help: "Positions that were gone from the source topic: records may be lost or read twice.",
     labels: &[],
 };
-const OPEN_BATCHES: Metric = Metric {
-    name: "dispatcher_open_batches",
-    help: "Batches that still take files.",
-    labels: &[],
-};
+const OPEN_BATCHES: Metric =
+    Metric { name: "dispatcher_open_batches", help: "Batches that still take files.", labels: &[] };
 const HELD: Metric = Metric {
     name: "dispatcher_held_announcements",
     help: "Announcements in open and unacknowledged batches.",
@@ -168,9 +162,7 @@ mod tests {
         own.send_failures.with_label_values(&["x"]).inc();
         own.lag.with_label_values(&["0"]).set(1);
         let page = metrics.page();
-        let types = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE event_ingest_"));
+        let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE event_ingest_"));
         let shown: BTreeSet<&str> = types.filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(shown, METRICS.iter().map(|metric| metric.name).collect());
     }

@@ -29,11 +29,7 @@ pub(crate) fn request(request: &IngestRequest, lane: Lane, source: &str) -> Outg
         .build();
     let event = built.expect("id, type and source are set, and the source was tried at the start");
     let (headers, payload) = cloud_event_headers(event).expect("the data is bytes already");
-    Outgoing {
-        key: Some(table.into_bytes()),
-        headers,
-        payload: Some(payload),
-    }
+    Outgoing { key: Some(table.into_bytes()), headers, payload: Some(payload) }
 }
 
 /// A record to set aside, with its key and headers, the reason and its origin.
@@ -51,10 +47,7 @@ impl Outgoing {
         if let Some(payload) = self.payload.take() {
             let bytes = payload.len().to_string();
             let headers = std::mem::take(&mut self.headers);
-            self.headers = headers.insert(Header {
-                key: OMITTED_HEADER,
-                value: Some(&bytes),
-            });
+            self.headers = headers.insert(Header { key: OMITTED_HEADER, value: Some(&bytes) });
         }
     }
 }
@@ -71,18 +64,11 @@ mod tests {
 
     fn headers(outgoing: &Outgoing) -> BTreeSet<(String, String)> {
         let text = |value: Option<&[u8]>| String::from_utf8(value.expect("valued").to_vec()).expect("UTF-8");
-        outgoing
-            .headers
-            .iter()
-            .map(|header| (header.key.to_owned(), text(header.value)))
-            .collect()
+        outgoing.headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn example() -> IngestRequest {
@@ -116,20 +102,10 @@ mod tests {
 
     #[test]
     fn a_dead_letter_is_the_record_as_it_was() {
-        let own = OwnedHeaders::new().insert(Header {
-            key: "x",
-            value: Some("1"),
-        });
+        let own = OwnedHeaders::new().insert(Header { key: "x", value: Some("1") });
         let (payload, key) = (Some(b"\xff\x00".to_vec()), Some(b"k".to_vec()));
-        let record = OwnedMessage::new(
-            payload,
-            key,
-            "s3-events".into(),
-            Timestamp::NotAvailable,
-            2,
-            41,
-            Some(own),
-        );
+        let record =
+            OwnedMessage::new(payload, key, "s3-events".into(), Timestamp::NotAvailable, 2, 41, Some(own));
         let mut outgoing = dead_letter(&record, "no-rule");
         assert_eq!(outgoing.key.as_deref(), Some(&b"k"[..]));
         assert_eq!(outgoing.payload.as_deref(), Some(&b"\xff\x00"[..]));

@@ -27,14 +27,9 @@ impl Probe {
     /// An error says what is missing.
     async fn check(self) -> Result<(), String> {
         let asked = tokio::task::spawn_blocking(move || {
-            self.topics
-                .all()
-                .into_iter()
-                .try_for_each(|topic| self.topic(topic))
+            self.topics.all().into_iter().try_for_each(|topic| self.topic(topic))
         });
-        asked
-            .await
-            .unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
+        asked.await.unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
     }
 
     fn topic(&self, topic: &str) -> Result<(), String> {

@@ -48,21 +48,15 @@ impl From<PropertyError> for RunError {
 /// Binds the admin address and dispatches until `stop` is cancelled; open batches then get out within the deadline.
 pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
     let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| RunError::Listen {
-        address: config.listen,
-        source,
-    })?;
+    let listener = listener.map_err(|source| RunError::Listen { address: config.listen, source })?;
     tracing::info!(address = %listener.local_addr()?, topic = config.topics.source, group = config.group, "listening");
 
     let metrics = Metrics::new();
     let own = DispatcherMetrics::new(&metrics);
     let sender =
         Sender::new(&config.kafka.producer()?).map_err(|error| RunError::Producer(Box::new(error)))?;
-    let probe = Probe {
-        producer: sender.producer(),
-        topics: config.topics.clone(),
-        timeout: config.ready_timeout,
-    };
+    let probe =
+        Probe { producer: sender.producer(), topics: config.topics.clone(), timeout: config.ready_timeout };
     let router = admin::router(metrics, probe.readiness(), config.ready_timeout);
     let deadline = config.shutdown_timeout;
     let dispatcher = Dispatcher::new(config, sender, own)?;

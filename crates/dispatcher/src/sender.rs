@@ -56,10 +56,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub fn new(config: &ClientConfig) -> KafkaResult<Self> {
         let (sender, reports) = sync_channel(REPORTS);
-        Ok(Self {
-            reports,
-            producer: config.create_with_context(Reporter(sender))?,
-        })
+        Ok(Self { reports, producer: config.create_with_context(Reporter(sender))? })
     }
 
     /// Hands a record to librdkafka. Its report follows, unless this fails.

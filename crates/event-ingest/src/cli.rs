@@ -48,9 +48,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<()> {
 fn print(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
     let cli = Cli::command();
     let command = cli.find_subcommand(name).expect("the subcommand was just parsed");
-    let matches = matches
-        .subcommand_matches(name)
-        .expect("the subcommand was just parsed");
+    let matches = matches.subcommand_matches(name).expect("the subcommand was just parsed");
     Ok(print_config(command, matches, &[], &mut io::stdout())?)
 }
 

@@ -18,16 +18,9 @@ pub const TYPE_COMPLETED: &str = "dev.eventingest.completed.v1";
 pub const JSON: &str = "application/json";
 
 /// What a URI takes as it is.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Source of the requests that a dispatcher makes, a URI reference; `group` is its consumer group.
 pub fn dispatcher_source(group: &str) -> String {
-    format!(
-        "/event-ingest/dispatcher/{}",
-        utf8_percent_encode(group, UNRESERVED)
-    )
+    format!("/event-ingest/dispatcher/{}", utf8_percent_encode(group, UNRESERVED))
 }

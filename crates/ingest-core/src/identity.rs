@@ -48,10 +48,7 @@ impl ObjectIdentity {
 /// The ETag without `W/` and quotes, in lower case.
 pub fn normalise_etag(etag: &str) -> String {
     let etag = etag.trim();
-    let etag = etag
-        .strip_prefix("W/")
-        .or_else(|| etag.strip_prefix("w/"))
-        .unwrap_or(etag);
+    let etag = etag.strip_prefix("W/").or_else(|| etag.strip_prefix("w/")).unwrap_or(etag);
     etag.trim_matches('"').to_ascii_lowercase()
 }
 

@@ -69,9 +69,7 @@ pub struct RequestDefaults {
 
 impl Default for RequestDefaults {
     fn default() -> Self {
-        Self {
-            table: TableName::parse("db.my_table").expect("a valid name"),
-        }
+        Self { table: TableName::parse("db.my_table").expect("a valid name") }
     }
 }
 
@@ -104,14 +102,7 @@ impl IngestRequest {
     ) -> Self {
         let objects = collapse(objects);
         let request_id = fingerprint::request_id(&table, format, &options, &objects);
-        Self {
-            table,
-            format,
-            options,
-            objects,
-            timestamp: timestamp.trunc_subsecs(3),
-            request_id,
-        }
+        Self { table, format, options, objects, timestamp: timestamp.trunc_subsecs(3), request_id }
     }
 
     /// Reads a request. `{"files": […]}` alone is valid; `now` stands in for a missing timestamp.
@@ -130,10 +121,7 @@ impl IngestRequest {
 
     /// Sum of the known sizes in bytes.
     pub fn total_bytes(&self) -> u64 {
-        self.objects
-            .iter()
-            .filter_map(|object| object.hint.size)
-            .fold(0, u64::saturating_add)
+        self.objects.iter().filter_map(|object| object.hint.size).fold(0, u64::saturating_add)
     }
 
     /// Number of objects.

@@ -40,21 +40,14 @@ pub struct LightLimits {
 
 impl Default for LightLimits {
     fn default() -> Self {
-        Self {
-            max_bytes: 500_000_000,
-            max_files: 200,
-        }
+        Self { max_bytes: 500_000_000, max_files: 200 }
     }
 }
 
 impl LightLimits {
     /// The lane of a batch. Unknown sizes count as nothing: the worker looks for itself.
     pub fn lane(&self, bytes: u64, files: usize) -> Lane {
-        if bytes < self.max_bytes && files <= self.max_files {
-            Lane::Light
-        } else {
-            Lane::Heavy
-        }
+        if bytes < self.max_bytes && files <= self.max_files { Lane::Light } else { Lane::Heavy }
     }
 }
 

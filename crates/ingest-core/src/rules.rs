@@ -111,10 +111,7 @@ impl RuleSet {
         else {
             return Verdict::Unmatched("no-rule");
         };
-        let format = rule
-            .target
-            .format
-            .or_else(|| FileFormat::from_suffix(&announcement.uri));
+        let format = rule.target.format.or_else(|| FileFormat::from_suffix(&announcement.uri));
         match format {
             Some(format) => Verdict::Route(Arc::clone(&routes[format as usize])),
             None => Verdict::Unmatched("unknown-format"),
@@ -154,11 +151,7 @@ mod tests {
     }
 
     fn target(table: &str) -> Target {
-        Target {
-            table: TableName::parse(table).unwrap(),
-            format: None,
-            options: BTreeMap::new(),
-        }
+        Target { table: TableName::parse(table).unwrap(), format: None, options: BTreeMap::new() }
     }
 
     fn table(rules: &RuleSet, announcement: &Announcement) -> String {
@@ -171,14 +164,8 @@ mod tests {
     #[test]
     fn the_first_match_wins() {
         let rules = RuleSet::new([
-            Rule {
-                prefix: "in/a/".into(),
-                ..Rule::all(target("db.a"))
-            },
-            Rule {
-                prefix: "in/".into(),
-                ..Rule::all(target("db.in"))
-            },
+            Rule { prefix: "in/a/".into(), ..Rule::all(target("db.a")) },
+            Rule { prefix: "in/".into(), ..Rule::all(target("db.in")) },
         ]);
         assert_eq!(table(&rules, &announcement("b", "in/a/x.csv")), "db.a");
         assert_eq!(table(&rules, &announcement("b", "in/b/x.csv")), "db.in");
@@ -194,18 +181,9 @@ mod tests {
             events: vec![Glob::new("ObjectCreated:Put")],
             target: target("db.t"),
         }]);
-        assert_eq!(
-            table(&rules, &announcement("events-inbox", "incoming/a.parquet")),
-            "db.t"
-        );
-        assert_eq!(
-            table(&rules, &announcement("other", "incoming/a.parquet")),
-            "db.t"
-        );
-        assert_eq!(
-            table(&rules, &announcement("events", "incoming/a.parquet")),
-            "no-rule"
-        );
+        assert_eq!(table(&rules, &announcement("events-inbox", "incoming/a.parquet")), "db.t");
+        assert_eq!(table(&rules, &announcement("other", "incoming/a.parquet")), "db.t");
+        assert_eq!(table(&rules, &announcement("events", "incoming/a.parquet")), "no-rule");
         assert_eq!(table(&rules, &announcement("other", "a.parquet")), "no-rule");
         assert_eq!(table(&rules, &announcement("other", "incoming/a.csv")), "no-rule");
         let copy = Announcement {
@@ -217,10 +195,7 @@ mod tests {
 
     #[test]
     fn a_fixed_format_outranks_the_suffix() {
-        let fixed = Target {
-            format: Some(FileFormat::Csv),
-            ..target("db.t")
-        };
+        let fixed = Target { format: Some(FileFormat::Csv), ..target("db.t") };
         let format = |target: Target, key: &str| match RuleSet::new([Rule::all(target)])
             .judge(&announcement("b", key))
         {
@@ -235,10 +210,7 @@ mod tests {
 
     #[test]
     fn by_products_of_writers_are_ignored() {
-        let rules = RuleSet::new([Rule::all(Target {
-            format: Some(FileFormat::Parquet),
-            ..target("db.t")
-        })]);
+        let rules = RuleSet::new([Rule::all(Target { format: Some(FileFormat::Parquet), ..target("db.t") })]);
         for (key, expected) in [
             ("out/_SUCCESS", "underscore-name"),
             ("out/_temporary/0/part.parquet", "temporary"),

@@ -39,10 +39,7 @@ impl TableName {
             return Err(TableNameError::Part(text.to_owned()));
         }
         let name = parts.pop().expect("there are two parts at least");
-        Ok(Self {
-            namespace: parts,
-            name,
-        })
+        Ok(Self { namespace: parts, name })
     }
 
     /// The namespace levels, outermost first; never empty.
@@ -108,22 +105,10 @@ mod tests {
     #[test]
     fn what_names_no_table_is_refused() {
         for text in ["", "events", ".events", "db.", "db..events"] {
-            assert!(
-                matches!(TableName::parse(text), Err(TableNameError::Shape(_))),
-                "{text}"
-            );
+            assert!(matches!(TableName::parse(text), Err(TableNameError::Shape(_))), "{text}");
         }
-        for text in [
-            "db.a/b",
-            "db.a\\b",
-            "db.a\nb",
-            "db. a",
-            &format!("db.{}", "a".repeat(256)),
-        ] {
-            assert!(
-                matches!(TableName::parse(text), Err(TableNameError::Part(_))),
-                "{text}"
-            );
+        for text in ["db.a/b", "db.a\\b", "db.a\nb", "db. a", &format!("db.{}", "a".repeat(256))] {
+            assert!(matches!(TableName::parse(text), Err(TableNameError::Part(_))), "{text}");
         }
     }
 }

@@ -40,20 +40,13 @@ impl ObjectUri {
         if bucket.is_empty() || bucket.contains('/') {
             return Err(UriError::Bucket(bucket.to_owned()));
         }
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        })
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// Splits `s3://bucket/key` at the first slash behind the bucket.
     pub fn parse(text: &str) -> Result<Self, UriError> {
-        let rest = text
-            .strip_prefix(SCHEME)
-            .ok_or_else(|| UriError::Scheme(text.to_owned()))?;
-        let (bucket, key) = rest
-            .split_once('/')
-            .ok_or_else(|| UriError::NoKey(text.to_owned()))?;
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| UriError::Scheme(text.to_owned()))?;
+        let (bucket, key) = rest.split_once('/').ok_or_else(|| UriError::NoKey(text.to_owned()))?;
         Self::new(bucket, key)
     }
 
@@ -69,9 +62,7 @@ impl ObjectUri {
 
     /// The part of the key behind its last slash.
     pub fn file_name(&self) -> &str {
-        self.key
-            .rsplit_once('/')
-            .map_or(self.key.as_str(), |(_, name)| name)
+        self.key.rsplit_once('/').map_or(self.key.as_str(), |(_, name)| name)
     }
 
     /// Why an S3 client cannot ask for this key as it is; `None` if it can.
@@ -133,14 +124,8 @@ mod tests {
 
     #[test]
     fn the_key_is_verbatim() {
-        for key in [
-            "a b+c%2Fd#e?f=g&h",
-            "incoming/ümläut/日本.parquet",
-            "//x",
-            "",
-            "a/",
-            "s3://in/side",
-        ] {
+        for key in ["a b+c%2Fd#e?f=g&h", "incoming/ümläut/日本.parquet", "//x", "", "a/", "s3://in/side"]
+        {
             let uri = ObjectUri::new("b", key).unwrap();
             assert_eq!(uri.to_string(), format!("s3://b/{key}"));
             assert_eq!(ObjectUri::parse(&uri.to_string()).unwrap(), uri);
@@ -150,10 +135,7 @@ mod tests {
     #[test]
     fn what_names_no_object_is_refused() {
         for text in ["", "b/k", "s3:/b/k", "S3://b/k", "http://b/k"] {
-            assert!(
-                matches!(ObjectUri::parse(text), Err(UriError::Scheme(_))),
-                "{text}"
-            );
+            assert!(matches!(ObjectUri::parse(text), Err(UriError::Scheme(_))), "{text}");
         }
         assert!(matches!(ObjectUri::parse("s3://b"), Err(UriError::NoKey(_))));
         assert!(matches!(ObjectUri::parse("s3:///k"), Err(UriError::Bucket(_))));

@@ -80,10 +80,7 @@ fn source(text: &str) -> Result<SourcePattern, PatternError> {
     if bucket.is_empty() || rest.contains('*') {
         return Err(error());
     }
-    Ok(SourcePattern::Prefix {
-        bucket: bucket.to_owned(),
-        key: key.to_owned(),
-    })
+    Ok(SourcePattern::Prefix { bucket: bucket.to_owned(), key: key.to_owned() })
 }
 
 fn table(text: &str) -> Result<TablePattern, PatternError> {
@@ -100,9 +97,7 @@ fn table(text: &str) -> Result<TablePattern, PatternError> {
             Ok(TablePattern::Namespace(parts))
         }
         None if text.contains('*') => Err(error()),
-        None => TableName::parse(text)
-            .map(TablePattern::Table)
-            .map_err(|_| error()),
+        None => TableName::parse(text).map(TablePattern::Table).map_err(|_| error()),
     }
 }
 
@@ -120,12 +115,7 @@ mod tests {
         for yes in ["s3://inbox/a", "s3://shared/incoming/x.parquet"] {
             assert!(list.allows_source(&uri(yes)), "{yes}");
         }
-        for no in [
-            "s3://inbox-2/a",
-            "s3://shared/other",
-            "s3://shared/incoming",
-            "s3://in/box",
-        ] {
+        for no in ["s3://inbox-2/a", "s3://shared/other", "s3://shared/incoming", "s3://in/box"] {
             assert!(!list.allows_source(&uri(no)), "{no}");
         }
     }
@@ -148,16 +138,10 @@ mod tests {
     #[test]
     fn patterns_that_mean_nothing_are_named() {
         for bad in ["inbox", "s3://", "s3://a*b/c", "http://x"] {
-            assert_eq!(
-                AllowList::parse([bad], []),
-                Err(PatternError::Source(bad.to_owned()))
-            );
+            assert_eq!(AllowList::parse([bad], []), Err(PatternError::Source(bad.to_owned())));
         }
         for bad in ["db", "d*.t", ".*", "db.t*"] {
-            assert_eq!(
-                AllowList::parse([], [bad]),
-                Err(PatternError::Table(bad.to_owned()))
-            );
+            assert_eq!(AllowList::parse([], [bad]), Err(PatternError::Table(bad.to_owned())));
         }
     }
 }

@@ -27,10 +27,7 @@ impl Claims {
     /// Waits until none of the identities is held for the table, then holds all of them. All or none at a time:
     /// two requests that overlap cannot wait for each other.
     pub(crate) async fn acquire(self: &Arc<Self>, table: &TableName, identities: &[ObjectIdentity]) -> Claim {
-        let keys: Vec<Key> = identities
-            .iter()
-            .map(|identity| (table.clone(), identity.clone()))
-            .collect();
+        let keys: Vec<Key> = identities.iter().map(|identity| (table.clone(), identity.clone())).collect();
         loop {
             // Listening begins before looking, so that a release between the two is not missed.
             let released = self.released.notified();
@@ -40,10 +37,7 @@ impl Claims {
                 let mut held = self.lock();
                 if keys.iter().all(|key| !held.contains(key)) {
                     held.extend(keys.iter().cloned());
-                    return Claim {
-                        claims: self.clone(),
-                        keys,
-                    };
+                    return Claim { claims: self.clone(), keys };
                 }
             }
             released.await;
@@ -84,10 +78,7 @@ mod tests {
     #[tokio::test]
     async fn an_overlap_waits_and_other_tables_do_not() {
         let claims = Arc::new(Claims::default());
-        let (one, two) = (
-            TableName::parse("db.one").unwrap(),
-            TableName::parse("db.two").unwrap(),
-        );
+        let (one, two) = (TableName::parse("db.one").unwrap(), TableName::parse("db.two").unwrap());
         let first = claims.acquire(&one, &[identity("a"), identity("b")]).await;
         let _elsewhere = claims.acquire(&two, &[identity("a")]).await;
         let _apart = claims.acquire(&one, &[identity("c")]).await;

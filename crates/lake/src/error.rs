@@ -34,11 +34,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure of `kind`; the message says what happened, to what, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// The same failure with the error that caused it.
@@ -86,10 +82,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         // Logs and answers show one line: the chain of causes belongs to it.
-        let mut cause = self
-            .source
-            .as_deref()
-            .map(|source| source as &dyn std::error::Error);
+        let mut cause = self.source.as_deref().map(|source| source as &dyn std::error::Error);
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

@@ -64,15 +64,9 @@ impl TableOptions {
         request: &BTreeMap<String, String>,
     ) -> Result<Self, OptionError> {
         let get = |name: &str| {
-            request
-                .get(name)
-                .or_else(|| properties.get(&format!("{PREFIX}{name}")))
-                .map(String::as_str)
+            request.get(name).or_else(|| properties.get(&format!("{PREFIX}{name}"))).map(String::as_str)
         };
-        if let Some(unknown) = request
-            .keys()
-            .find(|name| ![SCHEMA_POLICY, MODE].contains(&name.as_str()))
-        {
+        if let Some(unknown) = request.keys().find(|name| ![SCHEMA_POLICY, MODE].contains(&name.as_str())) {
             return Err(OptionError::Unknown(unknown.clone()));
         }
         let schema_policy = match get(SCHEMA_POLICY) {
@@ -97,11 +91,7 @@ impl Mode {
 }
 
 fn value(name: &str, expected: &'static str, given: &str) -> OptionError {
-    OptionError::Value {
-        name: name.to_owned(),
-        expected,
-        given: given.to_owned(),
-    }
+    OptionError::Value { name: name.to_owned(), expected, given: given.to_owned() }
 }
 
 #[cfg(test)]
@@ -111,12 +101,7 @@ mod tests {
     #[test]
     fn the_request_overrides_the_table() {
         let table = HashMap::from([("event-ingest.mode".to_owned(), "splice".to_owned())]);
-        assert!(
-            TableOptions::of(&table, &BTreeMap::new())
-                .unwrap_err()
-                .to_string()
-                .contains("splice")
-        );
+        assert!(TableOptions::of(&table, &BTreeMap::new()).unwrap_err().to_string().contains("splice"));
         let request = BTreeMap::from([("mode".to_owned(), "rewrite".to_owned())]);
         assert_eq!(TableOptions::of(&table, &request).unwrap().mode, Mode::Rewrite);
     }
@@ -129,9 +114,6 @@ mod tests {
             Err(OptionError::Unknown("modes".to_owned()))
         );
         let table = HashMap::from([("event-ingest.ledger".to_owned(), "1:x".to_owned())]);
-        assert_eq!(
-            TableOptions::of(&table, &BTreeMap::new()),
-            Ok(TableOptions::default())
-        );
+        assert_eq!(TableOptions::of(&table, &BTreeMap::new()), Ok(TableOptions::default()));
     }
 }

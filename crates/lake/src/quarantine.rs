@@ -47,12 +47,7 @@ impl Announced {
     /// The hint of a requested object.
     pub fn of(object: &RequestedObject) -> Self {
         let hint = object.hint.clone();
-        Self {
-            size: hint.size,
-            etag: hint.etag,
-            version_id: hint.version_id,
-            event_time: hint.event_time,
-        }
+        Self { size: hint.size, etag: hint.etag, version_id: hint.version_id, event_time: hint.event_time }
     }
 }
 
@@ -66,10 +61,7 @@ pub struct Quarantine {
 impl Quarantine {
     /// The quarantine below `root` of the table with this uuid, or, for a table that was never made, of this name.
     pub fn new(stores: Arc<Stores>, root: &str, table: &str) -> Self {
-        Self {
-            stores,
-            folder: format!("{}/{table}/quarantine", root.trim_end_matches('/')),
-        }
+        Self { stores, folder: format!("{}/{table}/quarantine", root.trim_end_matches('/')) }
     }
 
     /// Writes the record of an object, over an older one of the same object version.
@@ -83,10 +75,7 @@ impl Quarantine {
         };
         let bytes = serde_json::to_vec(record).map_err(|e| failed(e.into()))?;
         let at = self.stores.locate(&url)?;
-        at.store
-            .put(&at.path, bytes.into())
-            .await
-            .map_err(|e| failed(e.into()))?;
+        at.store.put(&at.path, bytes.into()).await.map_err(|e| failed(e.into()))?;
         Ok(())
     }
 }

@@ -31,12 +31,7 @@ pub enum Source {
 #[command(name = "light-worker", version)]
 pub struct Args {
     /// Address for requests, /livez, /readyz and /metrics
-    #[arg(
-        long,
-        env = "LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "IP:PORT"
-    )]
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
     pub listen: SocketAddr,
     /// Port on all interfaces; goes over the listen address. Knative sets it
     #[arg(long, env = "PORT")]
@@ -88,12 +83,7 @@ pub struct Args {
     )]
     pub allow_source: Vec<String>,
     /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas
-    #[arg(
-        long = "allow-table",
-        env = "ALLOW_TABLES",
-        value_delimiter = ',',
-        default_value = "db.*"
-    )]
+    #[arg(long = "allow-table", env = "ALLOW_TABLES", value_delimiter = ',', default_value = "db.*")]
     pub allow_table: Vec<String>,
     /// Name of the object store that requests speak of; part of every object's identity, so never change it
     #[arg(long, env = "STORE_NAME", default_value = "s3")]
@@ -205,31 +195,20 @@ impl Args {
             Some((self.kafka_intake(), kafka.clone()))
         };
         Ok(Config {
-            listen: self
-                .port
-                .map_or(self.listen, |port| (Ipv4Addr::UNSPECIFIED, port).into()),
+            listen: self.port.map_or(self.listen, |port| (Ipv4Addr::UNSPECIFIED, port).into()),
             http: (self.source != Source::Kafka).then(|| self.http_limits()),
-            ignored_variables: if intake.is_some() {
-                kafka.ignored().to_vec()
-            } else {
-                Vec::new()
-            },
+            ignored_variables: if intake.is_some() { kafka.ignored().to_vec() } else { Vec::new() },
             kafka: intake,
             lake: LakeConfig {
                 catalog_name: self.catalog_name.clone(),
-                properties: catalog
-                    .into_iter()
-                    .map(|(name, property)| (name, property.value))
-                    .collect(),
+                properties: catalog.into_iter().map(|(name, property)| (name, property.value)).collect(),
                 store_name: self.store_name.clone(),
                 ledger_root: self.ledger_root.clone(),
                 create_tables: self.create_tables,
                 allow,
                 concurrent_writes: self.concurrent_writes,
             },
-            defaults: RequestDefaults {
-                table: self.default_table.clone(),
-            },
+            defaults: RequestDefaults { table: self.default_table.clone() },
             ready_timeout: self.ready_timeout,
             shutdown_timeout: self.shutdown_timeout,
             properties,
@@ -253,10 +232,7 @@ impl Args {
             results_topic: self.results_topic.clone(),
             dead_letter_topic: self.dead_letter_topic.clone(),
             concurrency: self.concurrency,
-            backoff: BackoffLimits {
-                first: self.retry_delay_min,
-                longest: self.retry_delay_max,
-            },
+            backoff: BackoffLimits { first: self.retry_delay_min, longest: self.retry_delay_max },
             drain: self.shutdown_timeout,
         }
     }

@@ -28,11 +28,7 @@ pub struct IngestHandler<I> {
 impl<I: Ingest> IngestHandler<I> {
     /// `defaults` stand in for what a request leaves out.
     pub fn new(ingest: I, defaults: RequestDefaults, metrics: WorkerMetrics) -> Self {
-        Self {
-            ingest,
-            defaults,
-            metrics,
-        }
+        Self { ingest, defaults, metrics }
     }
 
     /// Whether requests can be worked on now; an error says why not.
@@ -48,10 +44,7 @@ impl<I: Ingest> Handler for IngestHandler<I> {
             Ok(request) => request,
             Err(error) => {
                 tracing::warn!(event_id = event.id, %error, "not a request");
-                return Reply::Reject {
-                    status: RejectStatus::Invalid,
-                    reason: error.to_string(),
-                };
+                return Reply::Reject { status: RejectStatus::Invalid, reason: error.to_string() };
             }
         };
         let started = Instant::now();
@@ -100,30 +93,14 @@ impl<I: Ingest> Handler for IngestHandler<I> {
 fn refused(error: &lake::Error) -> Reply {
     let reason = error.to_string();
     match error.kind() {
-        ErrorKind::Invalid => Reply::Reject {
-            status: RejectStatus::Invalid,
-            reason,
-        },
-        ErrorKind::Forbidden => Reply::Reject {
-            status: RejectStatus::Forbidden,
-            reason,
-        },
-        ErrorKind::Busy => Reply::Retry {
-            status: RetryStatus::Busy,
-            reason,
-            after: None,
-        },
-        ErrorKind::Unavailable => Reply::Retry {
-            status: RetryStatus::Unavailable,
-            reason,
-            after: None,
-        },
+        ErrorKind::Invalid => Reply::Reject { status: RejectStatus::Invalid, reason },
+        ErrorKind::Forbidden => Reply::Reject { status: RejectStatus::Forbidden, reason },
+        ErrorKind::Busy => Reply::Retry { status: RetryStatus::Busy, reason, after: None },
+        ErrorKind::Unavailable => Reply::Retry { status: RetryStatus::Unavailable, reason, after: None },
         // The request is right, and will be ingested once this is mended: it must not end as a dead letter.
-        ErrorKind::Config | ErrorKind::Inconsistent => Reply::Retry {
-            status: RetryStatus::Unavailable,
-            reason,
-            after: Some(WAIT_FOR_A_PERSON),
-        },
+        ErrorKind::Config | ErrorKind::Inconsistent => {
+            Reply::Retry { status: RetryStatus::Unavailable, reason, after: Some(WAIT_FOR_A_PERSON) }
+        }
     }
 }
 

@@ -31,10 +31,7 @@ fn start() -> anyhow::Result<()> {
             &mut io::stdout(),
         )?);
     }
-    args.logging
-        .init()
-        .map_err(anyhow::Error::from_boxed)
-        .context("cannot start logging")?;
+    args.logging.init().map_err(anyhow::Error::from_boxed).context("cannot start logging")?;
     if !settings.ignored_variables.is_empty() {
         tracing::warn!(variables = ?settings.ignored_variables, "no Kafka properties: ignored");
     }

@@ -13,11 +13,8 @@ pub const FILES: Metric = Metric {
     labels: &["status"],
 };
 /// Rows that were added.
-pub const ROWS: Metric = Metric {
-    name: "rows_total",
-    help: "Rows added to tables by answered requests.",
-    labels: &[],
-};
+pub const ROWS: Metric =
+    Metric { name: "rows_total", help: "Rows added to tables by answered requests.", labels: &[] };
 /// Announced bytes of requests.
 pub const BYTES: Metric = Metric {
     name: "announced_bytes_total",

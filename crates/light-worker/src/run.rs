@@ -37,10 +37,7 @@ pub enum RunError {
 /// Binds the configured address and runs until `stop` is cancelled; requests in flight then finish within the deadline.
 pub async fn run(config: Config, ingest: impl Ingest, stop: CancellationToken) -> Result<(), RunError> {
     let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| RunError::Listen {
-        address: config.listen,
-        source,
-    })?;
+    let listener = listener.map_err(|source| RunError::Listen { address: config.listen, source })?;
     tracing::info!(address = %listener.local_addr()?, http = config.http.is_some(), kafka = config.kafka.is_some(), "listening");
     run_on(listener, config, ingest, stop).await
 }
@@ -56,29 +53,18 @@ pub async fn run_on(
     let stop = stop.child_token();
     let metrics = Metrics::new();
     let intake_metrics = IntakeMetrics::new(&metrics);
-    let handler = Arc::new(IngestHandler::new(
-        ingest,
-        config.defaults,
-        WorkerMetrics::new(&metrics),
-    ));
+    let handler = Arc::new(IngestHandler::new(ingest, config.defaults, WorkerMetrics::new(&metrics)));
     let events: Arc<dyn Handler> = handler.clone();
 
     let consumer = match config.kafka {
-        Some((intake, properties)) => Some(KafkaIntake::new(
-            intake,
-            &properties,
-            events.clone(),
-            intake_metrics.clone(),
-            stop.clone(),
-        )?),
+        Some((intake, properties)) => {
+            Some(KafkaIntake::new(intake, &properties, events.clone(), intake_metrics.clone(), stop.clone())?)
+        }
         None => None,
     };
     let probe = consumer.as_ref().map(KafkaIntake::probe);
-    let mut router = admin::router(
-        metrics,
-        readiness(handler, probe, config.ready_timeout),
-        config.ready_timeout,
-    );
+    let mut router =
+        admin::router(metrics, readiness(handler, probe, config.ready_timeout), config.ready_timeout);
     if let Some(limits) = config.http {
         router = router.merge(http::router(events, limits, intake_metrics));
     }

@@ -6,10 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use light_worker::{Args, Config, ConfigError};
 
 fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect()
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
 fn args(flags: &[&str]) -> Result<Args, clap::Error> {
@@ -26,44 +23,25 @@ fn the_address_is_loopback_unless_told() {
     assert_eq!(address(&[]), "127.0.0.1:8080");
     assert_eq!(address(&["--port", "9000"]), "0.0.0.0:9000");
     assert_eq!(address(&["--listen", "[::1]:9"]), "[::1]:9");
-    assert_eq!(
-        address(&["--listen", "127.0.0.1:1", "--port", "9000"]),
-        "0.0.0.0:9000"
-    );
+    assert_eq!(address(&["--listen", "127.0.0.1:1", "--port", "9000"]), "0.0.0.0:9000");
 }
 
 #[test]
 fn catalog_properties_come_from_environment_and_flags() {
-    let env = [
-        ("ICEBERG_CATALOG__S3__ENDPOINT", "http://e"),
-        ("ICEBERG_CATALOG__URI", "sqlite:////a"),
-    ];
-    let config = config(
-        &["--catalog", "uri=sqlite:////b", "--catalog", "warehouse=/w"],
-        &env,
-    )
-    .expect("valid");
-    let expected = vars(&[
-        ("s3.endpoint", "http://e"),
-        ("uri", "sqlite:////b"),
-        ("warehouse", "/w"),
-    ]);
+    let env = [("ICEBERG_CATALOG__S3__ENDPOINT", "http://e"), ("ICEBERG_CATALOG__URI", "sqlite:////a")];
+    let config =
+        config(&["--catalog", "uri=sqlite:////b", "--catalog", "warehouse=/w"], &env).expect("valid");
+    let expected = vars(&[("s3.endpoint", "http://e"), ("uri", "sqlite:////b"), ("warehouse", "/w")]);
     assert_eq!(config.lake.properties, expected);
     assert_eq!(
-        (
-            config.lake.catalog_name.as_str(),
-            config.defaults.table.to_string().as_str()
-        ),
+        (config.lake.catalog_name.as_str(), config.defaults.table.to_string().as_str()),
         ("my_catalog", "db.my_table")
     );
 }
 
 #[test]
 fn each_source_brings_its_own_settings() {
-    let env = [
-        ("KAFKA_BOOTSTRAP_SERVERS", "k:9092"),
-        ("KAFKA_PORT", "tcp://10.0.0.1:9092"),
-    ];
+    let env = [("KAFKA_BOOTSTRAP_SERVERS", "k:9092"), ("KAFKA_PORT", "tcp://10.0.0.1:9092")];
     let http = config(&[], &env).expect("valid");
     assert!(http.http.is_some() && http.kafka.is_none());
     let kafka = config(&["--source", "kafka"], &env).expect("valid");
@@ -96,35 +74,19 @@ fn a_wrong_value_is_an_error_that_names_the_setting() {
         (vec!["--allow-source", "inbox"], vec!["--allow-source", "inbox"]),
         (vec!["--allow-table", "d*.t"], vec!["--allow-table", "d*.t"]),
         (vec!["--source", "kafka"], vec!["KAFKA_BOOTSTRAP_SERVERS"]),
-        (
-            vec!["--retry-delay-min", "1m"],
-            vec!["--retry-delay-min", "60s", "30s"],
-        ),
-        (
-            vec!["--kafka", "enable.auto.commit=true"],
-            vec!["enable.auto.commit", "true"],
-        ),
+        (vec!["--retry-delay-min", "1m"], vec!["--retry-delay-min", "60s", "30s"]),
+        (vec!["--kafka", "enable.auto.commit=true"], vec!["enable.auto.commit", "true"]),
         (vec!["--kafka", "no.such=1"], vec!["no.such"]),
     ] {
         let error = config(&flags, &[]).expect_err("wrong").to_string();
-        assert!(
-            names.iter().all(|name| error.contains(name)),
-            "{flags:?}: {error}"
-        );
+        assert!(names.iter().all(|name| error.contains(name)), "{flags:?}: {error}");
     }
 }
 
 #[test]
 fn the_listing_shows_values_and_origins_but_no_secret() {
-    let line = [
-        "light-worker",
-        "--source",
-        "both",
-        "--catalog",
-        "s3.secret-access-key=hunter2",
-        "--queue",
-        "9",
-    ];
+    let line =
+        ["light-worker", "--source", "both", "--catalog", "s3.secret-access-key=hunter2", "--queue", "9"];
     let matches = Args::command().try_get_matches_from(line).expect("valid flags");
     let env = vars(&[
         ("KAFKA_BOOTSTRAP_SERVERS", "k:9092"),
@@ -132,10 +94,7 @@ fn the_listing_shows_values_and_origins_but_no_secret() {
         ("ICEBERG_CATALOG__S3__ACCESS_KEY_ID", "AKIA1"),
         ("ICEBERG_CATALOG__CREDENTIAL", "id:hunter2"),
     ]);
-    let config = Args::from_arg_matches(&matches)
-        .expect("valid")
-        .config(&env)
-        .expect("valid");
+    let config = Args::from_arg_matches(&matches).expect("valid").config(&env).expect("valid");
     let mut out = Vec::new();
     service_kit::config::print_config(&Args::command(), &matches, &config.properties, &mut out)
         .expect("in memory");

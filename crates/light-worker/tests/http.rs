@@ -16,10 +16,7 @@ fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 async fn refusal(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = response.json().await.expect("refusals are JSON");
-    assert!(
-        body["reason"].as_str().is_some_and(|reason| !reason.is_empty()),
-        "{body}"
-    );
+    assert!(body["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{body}");
     (status, body["error"].as_str().expect("a word").to_owned())
 }
 
@@ -40,9 +37,7 @@ async fn binary_structured_and_plain_requests_are_answered_with_a_cloud_event() 
     let plain = [("content-type", "text/plain"), ("traceparent", "00-a-b-01")];
     let answers = [
         service.post_body(REQUEST, &binary).await,
-        service
-            .post_body(&structured, &[("content-type", "application/cloudevents+json")])
-            .await,
+        service.post_body(&structured, &[("content-type", "application/cloudevents+json")]).await,
         service.post_body(REQUEST, &plain).await,
     ];
     for answer in answers {
@@ -55,11 +50,7 @@ async fn binary_structured_and_plain_requests_are_answered_with_a_cloud_event() 
         assert!(header(&answer, "ce-id").is_some_and(|id| !id.is_empty()));
         let result: Value = answer.json().await.expect("JSON");
         assert_eq!(
-            (
-                &result["rows"],
-                &result["files_processed"],
-                &result["snapshot_id"]
-            ),
+            (&result["rows"], &result["files_processed"], &result["snapshot_id"]),
             (&json!(10), &json!(1), &json!(7))
         );
         assert_eq!(result["files"][0]["file"], "s3://b/a.parquet");
@@ -69,9 +60,7 @@ async fn binary_structured_and_plain_requests_are_answered_with_a_cloud_event() 
 #[tokio::test]
 async fn an_attribute_that_is_not_ascii_is_percent_encoded() {
     let service = Service::start(&[]).await;
-    let answer = service
-        .post_body(r#"{"files":["s3://b/a.parquet"],"table":"db.t ü%"}"#, &[])
-        .await;
+    let answer = service.post_body(r#"{"files":["s3://b/a.parquet"],"table":"db.t ü%"}"#, &[]).await;
     assert_eq!(header(&answer, "ce-subject"), Some("db.t%20%C3%BC%25"));
 }
 
@@ -79,53 +68,20 @@ async fn an_attribute_that_is_not_ascii_is_percent_encoded() {
 async fn what_is_no_request_is_refused() {
     let service = Service::start(&[]).await;
     let invalid = (400, "invalid".to_owned());
-    for body in [
-        "",
-        "{",
-        "[]",
-        "{}",
-        r#"{"files":"s3://b/a"}"#,
-        r#"{"files":["http://b/a"]}"#,
-    ] {
-        assert_eq!(
-            refusal(service.post_body(body, &[]).await).await,
-            invalid,
-            "{body}"
-        );
+    for body in ["", "{", "[]", "{}", r#"{"files":"s3://b/a"}"#, r#"{"files":["http://b/a"]}"#] {
+        assert_eq!(refusal(service.post_body(body, &[]).await).await, invalid, "{body}");
     }
     let headers = [("ce-specversion", "1.0"), ("ce-id", "1")];
-    assert_eq!(
-        refusal(service.post_body(REQUEST, &headers).await).await,
-        invalid,
-        "no type, no source"
-    );
+    assert_eq!(refusal(service.post_body(REQUEST, &headers).await).await, invalid, "no type, no source");
     let headers = [("ce-id", "1"), ("ce-type", "t"), ("ce-source", "/s")];
-    assert_eq!(
-        refusal(service.post_body(REQUEST, &headers).await).await,
-        invalid,
-        "no specversion"
-    );
+    assert_eq!(refusal(service.post_body(REQUEST, &headers).await).await, invalid, "no specversion");
     let structured = [("content-type", "application/cloudevents+json")];
-    assert_eq!(
-        refusal(service.post_body(REQUEST, &structured).await).await,
-        invalid,
-        "not an event"
-    );
+    assert_eq!(refusal(service.post_body(REQUEST, &structured).await).await, invalid, "not an event");
     let batch = [("content-type", "application/cloudevents-batch+json")];
-    assert_eq!(
-        refusal(service.post_body("[]", &batch).await).await,
-        (415, "unsupported".to_owned())
-    );
+    assert_eq!(refusal(service.post_body("[]", &batch).await).await, (415, "unsupported".to_owned()));
     let page = service.metrics().await;
-    assert!(
-        page.contains(r#"event_ingest_requests_total{intake="http",outcome="invalid"} 9"#),
-        "{page}"
-    );
-    assert_eq!(
-        service.post("a").await.status(),
-        StatusCode::OK,
-        "nothing else is harmed"
-    );
+    assert!(page.contains(r#"event_ingest_requests_total{intake="http",outcome="invalid"} 9"#), "{page}");
+    assert_eq!(service.post("a").await.status(), StatusCode::OK, "nothing else is harmed");
 }
 
 #[tokio::test]
@@ -139,24 +95,15 @@ async fn a_body_over_the_limit_is_refused_before_it_is_read() {
         chunked.extend_from_slice(&[b' '; 0x201]);
         chunked.extend_from_slice(b"\r\n");
     }
-    assert!(
-        service.raw(&chunked).await.starts_with("HTTP/1.1 413 "),
-        "the end of the body never came"
-    );
+    assert!(service.raw(&chunked).await.starts_with("HTTP/1.1 413 "), "the end of the body never came");
     let padded = format!("{REQUEST:1024}");
-    assert_eq!(
-        service.post_body(&padded, &[]).await.status(),
-        StatusCode::OK,
-        "the limit itself is allowed"
-    );
+    assert_eq!(service.post_body(&padded, &[]).await.status(), StatusCode::OK, "the limit itself is allowed");
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_given_up() {
     let service = Service::start(&["--body-timeout", "1ms"]).await;
-    let answer = service
-        .raw(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
-        .await;
+    let answer = service.raw(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
@@ -202,10 +149,7 @@ async fn more_requests_than_may_wait_are_sent_away() {
 #[tokio::test]
 async fn work_goes_on_when_its_sender_is_answered_before_its_end() {
     let service = Service::start(&["--request-timeout", "1ms"]).await;
-    assert_eq!(
-        refusal(service.post("slow").await).await,
-        (503, "unavailable".to_owned())
-    );
+    assert_eq!(refusal(service.post("slow").await).await, (503, "unavailable".to_owned()));
     service.fake.release.add_permits(1);
     service.fake.ended.acquire().await.expect("never closed").forget();
 }
@@ -219,10 +163,7 @@ async fn readiness_and_liveness_differ() {
     };
     assert_eq!(get("/readyz").await, (200, "ok\n".to_owned()));
     *service.fake.ready.lock().expect("not poisoned") = Err("the catalog is away");
-    assert_eq!(
-        get("/readyz").await,
-        (503, "not ready: the catalog is away\n".to_owned())
-    );
+    assert_eq!(get("/readyz").await, (503, "not ready: the catalog is away\n".to_owned()));
     assert_eq!(get("/livez").await, (200, "ok\n".to_owned()));
 }
 

@@ -29,11 +29,7 @@ pub fn router(metrics: Metrics, readiness: Readiness, timeout: Duration) -> Rout
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(page))
-        .with_state(Admin {
-            metrics,
-            readiness,
-            timeout,
-        })
+        .with_state(Admin { metrics, readiness, timeout })
 }
 
 async fn readyz(State(admin): State<Admin>) -> Response {
@@ -45,9 +41,5 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn page(State(admin): State<Admin>) -> Response {
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        admin.metrics.page(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.metrics.page()).into_response()
 }

@@ -87,20 +87,13 @@ impl Message {
             });
         }
         let body = self.body.clone();
-        let event = self
-            .into_event()
-            .map_err(|error| EventError::Malformed(error.to_string()))?;
+        let event = self.into_event().map_err(|error| EventError::Malformed(error.to_string()))?;
         Ok(incoming(&event, body))
     }
 }
 
 fn media_type(content_type: &str) -> String {
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn incoming(event: &Event, body: Bytes) -> Incoming {
@@ -177,33 +170,21 @@ mod tests {
 
     fn message(attributes: &[(&str, &str)], content_type: Option<&str>, body: &str) -> Message {
         Message {
-            attributes: attributes
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
+            attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             content_type: content_type.map(str::to_owned),
             body: Bytes::copy_from_slice(body.as_bytes()),
         }
     }
 
-    const REQUIRED: [(&str, &str); 4] = [
-        ("specversion", "1.0"),
-        ("id", "1"),
-        ("type", "t"),
-        ("source", "/s"),
-    ];
+    const REQUIRED: [(&str, &str); 4] =
+        [("specversion", "1.0"), ("id", "1"), ("type", "t"), ("source", "/s")];
 
     #[test]
     fn binary_mode_keeps_the_body_byte_for_byte() {
         let mut attributes = REQUIRED.to_vec();
-        attributes.extend([
-            ("subject", "db.täble"),
-            ("traceparent", "00-a-b-01"),
-            ("partitionkey", "k"),
-        ]);
-        let event = message(&attributes, Some("text/nonsense"), "{ \"a\" : 1 }")
-            .into_incoming()
-            .expect("valid");
+        attributes.extend([("subject", "db.täble"), ("traceparent", "00-a-b-01"), ("partitionkey", "k")]);
+        let event =
+            message(&attributes, Some("text/nonsense"), "{ \"a\" : 1 }").into_incoming().expect("valid");
         assert_eq!(event.id.as_deref(), Some("1"));
         assert_eq!(event.ty.as_deref(), Some("t"));
         assert_eq!(event.source.as_deref(), Some("/s"));
@@ -219,16 +200,11 @@ mod tests {
         let event = message(&[], Some("Application/CloudEvents+JSON; charset=utf-8"), body)
             .into_incoming()
             .expect("valid");
-        assert_eq!(
-            (event.id.as_deref(), event.traceparent.as_deref()),
-            (Some("1"), Some("x"))
-        );
+        assert_eq!((event.id.as_deref(), event.traceparent.as_deref()), (Some("1"), Some("x")));
         assert_eq!(event.body, r#"{"a":1}"#);
         let base64 =
             r#"{"specversion":"1.0","id":"1","type":"t","source":"/s","data_base64":"eyJhIjoxfQ=="}"#;
-        let event = message(&[], Some(STRUCTURED), base64)
-            .into_incoming()
-            .expect("valid");
+        let event = message(&[], Some(STRUCTURED), base64).into_incoming().expect("valid");
         assert_eq!(event.body, r#"{"a":1}"#);
     }
 
@@ -244,10 +220,7 @@ mod tests {
             let mut attributes = REQUIRED.to_vec();
             let (name, _) = attributes.remove(missing);
             let error = message(&attributes, None, "{}").into_incoming().expect_err(name);
-            assert!(
-                matches!(error, EventError::Malformed(_)),
-                "without {name}: {error}"
-            );
+            assert!(matches!(error, EventError::Malformed(_)), "without {name}: {error}");
         }
         let mut attributes = REQUIRED.to_vec();
         attributes.push(("time", "yesterday"));
@@ -256,13 +229,8 @@ mod tests {
             message(&[], Some(STRUCTURED), "{}").into_incoming(),
             Err(EventError::Malformed(_))
         ));
-        for batch in [
-            "application/cloudevents-batch+json",
-            "application/cloudevents+xml",
-        ] {
-            let error = message(&REQUIRED, Some(batch), "[]")
-                .into_incoming()
-                .expect_err(batch);
+        for batch in ["application/cloudevents-batch+json", "application/cloudevents+xml"] {
+            let error = message(&REQUIRED, Some(batch), "[]").into_incoming().expect_err(batch);
             assert!(matches!(error, EventError::Unsupported(_)), "{error}");
         }
     }
@@ -282,9 +250,6 @@ mod tests {
         assert_eq!(message.content_type.as_deref(), Some("application/json"));
         assert_eq!(message.attributes["partitionkey"], "db.t");
         let read = message.into_incoming().expect("valid");
-        assert_eq!(
-            (read.subject.as_deref(), &read.body[..]),
-            (Some("db.t"), &b"{\"a\":1}"[..])
-        );
+        assert_eq!((read.subject.as_deref(), &read.body[..]), (Some("db.t"), &b"{\"a\":1}"[..]));
     }
 }

@@ -33,9 +33,7 @@ impl LoggingArgs {
     pub fn init(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let terminal = io::stderr().is_terminal();
         let filter = EnvFilter::try_new(&self.log_level)?;
-        let lines = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr);
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.log_format {
             LogFormat::Json => lines.json().flatten_event(true).try_init(),
             LogFormat::Auto if !terminal => lines.json().flatten_event(true).try_init(),

@@ -55,9 +55,7 @@ impl Metrics {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
         registry
-            .register(Box::new(
-                prometheus::process_collector::ProcessCollector::for_self(),
-            ))
+            .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
             .expect("the registry is empty");
         Self { registry }
     }
@@ -88,10 +86,7 @@ impl Metrics {
 
     /// A histogram without labels; `buckets` are upper bounds in the metric's unit, ascending.
     pub fn histogram(&self, metric: &Metric, buckets: &[f64]) -> Histogram {
-        let opts = HistogramOpts {
-            common_opts: metric.opts(),
-            buckets: buckets.to_vec(),
-        };
+        let opts = HistogramOpts { common_opts: metric.opts(), buckets: buckets.to_vec() };
         self.register(Histogram::with_opts(opts).expect("metric constants are well formed"))
     }
 
@@ -103,9 +98,7 @@ impl Metrics {
     }
 
     fn register<C: Collector + Clone + 'static>(&self, collector: C) -> C {
-        self.registry
-            .register(Box::new(collector.clone()))
-            .expect("a metric is made once in a process");
+        self.registry.register(Box::new(collector.clone())).expect("a metric is made once in a process");
         collector
     }
 }
@@ -114,21 +107,14 @@ impl Metrics {
 mod tests {
     use super::*;
 
-    const REQUESTS: Metric = Metric {
-        name: "requests_total",
-        help: "Requests.",
-        labels: &["outcome"],
-    };
+    const REQUESTS: Metric = Metric { name: "requests_total", help: "Requests.", labels: &["outcome"] };
 
     #[test]
     fn the_page_shows_namespaced_and_process_metrics() {
         let metrics = Metrics::new();
         metrics.counters(&REQUESTS).with_label_values(&["done"]).inc_by(3);
         let page = metrics.page();
-        assert!(
-            page.contains("event_ingest_requests_total{outcome=\"done\"} 3"),
-            "{page}"
-        );
+        assert!(page.contains("event_ingest_requests_total{outcome=\"done\"} 3"), "{page}");
         #[cfg(target_os = "linux")]
         assert!(page.contains("\nprocess_resident_memory_bytes "), "{page}");
     }

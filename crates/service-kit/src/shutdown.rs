@@ -8,11 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// A token that the first SIGTERM or SIGINT cancels. A second signal ends the process at once, with status 130.
 ///
 /// Has to be called in a runtime. Fails if the system refuses the signal handlers.
-#[expect(
-    clippy::exit,
-    clippy::disallowed_methods,
-    reason = "who signals twice wants no more waiting, not even for destructors"
-)]
+#[expect(clippy::exit, reason = "who signals twice wants no more waiting, not even for destructors")]
 pub fn on_signal() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -40,16 +40,10 @@ struct Scripted {
 #[async_trait]
 impl Handler for Scripted {
     async fn handle(&self, event: Incoming) -> Reply {
-        let unavailable = || Reply::Retry {
-            status: RetryStatus::Unavailable,
-            reason: "not yet".to_owned(),
-            after: None,
-        };
+        let unavailable =
+            || Reply::Retry { status: RetryStatus::Unavailable, reason: "not yet".to_owned(), after: None };
         match &event.body[..] {
-            b"poison" => Reply::Reject {
-                status: RejectStatus::Invalid,
-                reason: "no request".to_owned(),
-            },
+            b"poison" => Reply::Reject { status: RejectStatus::Invalid, reason: "no request".to_owned() },
             b"flaky" if self.flaky.fetch_add(1, Ordering::SeqCst) < 2 => unavailable(),
             b"never" => unavailable(),
             b"held" => {
@@ -62,12 +56,7 @@ impl Handler for Scripted {
 }
 
 fn done(id: &str) -> Reply {
-    let event = EventBuilderV10::new()
-        .id(id)
-        .ty("done")
-        .source("/test")
-        .build()
-        .expect("complete");
+    let event = EventBuilderV10::new().id(id).ty("done").source("/test").build().expect("complete");
     Reply::Done(Box::new(event))
 }
 
@@ -94,23 +83,15 @@ impl Cluster {
         let producer: FutureProducer = self.client().create().expect("a producer");
         for body in bodies {
             let record = FutureRecord::to(TOPIC).key("k").payload(*body);
-            producer
-                .send(record, Duration::from_secs(10))
-                .await
-                .expect("delivered");
+            producer.send(record, Duration::from_secs(10)).await.expect("delivered");
         }
     }
 
     /// The first `count` records of a topic.
     async fn read(&self, topic: &str, count: usize) -> Vec<OwnedMessage> {
-        let consumer: StreamConsumer = self
-            .client()
-            .set("group.id", "reader")
-            .create()
-            .expect("a consumer");
+        let consumer: StreamConsumer = self.client().set("group.id", "reader").create().expect("a consumer");
         let mut from = TopicPartitionList::new();
-        from.add_partition_offset(topic, 0, Offset::Beginning)
-            .expect("valid");
+        from.add_partition_offset(topic, 0, Offset::Beginning).expect("valid");
         consumer.assign(&from).expect("assigned");
         let mut records = Vec::new();
         while records.len() < count {
@@ -127,9 +108,7 @@ impl Cluster {
             let consumer: BaseConsumer = config.create().expect("a consumer");
             let mut partition = TopicPartitionList::new();
             partition.add_partition(TOPIC, 0);
-            let answer = consumer
-                .committed_offsets(partition, Duration::from_secs(10))
-                .expect("an answer");
+            let answer = consumer.committed_offsets(partition, Duration::from_secs(10)).expect("an answer");
             match answer.elements()[0].offset() {
                 Offset::Offset(position) => Some(position),
                 _ => None,
@@ -145,16 +124,10 @@ impl Cluster {
             results_topic: Some(RESULTS.to_owned()),
             dead_letter_topic: DEAD.to_owned(),
             concurrency,
-            backoff: BackoffLimits {
-                first: Duration::from_millis(1),
-                longest: Duration::from_millis(5),
-            },
+            backoff: BackoffLimits { first: Duration::from_millis(1), longest: Duration::from_millis(5) },
             drain: Duration::from_secs(60),
         };
-        let servers = (
-            "KAFKA_BOOTSTRAP_SERVERS".to_owned(),
-            self.mock.bootstrap_servers(),
-        );
+        let servers = ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.mock.bootstrap_servers());
         let properties = ClientProperties::new([servers], &[]).expect("valid");
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
@@ -186,10 +159,7 @@ impl Running {
 }
 
 fn scripted() -> Arc<Scripted> {
-    Arc::new(Scripted {
-        flaky: AtomicUsize::new(0),
-        release: Semaphore::new(0),
-    })
+    Arc::new(Scripted { flaky: AtomicUsize::new(0), release: Semaphore::new(0) })
 }
 
 fn header(record: &OwnedMessage, name: &str) -> String {
@@ -204,19 +174,12 @@ async fn records_are_answered_buried_or_tried_again_and_then_committed() {
     cluster.produce(&["a", "poison", "flaky", "b"]).await;
     let running = cluster.start(&scripted(), 16);
 
-    let mut answers: Vec<String> = cluster
-        .read(RESULTS, 3)
-        .await
-        .iter()
-        .map(|record| header(record, "ce_id"))
-        .collect();
+    let mut answers: Vec<String> =
+        cluster.read(RESULTS, 3).await.iter().map(|record| header(record, "ce_id")).collect();
     answers.sort();
     assert_eq!(answers, ["a", "b", "flaky"]);
     let dead = cluster.read(DEAD, 1).await.remove(0);
-    assert_eq!(
-        (dead.key(), dead.payload()),
-        (Some(&b"k"[..]), Some(&b"poison"[..]))
-    );
+    assert_eq!((dead.key(), dead.payload()), (Some(&b"k"[..]), Some(&b"poison"[..])));
     assert_eq!(
         (header(&dead, REASON_HEADER), header(&dead, TOPIC_HEADER)),
         ("no request".into(), TOPIC.into())
@@ -225,14 +188,8 @@ async fn records_are_answered_buried_or_tried_again_and_then_committed() {
 
     let page = running.stop().await.page();
     assert_eq!(cluster.committed().await, Some(4));
-    assert!(
-        page.contains(r#"event_ingest_kafka_retries_total{stage="handle"} 2"#),
-        "{page}"
-    );
-    assert!(
-        page.contains(r#"event_ingest_requests_total{intake="kafka",outcome="invalid"} 1"#),
-        "{page}"
-    );
+    assert!(page.contains(r#"event_ingest_kafka_retries_total{stage="handle"} 2"#), "{page}");
+    assert!(page.contains(r#"event_ingest_requests_total{intake="kafka",outcome="invalid"} 1"#), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,11 +199,7 @@ async fn nothing_is_committed_past_a_record_that_is_still_tried() {
     let running = cluster.start(&scripted(), 16);
     cluster.read(RESULTS, 3).await;
     running.stop().await;
-    assert_eq!(
-        cluster.committed().await,
-        Some(1),
-        "`b` and `c` are done, and will be delivered again"
-    );
+    assert_eq!(cluster.committed().await, Some(1), "`b` and `c` are done, and will be delivered again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -270,9 +223,7 @@ async fn a_backlog_beyond_the_bound_is_worked_off_even_after_all_hands_were_stuc
     let cluster = Cluster::new();
     let mut bodies = vec!["held".to_owned(), "held".to_owned()];
     bodies.extend((0..200).map(|n| format!("r{n}")));
-    cluster
-        .produce(&bodies.iter().map(String::as_str).collect::<Vec<_>>())
-        .await;
+    cluster.produce(&bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let handler = scripted();
     let running = cluster.start(&handler, 2);
     let mut poll = tokio::time::interval(Duration::from_millis(20));
@@ -280,12 +231,8 @@ async fn a_backlog_beyond_the_bound_is_worked_off_even_after_all_hands_were_stuc
         poll.tick().await;
     }
     handler.release.add_permits(2);
-    let mut answers: Vec<_> = cluster
-        .read(RESULTS, 202)
-        .await
-        .iter()
-        .map(|record| header(record, "ce_id"))
-        .collect();
+    let mut answers: Vec<_> =
+        cluster.read(RESULTS, 202).await.iter().map(|record| header(record, "ce_id")).collect();
     answers.sort();
     answers.dedup();
     assert_eq!(answers.len(), 201, "each body once, and `held` twice");

@@ -23,8 +23,5 @@ pub use reader::Reader;
 /// A loopback port that was free a moment ago. Whoever listens there next must cope with having lost it since.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has a free port");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
-        .port()
+    listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -74,10 +74,7 @@ impl Producer {
 
 /// One message of AWS with a record for each object.
 pub fn aws_batch(objects: &[Object<'_>]) -> Vec<u8> {
-    let records: Vec<Value> = objects
-        .iter()
-        .map(|object| aws("ObjectCreated:Put", object))
-        .collect();
+    let records: Vec<Value> = objects.iter().map(|object| aws("ObjectCreated:Put", object)).collect();
     json!({"Records": records}).to_string().into_bytes()
 }
 
@@ -228,18 +225,9 @@ mod tests {
     use super::*;
 
     fn key_of(producer: Producer, key: &str) -> String {
-        let object = Object {
-            bucket: "inbox",
-            key,
-            size: 1,
-            etag: "e",
-            version_id: None,
-        };
+        let object = Object { bucket: "inbox", key, size: 1, etag: "e", version_id: None };
         let message: Value = serde_json::from_slice(&producer.created(&object)).unwrap();
-        message["Records"][0]["s3"]["object"]["key"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        message["Records"][0]["s3"]["object"]["key"].as_str().unwrap().to_owned()
     }
 
     #[test]
@@ -252,13 +240,7 @@ mod tests {
 
     #[test]
     fn a_removal_of_minio_has_no_size() {
-        let object = Object {
-            bucket: "inbox",
-            key: "k",
-            size: 1,
-            etag: "e",
-            version_id: None,
-        };
+        let object = Object { bucket: "inbox", key: "k", size: 1, etag: "e", version_id: None };
         let message: Value = serde_json::from_slice(&Producer::Minio.removed(&object)).unwrap();
         assert_eq!(message["EventName"], "s3:ObjectRemoved:Delete");
         assert!(message["Records"][0]["s3"]["object"].get("size").is_none());

@@ -29,11 +29,7 @@ pub fn parquet_testing() -> PathBuf {
     let folder = std::env::var_os("PARQUET_TESTING_DIR")
         .map(PathBuf::from)
         .expect("PARQUET_TESTING_DIR is not set: it names a copy of the repository apache/parquet-testing");
-    assert!(
-        folder.join("data").is_dir(),
-        "PARQUET_TESTING_DIR={}: no folder data in it",
-        folder.display()
-    );
+    assert!(folder.join("data").is_dir(), "PARQUET_TESTING_DIR={}: no folder data in it", folder.display());
     folder
 }
 
@@ -41,10 +37,7 @@ pub fn parquet_testing() -> PathBuf {
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test knows its own path");
     // <target>/<profile>/deps/<test>
-    let folder = test
-        .ancestors()
-        .nth(2)
-        .expect("cargo puts tests two folders deep");
+    let folder = test.ancestors().nth(2).expect("cargo puts tests two folders deep");
     let path = folder.join(name);
     assert!(path.is_file(), "{} is missing: run 'make build'", path.display());
     path

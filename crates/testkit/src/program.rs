@@ -42,38 +42,26 @@ impl Program {
             .stderr(output())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-        Self {
-            name: name.to_owned(),
-            child,
-            log: log.into_temp_path(),
-        }
+        Self { name: name.to_owned(), child, log: log.into_temp_path() }
     }
 
     /// Waits until a GET of this URL is answered with success; panics if the program ends first.
     pub async fn ready(&mut self, url: &str) {
         let end = tokio::time::Instant::now() + READY_WITHIN;
-        eventually(
-            &format!("{} answers {url}", self.name),
-            READY_WITHIN,
-            async || {
-                self.assert_running();
-                let answer = tokio::time::timeout_at(end, reqwest::get(url)).await;
-                matches!(answer, Ok(Ok(response)) if response.status().is_success()).then_some(())
-            },
-        )
+        eventually(&format!("{} answers {url}", self.name), READY_WITHIN, async || {
+            self.assert_running();
+            let answer = tokio::time::timeout_at(end, reqwest::get(url)).await;
+            matches!(answer, Ok(Ok(response)) if response.status().is_success()).then_some(())
+        })
         .await;
     }
 
     /// Waits until this file is there and not empty, for programs that say in a file where they listen.
     pub async fn wrote(&mut self, path: &std::path::Path) -> String {
-        eventually(
-            &format!("{} writes {}", self.name, path.display()),
-            READY_WITHIN,
-            async || {
-                self.assert_running();
-                read_to_string(path).ok().filter(|content| !content.is_empty())
-            },
-        )
+        eventually(&format!("{} writes {}", self.name, path.display()), READY_WITHIN, async || {
+            self.assert_running();
+            read_to_string(path).ok().filter(|content| !content.is_empty())
+        })
         .await
     }
 
@@ -96,9 +84,7 @@ impl Program {
 
     /// Ends the program at once, with SIGKILL, as a crash or a lost machine would.
     pub fn kill(mut self) {
-        self.child
-            .kill()
-            .expect("a child that was not waited for can be killed");
+        self.child.kill().expect("a child that was not waited for can be killed");
         self.child.wait().expect("a killed child ends");
     }
 
@@ -125,12 +111,7 @@ impl Program {
             .args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.pid().to_string()])
             .status()
             .expect("a shell can be started");
-        assert!(
-            status.success(),
-            "SIG{signal} could not be sent to {} ({})",
-            self.name,
-            self.pid()
-        );
+        assert!(status.success(), "SIG{signal} could not be sent to {} ({})", self.name, self.pid());
     }
 }
 

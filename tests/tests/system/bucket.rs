@@ -39,7 +39,8 @@ impl Standalone {
         // A file of a process that was killed says where that one listened.
         let _ = std::fs::remove_file(&announced);
         let data = folder.display().to_string();
-        let mut arguments = vec!["standalone", "--data", &data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let mut arguments =
+            vec!["standalone", "--data", &data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         arguments.extend(options);
         let mut program = Program::start("event-ingest", arguments, [("LOG_FORMAT", "json")]);
         let endpoint = serde_json::from_str(&program.wrote(&announced).await).unwrap();
@@ -122,8 +123,10 @@ impl Lakehouse {
         let mut properties = bucket.properties();
         properties.insert("uri", self.uri());
         properties.insert("warehouse", format!("file://{}/warehouse", self.folder.path().display()));
-        let mut arguments: Vec<String> =
-            properties.iter().flat_map(|(key, value)| ["--catalog".to_owned(), format!("{key}={value}")]).collect();
+        let mut arguments: Vec<String> = properties
+            .iter()
+            .flat_map(|(key, value)| ["--catalog".to_owned(), format!("{key}={value}")])
+            .collect();
         let source = format!("s3://{}", bucket.endpoint.bucket);
         arguments.extend(["--allow-source".to_owned(), source, "--create-tables".to_owned()]);
         arguments

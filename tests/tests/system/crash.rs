@@ -18,8 +18,18 @@ fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
 }
 
 fn requested(records: &[Received]) -> BTreeSet<String> {
-    let bodies = records.iter().map(|record| serde_json::from_slice::<serde_json::Value>(&record.value).unwrap());
-    bodies.flat_map(|body| body["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap().to_owned()).collect::<Vec<_>>()).collect()
+    let bodies =
+        records.iter().map(|record| serde_json::from_slice::<serde_json::Value>(&record.value).unwrap());
+    bodies
+        .flat_map(|body| {
+            body["files"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|file| file.as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[tokio::test]

@@ -44,11 +44,26 @@ impl Pipeline {
     pub async fn dispatcher(&self, options: &[&str]) -> Program {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = vec![
-            "--listen", &listen, "--topic", &self.events, "--light-topic", &self.light, "--heavy-topic", &self.heavy,
-            "--dead-letter-topic", &self.dead, "--group", &self.group, "--table", "db.flights", "--prefix", "incoming/",
+            "--listen",
+            &listen,
+            "--topic",
+            &self.events,
+            "--light-topic",
+            &self.light,
+            "--heavy-topic",
+            &self.heavy,
+            "--dead-letter-topic",
+            &self.dead,
+            "--group",
+            &self.group,
+            "--table",
+            "db.flights",
+            "--prefix",
+            "incoming/",
         ];
         arguments.extend(options);
-        let mut program = Program::start("dispatcher", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
+        let mut program =
+            Program::start("dispatcher", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
         program.ready(&format!("http://{listen}/readyz")).await;
         program
     }
@@ -58,11 +73,22 @@ impl Pipeline {
         let group = format!("{}-worker", self.group);
         let mut arguments = lakehouse.worker_arguments(bucket);
         let own = [
-            "--source", "kafka", "--listen", &listen, "--topic", &self.light, "--group", &group,
-            "--results-topic", &self.results, "--dead-letter-topic", &self.dead,
+            "--source",
+            "kafka",
+            "--listen",
+            &listen,
+            "--topic",
+            &self.light,
+            "--group",
+            &group,
+            "--results-topic",
+            &self.results,
+            "--dead-letter-topic",
+            &self.dead,
         ];
         arguments.extend(own.map(str::to_owned));
-        let mut program = Program::start("light-worker", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
+        let mut program =
+            Program::start("light-worker", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
         program.ready(&format!("http://{listen}/readyz")).await;
         program
     }
@@ -70,7 +96,8 @@ impl Pipeline {
     /// Waits until the answers so far settle this many files, processed or skipped.
     pub async fn results(&self, files: u64) -> Vec<IngestResult> {
         let settled = |records: &[Received]| {
-            answers(records).iter().map(|answer| answer.files_processed + answer.files_skipped).sum::<u64>() >= files
+            answers(records).iter().map(|answer| answer.files_processed + answer.files_skipped).sum::<u64>()
+                >= files
         };
         answers(&self.kafka.consume_until(&self.results, WITHIN, settled).await)
     }
@@ -78,7 +105,8 @@ impl Pipeline {
     /// Waits until the dispatcher has committed all that the topic holds.
     pub async fn caught_up(&self) {
         eventually("the dispatcher has committed the end of every partition", WITHIN, async || {
-            let ends: Vec<i64> = self.kafka.end_offsets(&self.events).await.iter().map(|(_, end)| *end).collect();
+            let ends: Vec<i64> =
+                self.kafka.end_offsets(&self.events).await.iter().map(|(_, end)| *end).collect();
             let committed = self.kafka.committed(&self.group, &self.events).await;
             let all = ends.iter().zip(&committed).all(|(end, committed)| *end == committed.unwrap_or(0));
             all.then_some(())
@@ -107,14 +135,21 @@ async fn announcements_of_every_producer_become_rows_once() {
     let announce = || {
         Producer::ALL.into_iter().cycle().zip(&stored).map(|(producer, stored)| {
             let object = stored.object(name);
-            Record { key: producer.record_key(&object), value: producer.created(&object), ..Record::default() }
+            Record {
+                key: producer.record_key(&object),
+                value: producer.created(&object),
+                ..Record::default()
+            }
         })
     };
     kafka.produce(&pipeline.events, announce()).await;
     // What must not become rows: noise, a removal, an object outside the prefix, a poison record.
     kafka.send(&pipeline.events, aws_test_event(name)).await;
     kafka.send(&pipeline.events, Producer::Ceph.removed(&stored[0].object(name))).await;
-    let elsewhere = Stored { key: "elsewhere/a.parquet".to_owned(), ..Stored::put(&bucket, "e", &stored[0].source).await };
+    let elsewhere = Stored {
+        key: "elsewhere/a.parquet".to_owned(),
+        ..Stored::put(&bucket, "e", &stored[0].source).await
+    };
     kafka.send(&pipeline.events, Producer::Minio.created(&elsewhere.object(name))).await;
     kafka.send(&pipeline.events, "this is no notification").await;
 
@@ -153,12 +188,20 @@ async fn announcements_of_every_producer_become_rows_once() {
 async fn batches_are_routed_by_size() {
     let kafka = Kafka::shared().await;
     let pipeline = Pipeline::new(kafka).await;
-    let object = |key, size| testkit::notifications::Object { bucket: "inbox", key, size, etag: "e", version_id: None };
+    let object = |key, size| testkit::notifications::Object {
+        bucket: "inbox",
+        key,
+        size,
+        etag: "e",
+        version_id: None,
+    };
     kafka.send(&pipeline.events, Producer::Ceph.created(&object("incoming/big.parquet", 500_000_000))).await;
     let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "100ms"]).await;
     let heavy = kafka.consume_until(&pipeline.heavy, WITHIN, |records| !records.is_empty()).await;
     assert_eq!(heavy[0].header("ce_type"), Some("dev.eventingest.request.heavy.v1"));
-    kafka.send(&pipeline.events, Producer::Ceph.created(&object("incoming/small.parquet", 499_999_999))).await;
+    kafka
+        .send(&pipeline.events, Producer::Ceph.created(&object("incoming/small.parquet", 499_999_999)))
+        .await;
     let light = kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
     assert_eq!(light[0].header("ce_type"), Some("dev.eventingest.request.light.v1"));
     let status = dispatcher.terminate().await;

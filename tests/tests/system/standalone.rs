@@ -79,14 +79,16 @@ async fn other_peoples_clients_work_and_odd_keys_become_rows() {
     let mut arguments = vec![folder.path().join("endpoint.json").display().to_string()];
     arguments.extend(examples.iter().map(|path| path.display().to_string()));
     let output = python("s3_clients.py", &arguments).await;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     // The script prints, for each object that has to become rows, the file that it put there.
     let put: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout).lines().map(PathBuf::from).collect();
     assert!(put.len() >= 10, "{said}");
 
     let activity = server.settled().await;
-    let refused: Vec<_> = activity["files"].as_array().unwrap().iter().filter(|file| file["status"] == "quarantined").collect();
+    let refused: Vec<_> =
+        activity["files"].as_array().unwrap().iter().filter(|file| file["status"] == "quarantined").collect();
     assert_eq!(refused.len(), 1, "{refused:#?}");
     assert!(refused[0]["reason"].as_str().unwrap().contains("slash"), "{refused:#?}");
     server.reader("db.my_table").assert_holds(&put).await;

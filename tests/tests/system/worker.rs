@@ -16,7 +16,12 @@ impl Worker {
     async fn start(bucket: &Standalone, lakehouse: &Lakehouse) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = lakehouse.worker_arguments(bucket);
-        arguments.extend(["--listen".to_owned(), listen.clone(), "--body-limit".to_owned(), "64KiB".to_owned()]);
+        arguments.extend([
+            "--listen".to_owned(),
+            listen.clone(),
+            "--body-limit".to_owned(),
+            "64KiB".to_owned(),
+        ]);
         let mut program = Program::start("light-worker", arguments, [("LOG_FORMAT", "json")]);
         let url = format!("http://{listen}");
         program.ready(&format!("{url}/readyz")).await;
@@ -36,8 +41,12 @@ impl Worker {
     }
 
     async fn metric(&self, line: &str) -> f64 {
-        let page = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
-        let found = page.lines().find_map(|found| found.strip_prefix(line)).unwrap_or_else(|| panic!("no {line} in\n{page}"));
+        let page =
+            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
+        let found = page
+            .lines()
+            .find_map(|found| found.strip_prefix(line))
+            .unwrap_or_else(|| panic!("no {line} in\n{page}"));
         found.trim().parse().unwrap()
     }
 }
@@ -77,7 +86,8 @@ async fn requests_are_taken_in_every_form_and_bad_ones_harm_nothing() {
         "specversion": "1.0", "type": "dev.eventingest.request.light.v1", "id": "2", "source": "/test",
         "datacontenttype": "application/json", "data": {"files": [uri("2.parquet")]},
     });
-    let answer = worker.post(&[("content-type", "application/cloudevents+json")], structured.to_string()).await;
+    let answer =
+        worker.post(&[("content-type", "application/cloudevents+json")], structured.to_string()).await;
     assert_eq!(answer.json::<Value>().await.unwrap()["files_processed"], 1);
 
     // What cannot be a request, or is not allowed.
@@ -101,11 +111,15 @@ async fn requests_are_taken_in_every_form_and_bad_ones_harm_nothing() {
     let whole = std::fs::read(&files[4]).unwrap();
     bucket.put("cut.parquet", whole[..whole.len() / 2].to_vec()).await;
     bucket.put("text.parquet", "this is no parquet").await;
-    let mixed: Vec<String> = ["cut.parquet", "text.parquet", "gone.parquet", "3.parquet", "0.parquet"].iter().map(|key| uri(key)).collect();
+    let mixed: Vec<String> = ["cut.parquet", "text.parquet", "gone.parquet", "3.parquet", "0.parquet"]
+        .iter()
+        .map(|key| uri(key))
+        .collect();
     let answer = worker.plain(&json!({"files": mixed})).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let result: Value = answer.json().await.unwrap();
-    let statuses: Vec<&str> = result["files"].as_array().unwrap().iter().map(|file| file["status"].as_str().unwrap()).collect();
+    let statuses: Vec<&str> =
+        result["files"].as_array().unwrap().iter().map(|file| file["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["quarantined", "quarantined", "quarantined", "processed", "skipped"], "{result:#}");
     assert!(result["files"][2]["reason"].as_str().unwrap().contains("no such object"), "{result:#}");
 
@@ -123,7 +137,10 @@ async fn a_wrong_setting_is_an_error_at_start_that_names_it() {
     let none: [(&str, &str); 0] = [];
     for (arguments, expected) in [
         (vec!["--catalog", "uri=sqlite:////tmp/x.db"], vec!["warehouse"]),
-        (vec!["--catalog", "uri=mysql://u:hush@h/d", "--catalog", "warehouse=file:///tmp/w"], vec!["uri", "sqlite"]),
+        (
+            vec!["--catalog", "uri=mysql://u:hush@h/d", "--catalog", "warehouse=file:///tmp/w"],
+            vec!["uri", "sqlite"],
+        ),
         (vec!["--body-limit", "lots"], vec!["--body-limit", "lots"]),
     ] {
         let (status, log) = Program::start("light-worker", &arguments, none).exited().await;

@@ -181,10 +181,7 @@ impl State {
 
 /// The announcement's time is when the object was stored.
 fn milliseconds(request: &IngestRequest, file: &str, now: DateTime<Utc>) -> Option<i64> {
-    let object = request
-        .objects
-        .iter()
-        .find(|object| object.uri.to_string() == file)?;
+    let object = request.objects.iter().find(|object| object.uri.to_string() == file)?;
     let waited: TimeDelta = now - object.hint.event_time?;
     Some(waited.num_milliseconds())
 }

@@ -63,11 +63,6 @@ impl Api {
         let inbox_waiting = self.inbox.waiting().await?;
         let dead_letters = self.inbox.count_dead_letters().await?;
         let (counters, files) = self.activity.snapshot();
-        Ok(Report {
-            inbox_waiting,
-            dead_letters,
-            counters,
-            files,
-        })
+        Ok(Report { inbox_waiting, dead_letters, counters, files })
     }
 }

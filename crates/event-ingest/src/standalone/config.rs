@@ -26,20 +26,10 @@ pub struct StandaloneArgs {
     #[arg(long, env = "EVENT_INGEST_DATA", value_name = "DIR")]
     pub data: PathBuf,
     /// Address of the S3 endpoint; port 0 takes a free one
-    #[arg(
-        long,
-        env = "EVENT_INGEST_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9000"
-    )]
+    #[arg(long, env = "EVENT_INGEST_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub listen: SocketAddr,
     /// Address of health, metrics and activity; port 0 takes a free one
-    #[arg(
-        long,
-        env = "EVENT_INGEST_ADMIN_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9001"
-    )]
+    #[arg(long, env = "EVENT_INGEST_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
     pub admin_listen: SocketAddr,
     /// Access key of the S3 endpoint; generated and kept in the folder unless given
     #[arg(long, env = "EVENT_INGEST_ACCESS_KEY", value_name = "KEY", requires = "secret_key", value_parser = access_key)]
@@ -55,23 +45,13 @@ pub struct StandaloneArgs {
     )]
     pub secret_key: Option<String>,
     /// Region that clients sign for
-    #[arg(
-        long,
-        env = "EVENT_INGEST_REGION",
-        value_name = "NAME",
-        default_value = "us-east-1"
-    )]
+    #[arg(long, env = "EVENT_INGEST_REGION", value_name = "NAME", default_value = "us-east-1")]
     pub region: String,
     /// Bucket whose new objects are ingested; made if it is not there
     #[arg(long, env = "EVENT_INGEST_BUCKET", value_name = "NAME", default_value = "inbox", value_parser = bucket)]
     pub bucket: String,
     /// Table of objects that no --route names; made from the first file if it is not there
-    #[arg(
-        long,
-        env = "EVENT_INGEST_TABLE",
-        value_name = "NAME",
-        default_value = "db.my_table"
-    )]
+    #[arg(long, env = "EVENT_INGEST_TABLE", value_name = "NAME", default_value = "db.my_table")]
     pub table: TableName,
     /// Objects whose key begins with PREFIX go to TABLE, as in flights/=db.flights; repeatable, the first match wins
     #[arg(long = "route", env = "EVENT_INGEST_ROUTES", value_name = "PREFIX=TABLE", value_delimiter = ',', value_parser = route)]
@@ -110,10 +90,7 @@ impl StandaloneArgs {
     /// The credentials, if they were given.
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials> {
-        Some(Credentials {
-            access_key: self.access_key.clone()?,
-            secret_key: self.secret_key.clone()?,
-        })
+        Some(Credentials { access_key: self.access_key.clone()?, secret_key: self.secret_key.clone()? })
     }
 
     /// The routes in their order, then everything else in the bucket to the default table.
@@ -123,22 +100,14 @@ impl StandaloneArgs {
         RuleSet::new(self.routes.iter().chain([&default]).map(|(prefix, table)| Rule {
             buckets: vec![Glob::new(&self.bucket)],
             prefix: prefix.clone(),
-            ..Rule::all(Target {
-                table: table.clone(),
-                format: None,
-                options: BTreeMap::new(),
-            })
+            ..Rule::all(Target { table: table.clone(), format: None, options: BTreeMap::new() })
         }))
     }
 
     /// The numbers of the batching machine.
     #[must_use]
     pub fn batching(&self) -> BatchingConfig {
-        BatchingConfig {
-            max_files: self.batch_files,
-            max_wait: self.batch_wait,
-            ..BatchingConfig::default()
-        }
+        BatchingConfig { max_files: self.batch_files, max_wait: self.batch_wait, ..BatchingConfig::default() }
     }
 }
 
@@ -162,9 +131,7 @@ fn bucket(text: &str) -> Result<String, String> {
     if s3s::path::check_bucket_name(text) {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "expected 3 to 63 lower-case letters, digits, dots and hyphens, was given {text:?}"
-    ))
+    Err(format!("expected 3 to 63 lower-case letters, digits, dots and hyphens, was given {text:?}"))
 }
 
 fn route(text: &str) -> Result<(String, TableName), String> {
@@ -219,18 +186,9 @@ mod tests {
     #[test]
     fn objects_go_to_their_route_or_to_the_default_table() {
         let args = parse(&["--route", "flights/=db.flights", "--route", "fl=db.other"]).unwrap();
-        assert_eq!(
-            table_of(&args, "inbox", "flights%2Fa.parquet").as_deref(),
-            Some("db.flights")
-        );
-        assert_eq!(
-            table_of(&args, "inbox", "flat.parquet").as_deref(),
-            Some("db.other")
-        );
-        assert_eq!(
-            table_of(&args, "inbox", "a.parquet").as_deref(),
-            Some("db.my_table")
-        );
+        assert_eq!(table_of(&args, "inbox", "flights%2Fa.parquet").as_deref(), Some("db.flights"));
+        assert_eq!(table_of(&args, "inbox", "flat.parquet").as_deref(), Some("db.other"));
+        assert_eq!(table_of(&args, "inbox", "a.parquet").as_deref(), Some("db.my_table"));
         assert_eq!(table_of(&args, "elsewhere", "a.parquet"), None);
     }
 
@@ -246,10 +204,7 @@ mod tests {
             (["--access-key", "alice"], "--secret-key"),
         ] {
             let error = parse(&line).unwrap_err().to_string();
-            assert!(
-                error.contains(line[0]) && error.contains(expected),
-                "{line:?}: {error}"
-            );
+            assert!(error.contains(line[0]) && error.contains(expected), "{line:?}: {error}");
         }
     }
 

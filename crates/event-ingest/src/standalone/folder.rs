@@ -162,11 +162,7 @@ impl DataFolder {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let mut file = OpenOptions::new()
-                .create_new(true)
-                .write(true)
-                .mode(0o600)
-                .open(&partial)?;
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&partial)?;
             serde_json::to_writer_pretty(&mut file, content)?;
             file.write_all(b"\n")?;
             file.sync_all()?;
@@ -177,19 +173,13 @@ impl DataFolder {
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> FolderError {
-    move |source| FolderError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| FolderError::Io { path: path.to_owned(), source }
 }
 
 /// Keys in the usual lengths, from the system's random numbers.
 fn generate() -> Credentials {
     let text = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    Credentials {
-        access_key: text()[..20].to_uppercase(),
-        secret_key: text()[..40].to_owned(),
-    }
+    Credentials { access_key: text()[..20].to_uppercase(), secret_key: text()[..40].to_owned() }
 }
 
 #[cfg(test)]
@@ -202,10 +192,7 @@ mod tests {
     fn a_second_process_is_kept_out_until_the_first_has_gone() {
         let place = tempfile::tempdir().unwrap();
         let first = DataFolder::open(place.path()).unwrap();
-        assert!(matches!(
-            DataFolder::open(place.path()),
-            Err(FolderError::InUse(_))
-        ));
+        assert!(matches!(DataFolder::open(place.path()), Err(FolderError::InUse(_))));
         drop(first);
         DataFolder::open(place.path()).unwrap();
     }
@@ -217,10 +204,7 @@ mod tests {
         let made = folder.credentials().unwrap();
         assert_eq!((made.access_key.len(), made.secret_key.len()), (20, 40));
         assert_eq!(folder.credentials().unwrap(), made);
-        let mode = fs::metadata(place.path().join("credentials.json"))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(place.path().join("credentials.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -230,10 +214,7 @@ mod tests {
         let folder = DataFolder::open(place.path()).unwrap();
         fs::write(place.path().join("credentials.json"), "{").unwrap();
         let error = folder.credentials().unwrap_err().to_string();
-        assert!(
-            error.contains("credentials.json") && error.contains("delete it"),
-            "{error}"
-        );
+        assert!(error.contains("credentials.json") && error.contains("delete it"), "{error}");
     }
 
     #[test]

@@ -49,9 +49,8 @@ impl Inbox {
     /// # Errors
     /// SQLite's.
     pub async fn position(&self) -> Result<i64, StoreError> {
-        let position = sqlx::query_scalar("SELECT position FROM inbox_position")
-            .fetch_one(self.store.readers())
-            .await?;
+        let position =
+            sqlx::query_scalar("SELECT position FROM inbox_position").fetch_one(self.store.readers()).await?;
         Ok(position)
     }
 
@@ -90,10 +89,7 @@ impl Inbox {
             .bind(position)
             .execute(&mut *change)
             .await?;
-        sqlx::query("DELETE FROM inbox WHERE id < ?")
-            .bind(position)
-            .execute(&mut *change)
-            .await?;
+        sqlx::query("DELETE FROM inbox WHERE id < ?").bind(position).execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
 

@@ -75,18 +75,11 @@ pub async fn run(
         warehouse: format!("file://{}", folder.warehouse().display()),
         pid: std::process::id(),
     };
-    let lake = Lake::open(lake_config(&args, &endpoint)?)
-        .await
-        .context("the Iceberg catalog cannot be opened")?;
+    let lake =
+        Lake::open(lake_config(&args, &endpoint)?).await.context("the Iceberg catalog cannot be opened")?;
     let metrics = Metrics::new();
-    let defaults = RequestDefaults {
-        table: args.table.clone(),
-    };
-    let worker = Arc::new(Worker::new(IngestHandler::new(
-        lake,
-        defaults,
-        WorkerMetrics::new(&metrics),
-    )));
+    let defaults = RequestDefaults { table: args.table.clone() };
+    let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
     let config = FlowConfig {
@@ -95,13 +88,8 @@ pub async fn run(
         concurrency: CONCURRENT_REQUESTS,
         backoff: Backoff::default(),
     };
-    let flow = Flow::new(
-        inbox.clone(),
-        worker.clone(),
-        activity.clone(),
-        FlowMetrics::new(&metrics),
-        config,
-    )?;
+    let flow =
+        Flow::new(inbox.clone(), worker.clone(), activity.clone(), FlowMetrics::new(&metrics), config)?;
 
     // The flow reads through the endpoint, so the endpoint ends after it. Whatever ends first ends all.
     let stop = stop.child_token();

@@ -20,15 +20,8 @@ fn hmac(key: &[u8], message: &str) -> Vec<u8> {
         block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
         block
     };
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 async fn put(server: &Server, key: &str, length: usize, trailer: &str) -> Response {
@@ -43,17 +36,12 @@ async fn put(server: &Server, key: &str, length: usize, trailer: &str) -> Respon
     let digest = hex::encode(Sha256::digest(request));
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
     let secret = format!("AWS4{SECRET_KEY}").into_bytes();
-    let signing_key = [date, "us-east-1", "s3", "aws4_request"]
-        .iter()
-        .fold(secret, |key, part| hmac(&key, part));
+    let signing_key =
+        [date, "us-east-1", "s3", "aws4_request"].iter().fold(secret, |key, part| hmac(&key, part));
     let signature = hex::encode(hmac(&signing_key, &to_sign));
 
     let (head, tail) = CONTENT.split_at(8);
-    let body = format!(
-        "{:x}\r\n{head}\r\n{:x}\r\n{tail}\r\n0\r\n{trailer}\r\n\r\n",
-        head.len(),
-        tail.len()
-    );
+    let body = format!("{:x}\r\n{head}\r\n{:x}\r\n{tail}\r\n0\r\n{trailer}\r\n\r\n", head.len(), tail.len());
     reqwest::Client::new()
         .put(format!("{}/inbox/{key}", server.url))
         .header("x-amz-content-sha256", PAYLOAD)
@@ -77,13 +65,7 @@ async fn put(server: &Server, key: &str, length: usize, trailer: &str) -> Respon
 #[tokio::test]
 async fn a_right_trailer_is_accepted_and_the_transfer_leaves_no_trace() {
     let server = Server::start().await;
-    let done = put(
-        &server,
-        "k",
-        CONTENT.len(),
-        &format!("x-amz-checksum-crc32:{CHECKSUM}"),
-    )
-    .await;
+    let done = put(&server, "k", CONTENT.len(), &format!("x-amz-checksum-crc32:{CHECKSUM}")).await;
     assert_eq!(done.status(), StatusCode::OK);
     assert_eq!(done.headers()["x-amz-checksum-crc32"], CHECKSUM);
     assert_eq!(server.place.read("k").await, CONTENT);

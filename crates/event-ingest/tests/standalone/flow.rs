@@ -60,13 +60,7 @@ struct Obedient(mpsc::Sender<Attempt>);
 impl Ingest for Obedient {
     async fn ingest(&self, request: &IngestRequest) -> Result<IngestResult, IngestError> {
         let (answer, verdict) = oneshot::channel();
-        self.0
-            .send(Attempt {
-                request: request.clone(),
-                answer,
-            })
-            .await
-            .unwrap();
+        self.0.send(Attempt { request: request.clone(), answer }).await.unwrap();
         verdict.await.unwrap()?;
         Ok(result(request))
     }
@@ -78,11 +72,8 @@ impl Ingest for Obedient {
 
 /// Keys that begin with `slow/` have a table of their own.
 fn flow<I: Ingest>(place: &Place, max_files: usize, ingest: Arc<I>, activity: Arc<Activity>) -> Flow<I> {
-    let target = |table| Target {
-        table: TableName::parse(table).unwrap(),
-        format: None,
-        options: Default::default(),
-    };
+    let target =
+        |table| Target { table: TableName::parse(table).unwrap(), format: None, options: Default::default() };
     let rule = |prefix: &str, table| Rule {
         buckets: vec![Glob::new("inbox")],
         prefix: prefix.to_owned(),
@@ -91,16 +82,9 @@ fn flow<I: Ingest>(place: &Place, max_files: usize, ingest: Arc<I>, activity: Ar
     let millisecond = Duration::from_millis(1);
     let config = FlowConfig {
         rules: RuleSet::new([rule("slow/", "db.slow"), rule("", "db.fast")]),
-        batching: BatchingConfig {
-            max_files,
-            max_wait: millisecond,
-            ..BatchingConfig::default()
-        },
+        batching: BatchingConfig { max_files, max_wait: millisecond, ..BatchingConfig::default() },
         concurrency: CONCURRENCY,
-        backoff: Backoff {
-            first: millisecond,
-            longest: millisecond,
-        },
+        backoff: Backoff { first: millisecond, longest: millisecond },
     };
     let metrics = FlowMetrics::new(&Metrics::new());
     Flow::new(place.inbox(), ingest, activity, metrics, config).unwrap()
@@ -125,20 +109,11 @@ impl Running {
             let stop = stop.clone();
             async move { flow.run(stop).await.unwrap() }
         });
-        Self {
-            attempts,
-            activity,
-            inbox: place.inbox(),
-            stop,
-            task,
-        }
+        Self { attempts, activity, inbox: place.inbox(), stop, task }
     }
 
     async fn attempt(&mut self) -> Attempt {
-        tokio::time::timeout(DEADLINE, self.attempts.recv())
-            .await
-            .expect("an attempt")
-            .unwrap()
+        tokio::time::timeout(DEADLINE, self.attempts.recv()).await.expect("an attempt").unwrap()
     }
 
     async fn until_empty(&self) {
@@ -163,19 +138,12 @@ impl Running {
 
     async fn end(self) {
         self.stop.cancel();
-        tokio::time::timeout(DEADLINE, self.task)
-            .await
-            .expect("a prompt end")
-            .unwrap();
+        tokio::time::timeout(DEADLINE, self.task).await.expect("a prompt end").unwrap();
     }
 }
 
 fn files(request: &IngestRequest) -> Vec<String> {
-    request
-        .objects
-        .iter()
-        .map(|object| object.uri.to_string())
-        .collect()
+    request.objects.iter().map(|object| object.uri.to_string()).collect()
 }
 
 #[tokio::test]
@@ -194,10 +162,7 @@ async fn rows_become_requests_and_leave_the_inbox_when_done() {
     requested.sort();
     assert_eq!(
         requested,
-        [
-            vec!["s3://inbox/a b.parquet", "s3://inbox/100%2F.parquet"],
-            vec!["s3://inbox/c.csv"]
-        ]
+        [vec!["s3://inbox/a b.parquet", "s3://inbox/100%2F.parquet"], vec!["s3://inbox/c.csv"]]
     );
     flow.until_empty().await;
 
@@ -208,15 +173,8 @@ async fn rows_become_requests_and_leave_the_inbox_when_done() {
     flow.until_empty().await;
 
     let (counters, files) = flow.activity.snapshot();
-    assert_eq!(
-        (counters.files_processed, counters.rows, counters.requests),
-        (4, 8, 3)
-    );
-    assert!(
-        files
-            .iter()
-            .all(|file| file.snapshot_id == Some(7) && file.milliseconds.is_some())
-    );
+    assert_eq!((counters.files_processed, counters.rows, counters.requests), (4, 8, 3));
+    assert!(files.iter().all(|file| file.snapshot_id == Some(7) && file.milliseconds.is_some()));
     flow.end().await;
 }
 
@@ -226,11 +184,7 @@ async fn a_failure_that_may_pass_is_tried_again() {
     place.put("a.parquet", "a").await;
     let mut flow = Running::start(&place, 1);
     let mut ids = Vec::new();
-    for verdict in [
-        Err(IngestError::retry("busy")),
-        Err(IngestError::retry("busy")),
-        Ok(()),
-    ] {
+    for verdict in [Err(IngestError::retry("busy")), Err(IngestError::retry("busy")), Ok(())] {
         let attempt = flow.attempt().await;
         assert_eq!(flow.inbox.waiting().await.unwrap(), 1);
         ids.push(attempt.request.request_id);
@@ -250,10 +204,7 @@ async fn a_refused_request_is_set_aside_and_the_rest_goes_on() {
     let mut flow = Running::start(&place, 1);
     let attempt = flow.attempt().await;
     let id = attempt.request.request_id.clone();
-    attempt
-        .answer
-        .send(Err(IngestError::Rejected("not here".to_owned())))
-        .unwrap();
+    attempt.answer.send(Err(IngestError::Rejected("not here".to_owned()))).unwrap();
     place.put("good.parquet", "good").await;
     flow.attempt().await.answer.send(Ok(())).unwrap();
     flow.until_empty().await;
@@ -265,13 +216,7 @@ async fn a_refused_request_is_set_aside_and_the_rest_goes_on() {
         (format!("request {id}"), "not here")
     );
     assert!(letters[0].body.contains("bad.parquet"));
-    let statuses: Vec<Status> = flow
-        .activity
-        .snapshot()
-        .1
-        .iter()
-        .map(|file| file.status)
-        .collect();
+    let statuses: Vec<Status> = flow.activity.snapshot().1.iter().map(|file| file.status).collect();
     assert_eq!(statuses, [Status::Rejected, Status::Processed]);
     flow.end().await;
 }
@@ -281,31 +226,17 @@ async fn what_no_rule_wants_passes_by() {
     let place = Place::new().await;
     place.store.create_bucket("other").await.unwrap();
     let blob = place.blob("x").await;
-    place
-        .store
-        .put("other", "a.parquet", blob, Default::default(), Default::default())
-        .await
-        .unwrap();
+    place.store.put("other", "a.parquet", blob, Default::default(), Default::default()).await.unwrap();
     for key in ["out/_SUCCESS", "readme.txt", "a.parquet"] {
         place.put(key, "").await;
     }
-    place
-        .store
-        .delete("inbox", vec!["readme.txt".to_owned()])
-        .await
-        .unwrap();
+    place.store.delete("inbox", vec!["readme.txt".to_owned()]).await.unwrap();
     let mut flow = Running::start(&place, 10);
     let attempt = flow.attempt().await;
     assert_eq!(files(&attempt.request), ["s3://inbox/a.parquet"]);
     attempt.answer.send(Ok(())).unwrap();
     flow.until_empty().await;
-    let reasons: Vec<_> = flow
-        .activity
-        .snapshot()
-        .1
-        .into_iter()
-        .filter_map(|file| file.reason)
-        .collect();
+    let reasons: Vec<_> = flow.activity.snapshot().1.into_iter().filter_map(|file| file.reason).collect();
     assert_eq!(reasons, ["no-rule", "underscore-name", "unknown-format"]);
     flow.end().await;
 }
@@ -348,14 +279,7 @@ async fn the_position_stops_before_what_is_not_done_and_a_kill_repeats_it() {
         attempt.answer.send(Ok(())).unwrap();
     }
     again.sort();
-    assert_eq!(
-        again,
-        [
-            "s3://inbox/c.parquet",
-            "s3://inbox/d.parquet",
-            "s3://inbox/slow/b.parquet"
-        ]
-    );
+    assert_eq!(again, ["s3://inbox/c.parquet", "s3://inbox/d.parquet", "s3://inbox/slow/b.parquet"]);
     flow.until_empty().await;
     flow.end().await;
 }
@@ -368,19 +292,10 @@ async fn the_end_waits_for_what_is_under_way_and_not_for_what_would_be_tried_aga
     let rows = place.inbox().read(0, 10).await.unwrap();
     let mut flow = Running::start(&place, 1);
     let (first, second) = (flow.attempt().await, flow.attempt().await);
-    let (fast, slow) = if first.request.table.name() == "fast" {
-        (first, second)
-    } else {
-        (second, first)
-    };
+    let (fast, slow) = if first.request.table.name() == "fast" { (first, second) } else { (second, first) };
     flow.stop.cancel();
     fast.answer.send(Ok(())).unwrap();
-    slow.answer
-        .send(Err(IngestError::Retry {
-            reason: "later".to_owned(),
-            after: DEADLINE * 10,
-        }))
-        .unwrap();
+    slow.answer.send(Err(IngestError::Retry { reason: "later".to_owned(), after: DEADLINE * 10 })).unwrap();
     flow.end().await;
     assert_eq!(place.inbox().position().await.unwrap(), rows[1].id);
 }
@@ -422,10 +337,8 @@ async fn no_more_requests_run_at_once_than_configured() {
         async move { flow.run(stop).await.unwrap() }
     });
     let inbox = place.inbox();
-    eventually("an empty inbox", DEADLINE, async || {
-        (inbox.waiting().await.unwrap() == 0).then_some(())
-    })
-    .await;
+    eventually("an empty inbox", DEADLINE, async || (inbox.waiting().await.unwrap() == 0).then_some(()))
+        .await;
     stop.cancel();
     task.await.unwrap();
     assert_eq!(crowd.most.load(Ordering::SeqCst), CONCURRENCY);

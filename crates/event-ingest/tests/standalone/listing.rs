@@ -12,10 +12,7 @@ use crate::support::Place;
 /// Names of the entries, as S3 describes them: no pages, no database.
 fn model(keys: &BTreeSet<String>, prefix: &str, delimiter: &str, marker: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for key in keys
-        .iter()
-        .filter(|key| key.starts_with(prefix) && key.as_str() > marker)
-    {
+    for key in keys.iter().filter(|key| key.starts_with(prefix) && key.as_str() > marker) {
         let rest = &key[prefix.len()..];
         let name = match rest.find(delimiter).filter(|_| !delimiter.is_empty()) {
             Some(at) => key[..prefix.len() + at + delimiter.len()].to_owned(),
@@ -40,10 +37,7 @@ async fn fill(store: &Store, bucket: &str, keys: &BTreeSet<String>) {
     store.create_bucket(bucket).await.unwrap();
     for key in keys {
         let blob = store.begin_blob().await.unwrap().finish().await.unwrap();
-        store
-            .put(bucket, key, blob, Attributes::default(), Precondition::None)
-            .await
-            .unwrap();
+        store.put(bucket, key, blob, Attributes::default(), Precondition::None).await.unwrap();
     }
 }
 
@@ -68,10 +62,7 @@ async fn list(store: &Store, bucket: &str, mut query: ListQuery) -> Vec<String> 
 
 #[test]
 fn pages_are_the_model_cut_in_pieces() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let place = runtime.block_on(Place::new());
     let buckets = Cell::new(0);
     let case = (
@@ -89,12 +80,7 @@ fn pages_are_the_model_cut_in_pieces() {
             "" => String::new(),
             marker => ListQuery::after(&prefix, delimiter, marker),
         };
-        let query = ListQuery {
-            prefix: prefix.clone(),
-            delimiter: delimiter.to_owned(),
-            from,
-            limit,
-        };
+        let query = ListQuery { prefix: prefix.clone(), delimiter: delimiter.to_owned(), from, limit };
         let listed = runtime.block_on(async {
             fill(&place.store, &bucket, &keys).await;
             list(&place.store, &bucket, query).await
@@ -111,10 +97,6 @@ async fn a_prefix_with_many_keys_is_one_entry() {
     keys.extend(["a".to_owned(), "z".to_owned()]);
     let place = Place::new().await;
     fill(&place.store, "many", &keys).await;
-    let query = ListQuery {
-        delimiter: "/".to_owned(),
-        limit: 3,
-        ..ListQuery::default()
-    };
+    let query = ListQuery { delimiter: "/".to_owned(), limit: 3, ..ListQuery::default() };
     assert_eq!(list(&place.store, "many", query).await, ["a", "many/", "z"]);
 }

@@ -1,8 +1,5 @@
 //! The standalone mode, piece by piece and whole. One program, so that it is linked once.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing fails with the line that says so"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
 mod chunked;
 mod flow;

@@ -34,17 +34,8 @@ impl Running {
     async fn start(folder: &Path) -> Self {
         let data = folder.to_str().unwrap();
         let free = "127.0.0.1:0";
-        let line = [
-            "server",
-            "--data",
-            data,
-            "--listen",
-            free,
-            "--admin-listen",
-            free,
-            "--batch-wait",
-            "10ms",
-        ];
+        let line =
+            ["server", "--data", data, "--listen", free, "--admin-listen", free, "--batch-wait", "10ms"];
         let args = Cli::parse_from(line).args;
         let stop = CancellationToken::new();
         let task = tokio::spawn(server::run(args, stop.clone(), io::sink()));
@@ -69,16 +60,11 @@ impl Running {
     }
 
     async fn put(&self, key: &str, content: impl Into<PutPayload>) {
-        self.client()
-            .put(&object_store::path::Path::parse(key).unwrap(), content.into())
-            .await
-            .unwrap();
+        self.client().put(&object_store::path::Path::parse(key).unwrap(), content.into()).await.unwrap();
     }
 
     async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = reqwest::get(format!("{}{path}", self.endpoint.admin_url))
-            .await
-            .unwrap();
+        let answer = reqwest::get(format!("{}{path}", self.endpoint.admin_url)).await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
@@ -98,10 +84,7 @@ impl Running {
 }
 
 fn flights() -> Vec<u8> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../examples/data/flights-2001-01.parquet"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/flights-2001-01.parquet");
     std::fs::read(path).unwrap()
 }
 
@@ -117,11 +100,7 @@ async fn files_become_rows_once_and_bad_ones_say_why() {
     let report = server.activity(1).await;
     let file = &report["files"][0];
     assert_eq!(file["file"], "s3://inbox/in coming/flights+1.parquet");
-    assert_eq!(
-        (&file["status"], &file["reason"]),
-        (&"processed".into(), &Value::Null),
-        "{file}"
-    );
+    assert_eq!((&file["status"], &file["reason"]), (&"processed".into(), &Value::Null), "{file}");
     assert!(file["rows"].as_u64().unwrap() > 0 && file["snapshot_id"].is_i64());
     let rows = file["rows"].clone();
 
@@ -129,13 +108,7 @@ async fn files_become_rows_once_and_bad_ones_say_why() {
     let report = server.activity(2).await;
     assert_eq!(report["files"][1]["status"], "quarantined", "{report}");
     assert!(report["files"][1]["reason"].is_string());
-    assert_eq!(
-        (
-            &report["counters"]["rows"],
-            &report["counters"]["files_quarantined"]
-        ),
-        (&rows, &1.into())
-    );
+    assert_eq!((&report["counters"]["rows"], &report["counters"]["files_quarantined"]), (&rows, &1.into()));
     let metrics = server.get("/metrics").await.1;
     assert!(metrics.contains("event_ingest_inbox_rows_total 2"), "{metrics}");
     server.end().await;
@@ -144,10 +117,7 @@ async fn files_become_rows_once_and_bad_ones_say_why() {
     let server = Running::start(folder.path()).await;
     server.put("in coming/flights+1.parquet", flights()).await;
     let report = server.activity(1).await;
-    assert_eq!(
-        (&report["files"][0]["status"], &report["counters"]["rows"]),
-        (&"skipped".into(), &0.into())
-    );
+    assert_eq!((&report["files"][0]["status"], &report["counters"]["rows"]), (&"skipped".into(), &0.into()));
     let second = server::run(
         Cli::parse_from(["server", "--data", folder.path().to_str().unwrap()]).args,
         CancellationToken::new(),

@@ -26,10 +26,7 @@ impl Place {
     pub async fn reopen(self) -> Self {
         self.store.close().await;
         let store = Store::open(self.folder.path(), "us-east-1").await.unwrap();
-        Self {
-            folder: self.folder,
-            store,
-        }
+        Self { folder: self.folder, store }
     }
 
     pub fn inbox(&self) -> Inbox {
@@ -38,10 +35,7 @@ impl Place {
 
     pub async fn blob(&self, content: &str) -> Blob {
         let mut writer = self.store.begin_blob().await.unwrap();
-        writer
-            .write(&Bytes::copy_from_slice(content.as_bytes()))
-            .await
-            .unwrap();
+        writer.write(&Bytes::copy_from_slice(content.as_bytes())).await.unwrap();
         writer.finish().await.unwrap()
     }
 
@@ -56,9 +50,7 @@ impl Place {
         condition: Precondition,
     ) -> Result<Object, StoreError> {
         let blob = self.blob(content).await;
-        self.store
-            .put("inbox", key, blob, Attributes::default(), condition)
-            .await
+        self.store.put("inbox", key, blob, Attributes::default(), condition).await
     }
 
     pub async fn read(&self, key: &str) -> String {
@@ -71,9 +63,7 @@ impl Place {
     /// How many blob files there are, finished or not.
     pub fn blob_files(&self) -> usize {
         let directories = std::fs::read_dir(self.folder.path().join("blobs")).unwrap();
-        directories
-            .map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap().count())
-            .sum()
+        directories.map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap().count()).sum()
     }
 
     /// Event names and escaped keys of the inbox.

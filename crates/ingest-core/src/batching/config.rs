@@ -86,10 +86,7 @@ impl BatchingConfig {
             return Err(BatchingError::NoWait("idle time"));
         }
         if self.max_held < self.max_files {
-            return Err(BatchingError::MaxHeld {
-                max_files: self.max_files,
-                max_held: self.max_held,
-            });
+            return Err(BatchingError::MaxHeld { max_files: self.max_files, max_held: self.max_held });
         }
         if self.max_dead_letters == 0 {
             return Err(BatchingError::MaxDeadLetters);

@@ -167,12 +167,7 @@ impl Batcher {
     /// Takes in one record. Records of partitions that are not assigned are left to their owner.
     pub fn take_in(&mut self, record: Record, now: Moment) -> Vec<Action> {
         let mut actions = self.tick(now);
-        let Record {
-            partition,
-            offset,
-            objects,
-            dead_letter,
-        } = record;
+        let Record { partition, offset, objects, dead_letter } = record;
         let parts = objects.len() + usize::from(dead_letter.is_some());
         let Some(claim) = self.assignments.take_in(partition, offset, parts) else {
             return actions;
@@ -183,12 +178,7 @@ impl Batcher {
             }
         }
         if let Some(reason) = dead_letter {
-            let letter = DeadLetter {
-                id: self.next_id(),
-                partition,
-                offset,
-                reason,
-            };
+            let letter = DeadLetter { id: self.next_id(), partition, offset, reason };
             self.unacknowledged_letters += 1;
             actions.push(self.send(Action::DeadLetter(letter), vec![claim]));
         }
@@ -258,9 +248,7 @@ impl Batcher {
     /// Whether something that was sent for these partitions, since they were assigned, waits for its acknowledgement.
     pub fn awaiting(&self, partitions: &[Partition]) -> bool {
         let ours = |claim: &Claim| partitions.contains(&claim.partition) && self.assignments.counts(*claim);
-        self.pending
-            .values()
-            .any(|pending| pending.claims.iter().any(ours))
+        self.pending.values().any(|pending| pending.claims.iter().any(ours))
     }
 
     /// Number of open batches.
@@ -279,25 +267,12 @@ impl Batcher {
     }
 
     fn produce(&mut self, closed: Closed, now: Moment) -> Action {
-        let Closed {
-            route,
-            objects,
-            claims,
-            opened_at,
-        } = closed;
-        let request = IngestRequest::new(
-            route.table.clone(),
-            route.format,
-            route.options.clone(),
-            objects,
-            now.utc,
-        );
+        let Closed { route, objects, claims, opened_at } = closed;
+        let request =
+            IngestRequest::new(route.table.clone(), route.format, route.options.clone(), objects, now.utc);
         let batch = Batch {
             id: self.next_id(),
-            lane: self
-                .config
-                .light
-                .lane(request.total_bytes(), request.file_count()),
+            lane: self.config.light.lane(request.total_bytes(), request.file_count()),
             request: Arc::new(request),
             opened_at,
         };
@@ -307,13 +282,7 @@ impl Batcher {
 
     fn send(&mut self, action: Action, claims: Vec<Claim>) -> Action {
         let id = action.id();
-        self.pending.insert(
-            id,
-            Pending {
-                action: action.clone(),
-                claims,
-            },
-        );
+        self.pending.insert(id, Pending { action: action.clone(), claims });
         action
     }
 

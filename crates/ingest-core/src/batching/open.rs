@@ -86,10 +86,7 @@ impl OpenBatches {
         batch.push(object, claim);
         self.objects += 1;
         if let Some(idle) = config.idle {
-            let deadline = batch
-                .opened_at
-                .saturating_add(config.max_wait)
-                .min(now.saturating_add(idle));
+            let deadline = batch.opened_at.saturating_add(config.max_wait).min(now.saturating_add(idle));
             self.deadlines.remove(&(batch.deadline, Arc::clone(&route)));
             self.deadlines.insert((deadline, Arc::clone(&route)));
             batch.deadline = deadline;
@@ -115,16 +112,10 @@ impl OpenBatches {
 
     /// Takes the objects of some partitions' records out.
     pub(super) fn remove(&mut self, partitions: &[Partition]) {
-        let Self {
-            batches,
-            deadlines,
-            objects,
-        } = self;
+        let Self { batches, deadlines, objects } = self;
         batches.retain(|route, batch| {
             let before = batch.objects.len();
-            let taken = mem::take(&mut batch.objects)
-                .into_iter()
-                .zip(mem::take(&mut batch.claims));
+            let taken = mem::take(&mut batch.objects).into_iter().zip(mem::take(&mut batch.claims));
             (batch.bytes, batch.json_bytes) = (0, 0);
             for (object, claim) in taken.filter(|(_, claim)| !partitions.contains(&claim.partition)) {
                 batch.push(object, claim);
@@ -155,11 +146,6 @@ impl OpenBatches {
         let (route, batch) = self.batches.remove_entry(route)?;
         self.deadlines.remove(&(batch.deadline, Arc::clone(&route)));
         self.objects -= batch.objects.len();
-        Some(Closed {
-            route,
-            objects: batch.objects,
-            claims: batch.claims,
-            opened_at: batch.opened_at,
-        })
+        Some(Closed { route, objects: batch.objects, claims: batch.claims, opened_at: batch.opened_at })
     }
 }

@@ -85,23 +85,14 @@ impl Assignments {
 
     /// Takes in a record of so many parts; `None` if its partition is not ours.
     pub(super) fn take_in(&mut self, partition: Partition, offset: Offset, parts: usize) -> Option<Claim> {
-        let progress = self
-            .partitions
-            .get_mut(&partition)
-            .filter(|progress| !progress.closed)?;
+        let progress = self.partitions.get_mut(&partition).filter(|progress| !progress.closed)?;
         let serial = progress.take_in(offset, parts);
-        Some(Claim {
-            partition,
-            assignment: progress.assignment,
-            serial,
-        })
+        Some(Claim { partition, assignment: progress.assignment, serial })
     }
 
     /// Whether a claim still holds: its assignment is not over.
     pub(super) fn counts(&self, claim: Claim) -> bool {
-        self.partitions
-            .get(&claim.partition)
-            .is_some_and(|progress| progress.assignment == claim.assignment)
+        self.partitions.get(&claim.partition).is_some_and(|progress| progress.assignment == claim.assignment)
     }
 
     /// Settles one part of a record.
@@ -150,10 +141,7 @@ impl Progress {
         self.next = Some(offset + 1);
         let serial = self.first_serial + self.outstanding.len() as u64;
         if parts > 0 {
-            self.outstanding.push_back(Outstanding {
-                offset,
-                unsettled: parts,
-            });
+            self.outstanding.push_back(Outstanding { offset, unsettled: parts });
         }
         serial
     }
@@ -162,11 +150,7 @@ impl Progress {
         let index =
             usize::try_from(serial - self.first_serial).expect("a queue in memory is shorter than usize");
         self.outstanding[index].unsettled -= 1;
-        while self
-            .outstanding
-            .front()
-            .is_some_and(|record| record.unsettled == 0)
-        {
+        while self.outstanding.front().is_some_and(|record| record.unsettled == 0) {
             self.outstanding.pop_front();
             self.first_serial += 1;
         }
@@ -187,10 +171,7 @@ mod tests {
 
     fn positions(assignments: &mut Assignments) -> Vec<(Partition, Offset)> {
         let moved = assignments.moved();
-        moved
-            .into_iter()
-            .map(|position| (position.partition, position.offset))
-            .collect()
+        moved.into_iter().map(|position| (position.partition, position.offset)).collect()
     }
 
     #[test]

@@ -48,10 +48,7 @@ pub struct Announcement {
 
 impl From<Announcement> for RequestedObject {
     fn from(announcement: Announcement) -> Self {
-        Self {
-            uri: announcement.uri,
-            hint: announcement.hint,
-        }
+        Self { uri: announcement.uri, hint: announcement.hint }
     }
 }
 
@@ -152,7 +149,5 @@ pub fn parse(body: &[u8]) -> Result<Parsed, NotificationError> {
 
 /// A time as announced. One that cannot be read is as good as none: it is only a hint.
 fn event_time(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|time| time.with_timezone(&Utc))
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc))
 }

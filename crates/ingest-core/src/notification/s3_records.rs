@@ -111,17 +111,11 @@ fn read(index: usize, record: Record<'_>, parsed: &mut Parsed) -> Result<(), Not
         return Ok(());
     }
     let entity = record.s3.ok_or(missing("s3"))?;
-    let Text(bucket) = entity
-        .bucket
-        .and_then(|bucket| bucket.name)
-        .ok_or(missing("s3.bucket.name"))?;
+    let Text(bucket) = entity.bucket.and_then(|bucket| bucket.name).ok_or(missing("s3.bucket.name"))?;
     let object = entity.object.ok_or(missing("s3.object"))?;
     let Text(key) = object.key.ok_or(missing("s3.object.key"))?;
     let key = key::decode(producer, &key)?;
-    let etag = object
-        .e_tag
-        .map(|Text(etag)| etag)
-        .filter(|etag| !etag.is_empty());
+    let etag = object.e_tag.map(|Text(etag)| etag).filter(|etag| !etag.is_empty());
     let version_id = object.version_id.as_ref().map(|Text(id)| &**id);
     let names = [
         ("s3.bucket.name", Some(&*bucket)),
@@ -203,26 +197,16 @@ mod tests {
         let hint = |object: &str| one(&created("ceph:s3", object)).hint;
         assert_eq!(hint(r#"{"key":"a","eTag":"e"}"#).etag.as_deref(), Some("e"));
         assert_eq!(hint(r#"{"key":"a","etag":"e"}"#).etag.as_deref(), Some("e"));
-        for none in [
-            r#"{"key":"a","versionId":""}"#,
-            r#"{"key":"a","versionId":"null"}"#,
-            r#"{"key":"a"}"#,
-        ] {
+        for none in [r#"{"key":"a","versionId":""}"#, r#"{"key":"a","versionId":"null"}"#, r#"{"key":"a"}"#] {
             assert_eq!(hint(none).version_id, None, "{none}");
         }
-        assert_eq!(
-            hint(r#"{"key":"a","versionId":"v"}"#).version_id.as_deref(),
-            Some("v")
-        );
+        assert_eq!(hint(r#"{"key":"a","versionId":"v"}"#).version_id.as_deref(), Some("v"));
     }
 
     #[test]
     fn names_that_no_store_gives_are_refused() {
-        let names = [
-            ("key", "s3.object.key"),
-            ("eTag", "s3.object.eTag"),
-            ("versionId", "s3.object.versionId"),
-        ];
+        let names =
+            [("key", "s3.object.key"), ("eTag", "s3.object.eTag"), ("versionId", "s3.object.versionId")];
         for (name, field) in names {
             let object = |length: usize| {
                 let mut object = serde_json::json!({"key": "k"});
@@ -244,10 +228,7 @@ mod tests {
             parsed.ignored[0].reason()
         };
         let event = |name: &str| message(&format!(r#"{{"eventSource":"minio:s3","eventName":"{name}"}}"#));
-        assert_eq!(
-            reason(br#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#),
-            "test-event"
-        );
+        assert_eq!(reason(br#"{"Service":"Amazon S3","Event":"s3:TestEvent"}"#), "test-event");
         assert_eq!(reason(&event("s3:ObjectRemoved:Delete")), "removal");
         assert_eq!(reason(&event("ObjectRemoved:DeleteMarkerCreated")), "removal");
         assert_eq!(reason(&event("s3:ObjectAccessed:Get")), "other-event");
@@ -274,21 +255,10 @@ mod tests {
     #[test]
     fn what_is_no_notification_is_refused() {
         for body in ["", "{", "[]", "1", r#"{"Records":{}}"#] {
-            assert!(
-                matches!(parse(body.as_bytes()), Err(NotificationError::Json(_))),
-                "{body}"
-            );
+            assert!(matches!(parse(body.as_bytes()), Err(NotificationError::Json(_))), "{body}");
         }
-        for body in [
-            "{}",
-            r#"{"Event":"s3:Other"}"#,
-            r#"{"files":["s3://b/k"]}"#,
-            r#"{"Records":null}"#,
-        ] {
-            assert!(
-                matches!(parse(body.as_bytes()), Err(NotificationError::Shape)),
-                "{body}"
-            );
+        for body in ["{}", r#"{"Event":"s3:Other"}"#, r#"{"files":["s3://b/k"]}"#, r#"{"Records":null}"#] {
+            assert!(matches!(parse(body.as_bytes()), Err(NotificationError::Shape)), "{body}");
         }
     }
 }

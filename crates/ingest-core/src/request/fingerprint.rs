@@ -21,13 +21,7 @@ use crate::{FileFormat, ObjectUri, TableName};
 const DIGEST_BYTES: usize = 20;
 
 #[derive(Serialize)]
-struct Entry<'a>(
-    &'a ObjectUri,
-    Option<u64>,
-    Option<&'a str>,
-    Option<&'a str>,
-    Option<Millis>,
-);
+struct Entry<'a>(&'a ObjectUri, Option<u64>, Option<&'a str>, Option<&'a str>, Option<Millis>);
 
 pub(super) fn request_id(
     table: &TableName,

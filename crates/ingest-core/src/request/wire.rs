@@ -135,10 +135,7 @@ fn objects(
     }
     let mut hints = match hints {
         Some(hints) if hints.len() != files.len() => {
-            return Err(RequestError::ObjectCount {
-                files: files.len(),
-                objects: hints.len(),
-            });
+            return Err(RequestError::ObjectCount { files: files.len(), objects: hints.len() });
         }
         Some(hints) => hints.into_iter(),
         None => Vec::new().into_iter(),
@@ -183,11 +180,7 @@ fn valid_id(id: String) -> Result<String, RequestError> {
         && id.starts_with(plain)
         && id.ends_with(plain)
         && id.chars().all(|c| plain(c) || c == '-');
-    if valid {
-        Ok(id)
-    } else {
-        Err(RequestError::RequestId(id))
-    }
+    if valid { Ok(id) } else { Err(RequestError::RequestId(id)) }
 }
 
 pub(super) fn write(request: &IngestRequest) -> Vec<u8> {

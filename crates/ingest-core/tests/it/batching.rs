@@ -13,10 +13,7 @@ use ingest_core::{
 
 pub fn at(millis: u64) -> Moment {
     let utc = DateTime::UNIX_EPOCH + Duration::from_millis(millis);
-    Moment {
-        elapsed: Duration::from_millis(millis),
-        utc,
-    }
+    Moment { elapsed: Duration::from_millis(millis), utc }
 }
 
 pub fn route(table: &str) -> Arc<Route> {
@@ -30,10 +27,7 @@ pub fn route(table: &str) -> Arc<Route> {
 pub fn object(name: &str, size: u64) -> RequestedObject {
     RequestedObject {
         uri: ObjectUri::new("b", name).unwrap(),
-        hint: ObjectHint {
-            size: Some(size),
-            ..ObjectHint::default()
-        },
+        hint: ObjectHint { size: Some(size), ..ObjectHint::default() },
     }
 }
 
@@ -65,12 +59,7 @@ fn batches(actions: Vec<Action>) -> Vec<Batch> {
 }
 
 fn keys(batch: &Batch) -> Vec<&str> {
-    batch
-        .request
-        .objects
-        .iter()
-        .map(|object| object.uri.key())
-        .collect()
+    batch.request.objects.iter().map(|object| object.uri.key()).collect()
 }
 
 fn only(actions: Vec<Action>) -> Batch {
@@ -113,11 +102,8 @@ fn a_late_record_begins_a_new_batch() {
 #[test]
 fn idle_closes_early_and_never_later_than_the_wait() {
     let idle = Some(Duration::from_secs(2));
-    let mut batcher = batcher(BatchingConfig {
-        idle,
-        max_wait: Duration::from_secs(5),
-        ..Default::default()
-    });
+    let mut batcher =
+        batcher(BatchingConfig { idle, max_wait: Duration::from_secs(5), ..Default::default() });
     for (offset, seconds) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
         assert_eq!(batcher.take_in(record(0, offset, 1), at(seconds * 1_000)), []);
     }
@@ -131,67 +117,33 @@ fn idle_closes_early_and_never_later_than_the_wait() {
 #[test]
 fn routes_do_not_share_batches() {
     let mut batcher = batcher(BatchingConfig::default());
-    let csv = Arc::new(Route {
-        format: FileFormat::Csv,
-        ..(*route("db.t")).clone()
-    });
+    let csv = Arc::new(Route { format: FileFormat::Csv, ..(*route("db.t")).clone() });
     let options = BTreeMap::from([("mode".to_owned(), "rewrite".to_owned())]);
-    let with_options = Arc::new(Route {
-        options,
-        ..(*route("db.t")).clone()
-    });
+    let with_options = Arc::new(Route { options, ..(*route("db.t")).clone() });
     let routes = [route("db.t"), route("db.u"), csv, with_options];
-    let objects = routes
-        .iter()
-        .map(|route| (Arc::clone(route), object("k", 1)))
-        .collect();
-    batcher.take_in(
-        Record {
-            objects,
-            ..record(0, 0, 0)
-        },
-        at(0),
-    );
+    let objects = routes.iter().map(|route| (Arc::clone(route), object("k", 1))).collect();
+    batcher.take_in(Record { objects, ..record(0, 0, 0) }, at(0));
     batcher.take_in(record(0, 1, 1), at(0));
     assert_eq!(batcher.open_batches(), 4);
     let batches = batches(batcher.drain(at(0)));
     assert_eq!(batches.len(), 4);
     for batch in &batches {
         let shared = batch.request.options.is_empty() && batch.request.format == FileFormat::Parquet;
-        let expected = if shared && batch.request.table.name() == "t" {
-            2
-        } else {
-            1
-        };
+        let expected = if shared && batch.request.table.name() == "t" { 2 } else { 1 };
         assert_eq!(batch.request.file_count(), expected);
     }
     for batch in &batches[1..] {
         batcher.acknowledged(batch.id);
     }
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 0
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
     batcher.acknowledged(batches[0].id);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 2
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 2 }]);
 }
 
 #[test]
 fn routing_thresholds_are_exact() {
     let lane = |sizes: &[u64], max_files| {
-        let mut batcher = batcher(BatchingConfig {
-            max_files,
-            ..Default::default()
-        });
+        let mut batcher = batcher(BatchingConfig { max_files, ..Default::default() });
         for (offset, size) in (0..).zip(sizes) {
             assert_eq!(batcher.take_in(record(0, offset, *size), at(0)), []);
         }
@@ -209,40 +161,18 @@ fn repeated_announcements_count_once_for_the_lane() {
     let mut batcher = batcher(BatchingConfig::default());
     for offset in 0..2 {
         let objects = vec![(route("db.t"), object("same", 300_000_000))];
-        batcher.take_in(
-            Record {
-                objects,
-                ..record(0, offset, 0)
-            },
-            at(0),
-        );
+        batcher.take_in(Record { objects, ..record(0, offset, 0) }, at(0));
     }
     let batch = only(batcher.drain(at(0)));
-    assert_eq!(
-        (batch.request.total_bytes(), batch.lane),
-        (300_000_000, Lane::Light)
-    );
+    assert_eq!((batch.request.total_bytes(), batch.lane), (300_000_000, Lane::Light));
     batcher.acknowledged(batch.id);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 2
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 2 }]);
 }
 
 #[test]
 fn split_keeps_small_files_out_of_the_heavy_lane() {
-    let light = LightLimits {
-        max_bytes: 100,
-        max_files: 3,
-    };
-    let mut batcher = batcher(BatchingConfig {
-        overflow: Overflow::Split,
-        light,
-        ..Default::default()
-    });
+    let light = LightLimits { max_bytes: 100, max_files: 3 };
+    let mut batcher = batcher(BatchingConfig { overflow: Overflow::Split, light, ..Default::default() });
     let mut closed = Vec::new();
     for (offset, size) in (0..).zip([60, 39, 1, 100, 5, 1, 1, 1]) {
         closed.extend(batches(batcher.take_in(record(0, offset, size), at(0))));
@@ -263,29 +193,17 @@ fn split_keeps_small_files_out_of_the_heavy_lane() {
 #[test]
 fn a_request_stays_within_its_bytes() {
     let max_request_bytes = 10_000;
-    let mut batcher = batcher(BatchingConfig {
-        max_request_bytes,
-        ..Default::default()
-    });
+    let mut batcher = batcher(BatchingConfig { max_request_bytes, ..Default::default() });
     let mut closed = Vec::new();
     for offset in 0..40 {
         let key = format!("{offset}{}", "\"".repeat(900));
         let objects = vec![(route("db.t"), object(&key, 1))];
-        closed.extend(batches(batcher.take_in(
-            Record {
-                objects,
-                ..record(0, offset, 0)
-            },
-            at(0),
-        )));
+        closed.extend(batches(batcher.take_in(Record { objects, ..record(0, offset, 0) }, at(0))));
     }
     assert!(closed.len() > 1);
     for batch in closed {
         let bytes = batch.request.to_json().len();
-        assert!(
-            (max_request_bytes / 2..=max_request_bytes + 500).contains(&bytes),
-            "{bytes}"
-        );
+        assert!((max_request_bytes / 2..=max_request_bytes + 500).contains(&bytes), "{bytes}");
     }
 }
 
@@ -293,144 +211,64 @@ fn a_request_stays_within_its_bytes() {
 fn ignored_records_move_the_position() {
     let mut batcher = batcher(BatchingConfig::default());
     assert_eq!(batcher.commits(), []);
-    assert_eq!(
-        batcher.take_in(
-            Record {
-                objects: vec![],
-                ..record(1, 41, 0)
-            },
-            at(0)
-        ),
-        []
-    );
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 1,
-            offset: 42
-        }]
-    );
+    assert_eq!(batcher.take_in(Record { objects: vec![], ..record(1, 41, 0) }, at(0)), []);
+    assert_eq!(batcher.commits(), [Position { partition: 1, offset: 42 }]);
     assert_eq!(batcher.commits(), []);
     batcher.commit_failed();
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 1,
-            offset: 42
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 1, offset: 42 }]);
 }
 
 #[test]
 fn a_dead_letter_holds_the_position_until_it_is_acknowledged() {
     let mut batcher = batcher(BatchingConfig::default());
-    let poison = Record {
-        objects: vec![],
-        dead_letter: Some("not-json".into()),
-        ..record(0, 3, 0)
-    };
+    let poison = Record { objects: vec![], dead_letter: Some("not-json".into()), ..record(0, 3, 0) };
     let actions = batcher.take_in(poison, at(0));
-    let [Action::DeadLetter(letter)] = &actions[..] else {
-        panic!("{actions:?}")
-    };
-    assert_eq!(
-        (letter.partition, letter.offset, letter.reason.as_str()),
-        (0, 3, "not-json")
-    );
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 3
-        }]
-    );
+    let [Action::DeadLetter(letter)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!((letter.partition, letter.offset, letter.reason.as_str()), (0, 3, "not-json"));
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 3 }]);
     assert_eq!(batcher.failed(letter.id), Some(actions[0].clone()));
     batcher.acknowledged(letter.id);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 4
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 4 }]);
 }
 
 #[test]
 fn a_record_may_lead_to_requests_and_a_dead_letter() {
-    let mut batcher = batcher(BatchingConfig {
-        max_files: 1,
-        ..Default::default()
-    });
-    let actions = batcher.take_in(
-        Record {
-            dead_letter: Some("no-rule".into()),
-            ..record(0, 0, 1)
-        },
-        at(0),
-    );
+    let mut batcher = batcher(BatchingConfig { max_files: 1, ..Default::default() });
+    let actions = batcher.take_in(Record { dead_letter: Some("no-rule".into()), ..record(0, 0, 1) }, at(0));
     let ids: Vec<ActionId> = actions.iter().map(Action::id).collect();
     assert_eq!(ids.len(), 2);
     batcher.acknowledged(ids[0]);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 0
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
     batcher.acknowledged(ids[1]);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 1
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 1 }]);
 }
 
 #[test]
 fn what_failed_is_produced_again_as_it_was() {
-    let mut batcher = batcher(BatchingConfig {
-        max_files: 1,
-        ..Default::default()
-    });
+    let mut batcher = batcher(BatchingConfig { max_files: 1, ..Default::default() });
     let batch = only(batcher.take_in(record(0, 0, 1), at(0)));
     assert_eq!(batcher.failed(batch.id), Some(Action::Produce(batch.clone())));
-    assert_eq!(
-        batcher.acknowledged(batch.id),
-        Some(Action::Produce(batch.clone()))
-    );
+    assert_eq!(batcher.acknowledged(batch.id), Some(Action::Produce(batch.clone())));
     assert_eq!(batcher.failed(batch.id), None);
     assert_eq!(batcher.acknowledged(batch.id), None);
 }
 
 #[test]
 fn a_revoked_partition_leaves_the_open_batches_and_holds_its_position() {
-    let mut batcher = batcher(BatchingConfig {
-        max_files: 3,
-        ..Default::default()
-    });
+    let mut batcher = batcher(BatchingConfig { max_files: 3, ..Default::default() });
     let mut ready = Vec::new();
     for (partition, offset) in [(0, 0), (1, 0), (0, 1), (0, 2), (1, 1)] {
         ready.extend(batches(batcher.take_in(record(partition, offset, 1), at(0))));
     }
     batcher.revoked(&[0]);
     assert_eq!(batcher.held(), 4);
-    assert_eq!(
-        batcher.take_in(record(0, 3, 1), at(0)),
-        [],
-        "it is not ours any more"
-    );
+    assert_eq!(batcher.take_in(record(0, 3, 1), at(0)), [], "it is not ours any more");
 
     assert!(batcher.awaiting(&[0]) && batcher.awaiting(&[1]));
     batcher.acknowledged(ready[0].id);
     assert!(!batcher.awaiting(&[0, 1]));
     let position = |partition, offset| Position { partition, offset };
-    assert_eq!(
-        batcher.commits(),
-        [position(0, 2), position(1, 1)],
-        "up to what left the open batch"
-    );
+    assert_eq!(batcher.commits(), [position(0, 2), position(1, 1)], "up to what left the open batch");
     batcher.lost(&[0]);
     assert_eq!(keys(&only(batcher.drain(at(0)))), ["1-1"]);
     assert_eq!(batcher.commits(), []);
@@ -441,18 +279,12 @@ fn a_batch_of_a_revoked_partition_alone_is_dropped() {
     let mut batcher = batcher(BatchingConfig::default());
     batcher.take_in(record(0, 0, 1), at(0));
     batcher.revoked(&[0]);
-    assert_eq!(
-        (batcher.open_batches(), batcher.held(), batcher.next_deadline()),
-        (0, 0, None)
-    );
+    assert_eq!((batcher.open_batches(), batcher.held(), batcher.next_deadline()), (0, 0, None));
 }
 
 #[test]
 fn a_lost_partition_is_never_committed() {
-    let mut batcher = batcher(BatchingConfig {
-        max_files: 1,
-        ..Default::default()
-    });
+    let mut batcher = batcher(BatchingConfig { max_files: 1, ..Default::default() });
     let old = only(batcher.take_in(record(0, 0, 1), at(0)));
     batcher.lost(&[0]);
     assert!(!batcher.awaiting(&[0]));
@@ -461,30 +293,14 @@ fn a_lost_partition_is_never_committed() {
 
     batcher.assigned(&[0]);
     let new = only(batcher.take_in(record(0, 0, 1), at(0)));
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 0
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
     batcher.acknowledged(new.id);
-    assert_eq!(
-        batcher.commits(),
-        [Position {
-            partition: 0,
-            offset: 1
-        }]
-    );
+    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 1 }]);
 }
 
 #[test]
 fn backpressure_has_slack() {
-    let mut batcher = batcher(BatchingConfig {
-        max_files: 2,
-        max_held: 4,
-        ..Default::default()
-    });
+    let mut batcher = batcher(BatchingConfig { max_files: 2, max_held: 4, ..Default::default() });
     let mut out = Vec::new();
     for offset in 0..4 {
         assert!(batcher.accepting());
@@ -500,20 +316,11 @@ fn backpressure_has_slack() {
 
 #[test]
 fn dead_letters_have_a_bound_of_their_own() {
-    let mut batcher = batcher(BatchingConfig {
-        max_dead_letters: 1,
-        ..Default::default()
-    });
-    let poison = Record {
-        objects: vec![],
-        dead_letter: Some("bad".into()),
-        ..record(0, 0, 0)
-    };
+    let mut batcher = batcher(BatchingConfig { max_dead_letters: 1, ..Default::default() });
+    let poison = Record { objects: vec![], dead_letter: Some("bad".into()), ..record(0, 0, 0) };
     let actions = batcher.take_in(poison, at(0));
     assert!(!batcher.accepting());
-    let [Action::DeadLetter(letter)] = &actions[..] else {
-        panic!("{actions:?}")
-    };
+    let [Action::DeadLetter(letter)] = &actions[..] else { panic!("{actions:?}") };
     batcher.acknowledged(letter.id);
     assert!(batcher.accepting());
 }
@@ -522,48 +329,15 @@ fn dead_letters_have_a_bound_of_their_own() {
 fn numbers_that_do_not_fit_are_refused() {
     let error = |config: BatchingConfig| Batcher::new(config).map(drop).unwrap_err();
     let defaults = BatchingConfig::default;
+    assert_eq!(error(BatchingConfig { max_files: 0, ..defaults() }), BatchingError::MaxFiles(0));
+    assert_eq!(error(BatchingConfig { max_files: 10_001, ..defaults() }), BatchingError::MaxFiles(10_001));
     assert_eq!(
-        error(BatchingConfig {
-            max_files: 0,
-            ..defaults()
-        }),
-        BatchingError::MaxFiles(0)
-    );
-    assert_eq!(
-        error(BatchingConfig {
-            max_files: 10_001,
-            ..defaults()
-        }),
-        BatchingError::MaxFiles(10_001)
-    );
-    assert_eq!(
-        error(BatchingConfig {
-            max_wait: Duration::ZERO,
-            ..defaults()
-        }),
+        error(BatchingConfig { max_wait: Duration::ZERO, ..defaults() }),
         BatchingError::NoWait("wait")
     );
     let idle = Some(Duration::ZERO);
-    assert_eq!(
-        error(BatchingConfig { idle, ..defaults() }),
-        BatchingError::NoWait("idle time")
-    );
-    let held = BatchingError::MaxHeld {
-        max_files: 50,
-        max_held: 49,
-    };
-    assert_eq!(
-        error(BatchingConfig {
-            max_held: 49,
-            ..defaults()
-        }),
-        held
-    );
-    assert_eq!(
-        error(BatchingConfig {
-            max_dead_letters: 0,
-            ..defaults()
-        }),
-        BatchingError::MaxDeadLetters
-    );
+    assert_eq!(error(BatchingConfig { idle, ..defaults() }), BatchingError::NoWait("idle time"));
+    let held = BatchingError::MaxHeld { max_files: 50, max_held: 49 };
+    assert_eq!(error(BatchingConfig { max_held: 49, ..defaults() }), held);
+    assert_eq!(error(BatchingConfig { max_dead_letters: 0, ..defaults() }), BatchingError::MaxDeadLetters);
 }

@@ -66,10 +66,7 @@ fn config() -> BatchingConfig {
         max_request_bytes: 500,
         max_wait: Duration::from_millis(100),
         idle: Some(Duration::from_millis(60)),
-        light: LightLimits {
-            max_bytes: 100,
-            max_files: 3,
-        },
+        light: LightLimits { max_bytes: 100, max_files: 3 },
         overflow: Overflow::Split,
         max_held: 16,
         max_dead_letters: 4,
@@ -96,10 +93,7 @@ impl World {
                 .iter()
                 .enumerate()
                 .map(|(part, (table, size))| {
-                    (
-                        route(TABLES[*table]),
-                        object(&name(partition, index, part), *size),
-                    )
+                    (route(TABLES[*table]), object(&name(partition, index, part), *size))
                 })
                 .collect(),
             dead_letter: spec.poison.then(|| "poison".to_owned()),
@@ -109,8 +103,7 @@ impl World {
     fn arrives(&mut self, action: &Action) {
         match action {
             Action::Produce(batch) => {
-                self.requested
-                    .extend(batch.request.objects.iter().map(|object| object.uri.clone()));
+                self.requested.extend(batch.request.objects.iter().map(|object| object.uri.clone()));
             }
             Action::DeadLetter(letter) => {
                 self.set_aside.insert((letter.partition, letter.offset));
@@ -141,12 +134,7 @@ impl World {
 impl Process {
     fn start() -> Self {
         let batcher = Batcher::new(config()).unwrap();
-        Self {
-            batcher,
-            reading: vec![None; PARTITIONS.len()],
-            sent: Vec::new(),
-            millis: 0,
-        }
+        Self { batcher, reading: vec![None; PARTITIONS.len()], sent: Vec::new(), millis: 0 }
     }
 
     fn send(&mut self, actions: Vec<Action>) {
@@ -154,10 +142,7 @@ impl Process {
             if let Action::Produce(batch) = action {
                 let request = &batch.request;
                 assert!((1..=4).contains(&request.file_count()));
-                assert_eq!(
-                    batch.lane,
-                    config().light.lane(request.total_bytes(), request.file_count())
-                );
+                assert_eq!(batch.lane, config().light.lane(request.total_bytes(), request.file_count()));
                 assert!(batch.opened_at + Duration::from_millis(100) >= Duration::from_millis(self.millis));
             }
         }
@@ -182,9 +167,7 @@ impl Process {
             if index >= world.logs[partition as usize].len() || !self.batcher.accepting() {
                 return;
             }
-            let actions = self
-                .batcher
-                .take_in(world.record(partition, index), at(self.millis));
+            let actions = self.batcher.take_in(world.record(partition, index), at(self.millis));
             self.send(actions);
             self.reading[partition as usize] = Some(index + 1);
         }
@@ -212,27 +195,17 @@ impl Process {
     fn commit(&mut self, world: &mut World) {
         for position in self.batcher.commits() {
             let partition = position.partition as usize;
-            assert!(
-                self.reading[partition].is_some(),
-                "a position of another owner's partition"
-            );
+            assert!(self.reading[partition].is_some(), "a position of another owner's partition");
             world.committed[partition] = position.offset;
         }
     }
 
     fn wait(&mut self, millis: u64) {
         let end = self.millis + millis;
-        while let Some(deadline) = self
-            .batcher
-            .next_deadline()
-            .filter(|d| *d <= Duration::from_millis(end))
-        {
+        while let Some(deadline) = self.batcher.next_deadline().filter(|d| *d <= Duration::from_millis(end)) {
             self.millis = u64::try_from(deadline.as_millis()).unwrap();
             let actions = self.batcher.tick(at(self.millis));
-            assert!(
-                !actions.is_empty(),
-                "a deadline without effect would make the caller spin"
-            );
+            assert!(!actions.is_empty(), "a deadline without effect would make the caller spin");
             self.send(actions);
         }
         self.millis = end;

@@ -10,9 +10,7 @@ use ingest_core::{
 use serde_json::{Value, json};
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
 fn read(name: &str) -> String {
@@ -52,15 +50,8 @@ fn results_version_1() {
     for name in names("result-v1", ".json") {
         let golden = read(&format!("result-v1/{name}.json"));
         let result: IngestResult = serde_json::from_str(&golden).unwrap();
-        assert_eq!(
-            serde_json::to_string_pretty(&result).unwrap(),
-            golden.trim_end(),
-            "{name}"
-        );
-        assert_eq!(
-            serde_json::from_slice::<IngestResult>(&result.to_json()).unwrap(),
-            result
-        );
+        assert_eq!(serde_json::to_string_pretty(&result).unwrap(), golden.trim_end(), "{name}");
+        assert_eq!(serde_json::from_slice::<IngestResult>(&result.to_json()).unwrap(), result);
     }
 }
 

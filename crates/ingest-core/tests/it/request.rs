@@ -33,21 +33,12 @@ fn what_cannot_be_a_request_says_why() {
         assert!(matches!(error(body), RequestError::Json(_)), "{body}");
     }
     assert!(matches!(error(r#"{"files":[]}"#), RequestError::NoFiles));
-    assert!(matches!(
-        error(r#"{"files":["s3://b/k.csv","/k.csv"]}"#),
-        RequestError::File { index: 1, .. }
-    ));
+    assert!(matches!(error(r#"{"files":["s3://b/k.csv","/k.csv"]}"#), RequestError::File { index: 1, .. }));
     for objects in ["[]", "[{},{}]"] {
         let body = format!(r#"{{"files":["s3://b/k.csv"],"objects":{objects}}}"#);
-        assert!(
-            matches!(error(&body), RequestError::ObjectCount { files: 1, .. }),
-            "{body}"
-        );
+        assert!(matches!(error(&body), RequestError::ObjectCount { files: 1, .. }), "{body}");
     }
-    assert!(matches!(
-        error(r#"{"files":["s3://b/k"]}"#),
-        RequestError::UnknownFormat(_)
-    ));
+    assert!(matches!(error(r#"{"files":["s3://b/k"]}"#), RequestError::UnknownFormat(_)));
     assert!(matches!(
         error(r#"{"files":["s3://b/k.csv","s3://b/k.json"]}"#),
         RequestError::MixedFormats(FileFormat::Csv, FileFormat::Json)
@@ -62,10 +53,7 @@ fn what_cannot_be_a_request_says_why() {
 fn the_bound_of_files_is_exact() {
     let body = |files: usize| json!({"files": vec!["s3://b/k.csv"; files]}).to_string();
     assert_eq!(read(&body(MAX_FILES_PER_REQUEST)).unwrap().file_count(), 1);
-    assert!(matches!(
-        read(&body(MAX_FILES_PER_REQUEST + 1)),
-        Err(RequestError::TooManyFiles(10_001))
-    ));
+    assert!(matches!(read(&body(MAX_FILES_PER_REQUEST + 1)), Err(RequestError::TooManyFiles(10_001))));
 }
 
 #[test]
@@ -76,9 +64,7 @@ fn a_given_format_outranks_suffixes() {
 
 #[test]
 fn the_default_table_is_configurable() {
-    let defaults = RequestDefaults {
-        table: TableName::parse("lake.events").unwrap(),
-    };
+    let defaults = RequestDefaults { table: TableName::parse("lake.events").unwrap() };
     let body = br#"{"files":["s3://b/k.csv"]}"#;
     let request = IngestRequest::from_json(body, &defaults, DateTime::UNIX_EPOCH).unwrap();
     assert_eq!(request.table, defaults.table);
@@ -100,14 +86,8 @@ fn time() -> impl Strategy<Value = DateTime<Utc>> {
 
 fn hint() -> impl Strategy<Value = ObjectHint> {
     let text = || proptest::option::of(any::<String>());
-    (proptest::option::of(time()), any::<Option<u64>>(), text(), text()).prop_map(
-        |(event_time, size, etag, version_id)| ObjectHint {
-            event_time,
-            size,
-            etag,
-            version_id,
-        },
-    )
+    (proptest::option::of(time()), any::<Option<u64>>(), text(), text())
+        .prop_map(|(event_time, size, etag, version_id)| ObjectHint { event_time, size, etag, version_id })
 }
 
 fn request() -> impl Strategy<Value = IngestRequest> {

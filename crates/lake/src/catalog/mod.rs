@@ -70,23 +70,15 @@ impl Catalog {
     ) -> Result<Self> {
         let kind = properties.get("type").map_or("sql", String::as_str);
         if kind != "sql" {
-            return Err(Error::config(format!(
-                "catalog property `type`: expected `sql`, got `{kind}`"
-            )));
+            return Err(Error::config(format!("catalog property `type`: expected `sql`, got `{kind}`")));
         }
         let uri = sql::driver_uri(required(properties, "uri")?)?;
-        let warehouse = required(properties, "warehouse")?
-            .trim_end_matches('/')
-            .to_owned();
+        let warehouse = required(properties, "warehouse")?.trim_end_matches('/').to_owned();
         let mut own: HashMap<String, String> = properties.clone().into_iter().collect();
         own.insert("uri".to_owned(), uri.clone());
         own.insert("warehouse".to_owned(), warehouse.clone());
         let cannot = |e| {
-            Error::config(format!(
-                "cannot open the catalog at `{}`",
-                sql::without_secret(&uri)
-            ))
-            .caused_by(e)
+            Error::config(format!("cannot open the catalog at `{}`", sql::without_secret(&uri))).caused_by(e)
         };
         sqlx::any::install_default_drivers();
         let tables = SqlCatalogBuilder::default()
@@ -95,11 +87,7 @@ impl Catalog {
             .await
             .map_err(cannot)?;
         let port = sql::SqlPort::open(name, &uri).await?;
-        Ok(Self {
-            tables: Arc::new(tables),
-            port: Arc::new(port),
-            warehouse,
-        })
+        Ok(Self { tables: Arc::new(tables), port: Arc::new(port), warehouse })
     }
 
     /// The same catalog with another way out for its commits, made from the one it has.
@@ -121,12 +109,7 @@ impl Catalog {
     pub async fn load(&self, name: &TableName) -> Result<Option<Table>> {
         match self.tables.load_table(&ident(name)?).await {
             Ok(table) => Ok(Some(table)),
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    IcebergKind::TableNotFound | IcebergKind::NamespaceNotFound
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), IcebergKind::TableNotFound | IcebergKind::NamespaceNotFound) => {
                 Ok(None)
             }
             Err(e) => Err(Error::unavailable(format!("cannot load table `{name}`")).caused_by(e)),
@@ -151,13 +134,7 @@ impl Catalog {
             let namespace = NamespaceIdent::from_vec(parts).map_err(|e| bad_name(name, e))?;
             match self.tables.namespace_exists(&namespace).await {
                 Ok(true) => {}
-                Ok(false) => {
-                    refused = self
-                        .tables
-                        .create_namespace(&namespace, HashMap::new())
-                        .await
-                        .err()
-                }
+                Ok(false) => refused = self.tables.create_namespace(&namespace, HashMap::new()).await.err(),
                 Err(e) => refused = Some(e),
             }
         }
@@ -172,9 +149,7 @@ impl Catalog {
         match (self.load(name).await?, refused) {
             (Some(table), _) => Ok(table),
             (None, Some(e)) => Err(Error::unavailable(format!("cannot create table `{name}`")).caused_by(e)),
-            (None, None) => Err(Error::unavailable(format!(
-                "table `{name}` was created and is not there"
-            ))),
+            (None, None) => Err(Error::unavailable(format!("table `{name}` was created and is not there"))),
         }
     }
 

@@ -46,10 +46,7 @@ impl SqlPort {
             .map_err(|e| {
                 Error::config(format!("cannot open the catalog at `{}`", without_secret(uri))).caused_by(e)
             })?;
-        Ok(Self {
-            catalog: catalog.to_owned(),
-            pool,
-        })
+        Ok(Self { catalog: catalog.to_owned(), pool })
     }
 
     async fn swap(&self, table: &Table, old: &str, new: &str) -> Result<u64, sqlx::Error> {
@@ -112,11 +109,7 @@ fn prepare(base: &Table, commit: Commit) -> Result<Option<Prepared>> {
         .metadata_location_result()
         .map_err(|e| Error::inconsistent("a loaded table has no metadata location").caused_by(e))?
         .to_owned();
-    if commit
-        .requirements
-        .iter()
-        .any(|requirement| requirement.check(Some(base.metadata())).is_err())
-    {
+    if commit.requirements.iter().any(|requirement| requirement.check(Some(base.metadata())).is_err()) {
         return Ok(None);
     }
     let mut builder = base.metadata().clone().into_builder(Some(old.clone()));
@@ -128,19 +121,11 @@ fn prepare(base: &Table, commit: Commit) -> Result<Option<Prepared>> {
         };
     }
     let built = builder.build().map_err(|e| {
-        Error::inconsistent(format!(
-            "the new metadata of `{}` does not hold together",
-            base.identifier()
-        ))
-        .caused_by(e)
+        Error::inconsistent(format!("the new metadata of `{}` does not hold together", base.identifier()))
+            .caused_by(e)
     })?;
     let new = next_location(&built.metadata, &old);
-    Ok(Some(Prepared {
-        metadata: Arc::new(built.metadata),
-        old,
-        new,
-        expired: built.expired_metadata_logs,
-    }))
+    Ok(Some(Prepared { metadata: Arc::new(built.metadata), old, new, expired: built.expired_metadata_logs }))
 }
 
 async fn write(io: &FileIO, prepared: &Prepared) -> Result<()> {
@@ -148,20 +133,11 @@ async fn write(io: &FileIO, prepared: &Prepared) -> Result<()> {
         |e: iceberg::Error| Error::unavailable(format!("cannot write `{}`", prepared.new)).caused_by(e);
     let json = serde_json::to_vec(prepared.metadata.as_ref())
         .map_err(|e| Error::inconsistent("table metadata could not be encoded").caused_by(e))?;
-    io.new_output(&prepared.new)
-        .map_err(failed)?
-        .write(json.into())
-        .await
-        .map_err(failed)
+    io.new_output(&prepared.new).map_err(failed)?.write(json.into()).await.map_err(failed)
 }
 
 async fn delete_expired(io: &FileIO, prepared: &Prepared) {
-    if prepared
-        .metadata
-        .properties()
-        .get(DELETE_AFTER_COMMIT)
-        .is_some_and(|value| value == "true")
-    {
+    if prepared.metadata.properties().get(DELETE_AFTER_COMMIT).is_some_and(|value| value == "true") {
         for old in &prepared.expired {
             delete(io, &old.metadata_file).await;
         }
@@ -178,11 +154,8 @@ async fn delete(io: &FileIO, file: &str) {
 fn next_location(metadata: &TableMetadata, last: &str) -> String {
     let folder = metadata_folder(metadata);
     let name = last.rsplit('/').next().unwrap_or(last);
-    let version = name
-        .split('-')
-        .next()
-        .and_then(|digits| digits.parse::<u64>().ok())
-        .map_or(0, |version| version + 1);
+    let version =
+        name.split('-').next().and_then(|digits| digits.parse::<u64>().ok()).map_or(0, |version| version + 1);
     format!("{folder}/{version:05}-{}.metadata.json", Uuid::new_v4())
 }
 
@@ -222,10 +195,7 @@ mod tests {
 
     #[test]
     fn sqlite_uris_mean_what_they_mean_to_pyiceberg() {
-        assert_eq!(
-            driver_uri("sqlite:////tmp/c.db").unwrap(),
-            "sqlite:///tmp/c.db?mode=rwc"
-        );
+        assert_eq!(driver_uri("sqlite:////tmp/c.db").unwrap(), "sqlite:///tmp/c.db?mode=rwc");
         assert_eq!(driver_uri("sqlite:///c.db").unwrap(), "sqlite://c.db?mode=rwc");
         assert!(driver_uri("sqlite:///").is_err());
     }

@@ -51,13 +51,9 @@ pub async fn prepare(base: &Table, append: Append<'_>) -> Result<Commit> {
     };
     let name = Uuid::new_v4();
     let folder = metadata_folder(table);
-    let manifests = manifests::write(base, append.snapshot_id, append.files)
-        .await
-        .map_err(failed)?;
+    let manifests = manifests::write(base, append.snapshot_id, append.files).await.map_err(failed)?;
     let list = format!("{folder}/snap-{}-1-{name}.avro", append.snapshot_id);
-    let rows = write_list(base, &append, &list, manifests)
-        .await
-        .map_err(failed)?;
+    let rows = write_list(base, &append, &list, manifests).await.map_err(failed)?;
     let snapshot = Snapshot::builder()
         .with_snapshot_id(append.snapshot_id)
         .with_parent_snapshot_id(table.current_snapshot_id())
@@ -84,15 +80,9 @@ fn requirements(table: &TableMetadata) -> Vec<TableRequirement> {
             r#ref: MAIN_BRANCH.to_owned(),
             snapshot_id: table.current_snapshot_id(),
         },
-        TableRequirement::CurrentSchemaIdMatch {
-            current_schema_id: table.current_schema_id(),
-        },
-        TableRequirement::LastAssignedFieldIdMatch {
-            last_assigned_field_id: table.last_column_id(),
-        },
-        TableRequirement::DefaultSpecIdMatch {
-            default_spec_id: table.default_partition_spec_id(),
-        },
+        TableRequirement::CurrentSchemaIdMatch { current_schema_id: table.current_schema_id() },
+        TableRequirement::LastAssignedFieldIdMatch { last_assigned_field_id: table.last_column_id() },
+        TableRequirement::DefaultSpecIdMatch { default_spec_id: table.default_partition_spec_id() },
     ]
 }
 
@@ -104,16 +94,9 @@ fn updates(
     append: Append<'_>,
 ) -> iceberg::Result<Vec<TableUpdate>> {
     let mut properties = append.properties;
-    properties.insert(
-        PROPERTY_LEDGER.to_owned(),
-        property_value(append.snapshot_id, &append.ledger.pointer),
-    );
+    properties.insert(PROPERTY_LEDGER.to_owned(), property_value(append.snapshot_id, &append.ledger.pointer));
     let builder = table.clone().into_builder(None);
-    Ok(builder
-        .set_branch_snapshot(snapshot, MAIN_BRANCH)?
-        .set_properties(properties)?
-        .build()?
-        .changes)
+    Ok(builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?.set_properties(properties)?.build()?.changes)
 }
 
 /// Writes the manifest list. For a table with row lineage, returns the first new row id and how many there are.
@@ -125,11 +108,8 @@ async fn write_list(
 ) -> iceberg::Result<Option<(u64, u64)>> {
     let table = base.metadata();
     let output = base.file_io().new_output(url)?.writer().await?;
-    let (id, parent, sequence) = (
-        append.snapshot_id,
-        table.current_snapshot_id(),
-        table.next_sequence_number(),
-    );
+    let (id, parent, sequence) =
+        (append.snapshot_id, table.current_snapshot_id(), table.next_sequence_number());
     let first_row = table.next_row_id();
     let mut writer = match table.format_version() {
         FormatVersion::V1 | FormatVersion::V2 => ManifestListWriter::v2(output, id, parent, sequence),
@@ -152,30 +132,17 @@ fn summary(table: &TableMetadata, append: &Append<'_>) -> Summary {
     if let Some(run) = &append.ledger.run {
         keys.insert(SUMMARY_RUN.to_owned(), run.clone());
     }
-    let before = table
-        .current_snapshot()
-        .map(|snapshot| &snapshot.summary().additional_properties);
-    for (what, added) in [
-        ("data-files", added_files),
-        ("records", added_rows),
-        ("files-size", added_bytes),
-    ] {
+    let before = table.current_snapshot().map(|snapshot| &snapshot.summary().additional_properties);
+    for (what, added) in [("data-files", added_files), ("records", added_rows), ("files-size", added_bytes)] {
         if added > 0 {
             keys.insert(format!("added-{what}"), added.to_string());
         }
         total(&mut keys, before, &format!("total-{what}"), added);
     }
-    for what in [
-        "total-delete-files",
-        "total-position-deletes",
-        "total-equality-deletes",
-    ] {
+    for what in ["total-delete-files", "total-position-deletes", "total-equality-deletes"] {
         total(&mut keys, before, what, 0);
     }
-    Summary {
-        operation: Operation::Append,
-        additional_properties: keys,
-    }
+    Summary { operation: Operation::Append, additional_properties: keys }
 }
 
 /// Carries a running total on. A predecessor that did not keep it leaves it unknown rather than wrong.

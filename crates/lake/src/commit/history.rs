@@ -18,9 +18,7 @@ pub fn landed(table: &TableMetadata, attempts: &[i64]) -> Option<i64> {
         if let Some(id) = attempts.iter().copied().find(hit) {
             return Some(id);
         }
-        next = snapshot
-            .parent_snapshot_id()
-            .and_then(|id| table.snapshot_by_id(id));
+        next = snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id));
     }
     None
 }

@@ -28,19 +28,10 @@ pub(super) async fn write(
 ) -> iceberg::Result<Vec<ManifestFile>> {
     let table = base.metadata();
     let held = match table.current_snapshot() {
-        Some(snapshot) => base
-            .manifest_list_reader(snapshot)
-            .load()
-            .await?
-            .entries()
-            .to_vec(),
+        Some(snapshot) => base.manifest_list_reader(snapshot).load().await?.entries().to_vec(),
         None => Vec::new(),
     };
-    let author = Author {
-        base,
-        snapshot_id,
-        name: Uuid::new_v4(),
-    };
+    let author = Author { base, snapshot_id, name: Uuid::new_v4() };
     if files.is_empty() {
         return Ok(held);
     }
@@ -72,9 +63,7 @@ impl Policy {
         let get = |name: &str| table.properties().get(name);
         Self {
             enabled: get(MERGE_ENABLED).is_none_or(|value| value != "false"),
-            min_count: get(MIN_COUNT)
-                .and_then(|value| value.parse().ok())
-                .unwrap_or(MIN_COUNT_DEFAULT),
+            min_count: get(MIN_COUNT).and_then(|value| value.parse().ok()).unwrap_or(MIN_COUNT_DEFAULT),
             target_bytes: get(TARGET_BYTES)
                 .and_then(|value| value.parse().ok())
                 .unwrap_or(TARGET_BYTES_DEFAULT),
@@ -90,10 +79,7 @@ enum Bin {
     /// Named again.
     Keep(Vec<ManifestFile>),
     /// Named again, and the new files get a manifest of their own; or, if there are enough, all of it as one.
-    Newest {
-        merge: bool,
-        manifests: Vec<ManifestFile>,
-    },
+    Newest { merge: bool, manifests: Vec<ManifestFile> },
 }
 
 /// Packs manifests, newest first, into bins of the target size. The first bin is the one that takes new files.
@@ -107,23 +93,17 @@ fn pack(manifests: Vec<ManifestFile>, policy: &Policy) -> Vec<Bin> {
             size = 0;
         }
         size += length;
-        bins.last_mut()
-            .expect("there is always a last bin")
-            .push(manifest);
+        bins.last_mut().expect("there is always a last bin").push(manifest);
     }
     let newest = bins.pop().expect("there is always a last bin");
     // The manifest of the new files counts as one more.
-    let mut packed = vec![Bin::Newest {
-        merge: newest.len() + 1 >= policy.min_count.max(2),
-        manifests: newest,
-    }];
-    packed.extend(bins.into_iter().rev().map(|bin| {
-        if bin.len() > 1 {
-            Bin::Merge(bin)
-        } else {
-            Bin::Keep(bin)
-        }
-    }));
+    let mut packed =
+        vec![Bin::Newest { merge: newest.len() + 1 >= policy.min_count.max(2), manifests: newest }];
+    packed.extend(bins.into_iter().rev().map(
+        |bin| {
+            if bin.len() > 1 { Bin::Merge(bin) } else { Bin::Keep(bin) }
+        },
+    ));
     for bin in &mut packed {
         match bin {
             Bin::Merge(manifests) | Bin::Keep(manifests) | Bin::Newest { manifests, .. } => {
@@ -148,14 +128,10 @@ impl Author<'_> {
             match bin {
                 Bin::Keep(kept) => manifests.extend(kept),
                 Bin::Merge(old) => manifests.push(self.one_of(number, &[], &old).await?),
-                Bin::Newest {
-                    merge: true,
-                    manifests: old,
-                } => manifests.push(self.one_of(number, files, &old).await?),
-                Bin::Newest {
-                    merge: false,
-                    manifests: kept,
-                } => {
+                Bin::Newest { merge: true, manifests: old } => {
+                    manifests.push(self.one_of(number, files, &old).await?)
+                }
+                Bin::Newest { merge: false, manifests: kept } => {
                     manifests.push(self.new_manifest(files).await?);
                     manifests.extend(kept);
                 }
@@ -186,10 +162,7 @@ impl Author<'_> {
                 }
                 // Loading has filled these in; an entry without them would be nobody's.
                 let missing = || {
-                    iceberg::Error::new(
-                        iceberg::ErrorKind::DataInvalid,
-                        "a manifest entry has no snapshot",
-                    )
+                    iceberg::Error::new(iceberg::ErrorKind::DataInvalid, "a manifest entry has no snapshot")
                 };
                 let snapshot_id = entry.snapshot_id.ok_or_else(missing)?;
                 let sequence = entry.sequence_number.ok_or_else(missing)?;
@@ -247,30 +220,16 @@ mod tests {
 
     /// The packing of manifests with these lengths, newest first, as (kind, names).
     fn packed(lengths: &[i64], min_count: usize) -> Vec<(&'static str, Vec<String>)> {
-        let manifests = lengths
-            .iter()
-            .enumerate()
-            .map(|(name, length)| manifest(name, *length))
-            .collect();
-        let policy = Policy {
-            enabled: true,
-            min_count,
-            target_bytes: 100,
-        };
+        let manifests = lengths.iter().enumerate().map(|(name, length)| manifest(name, *length)).collect();
+        let policy = Policy { enabled: true, min_count, target_bytes: 100 };
         let names = |list: Vec<ManifestFile>| list.into_iter().map(|m| m.manifest_path).collect();
         pack(manifests, &policy)
             .into_iter()
             .map(|bin| match bin {
                 Bin::Merge(list) => ("merge", names(list)),
                 Bin::Keep(list) => ("keep", names(list)),
-                Bin::Newest {
-                    merge: true,
-                    manifests,
-                } => ("merge with new", names(manifests)),
-                Bin::Newest {
-                    merge: false,
-                    manifests,
-                } => ("new beside", names(manifests)),
+                Bin::Newest { merge: true, manifests } => ("merge with new", names(manifests)),
+                Bin::Newest { merge: false, manifests } => ("new beside", names(manifests)),
             })
             .collect()
     }
@@ -292,19 +251,12 @@ mod tests {
 
     #[test]
     fn full_bins_are_merged_from_the_oldest_on_and_large_manifests_stay() {
-        let expected = [
-            ("new beside", names(&[0])),
-            ("merge", names(&[1, 2])),
-            ("keep", names(&[3])),
-        ];
+        let expected = [("new beside", names(&[0])), ("merge", names(&[1, 2])), ("keep", names(&[3]))];
         assert_eq!(packed(&[60, 50, 50, 100], 100), expected);
     }
 
     #[test]
     fn a_manifest_over_the_target_is_a_bin_by_itself() {
-        assert_eq!(
-            packed(&[10, 500], 100),
-            [("new beside", names(&[0])), ("keep", names(&[1]))]
-        );
+        assert_eq!(packed(&[10, 500], 100), [("new beside", names(&[0])), ("keep", names(&[1]))]);
     }
 }

@@ -127,9 +127,7 @@ impl Lake {
             }
         }
         if admitted.is_empty() {
-            return Err(Error::forbidden(
-                "none of the files is in an allowed bucket and prefix",
-            ));
+            return Err(Error::forbidden("none of the files is in an allowed bucket and prefix"));
         }
         Ok(admitted)
     }
@@ -144,17 +142,11 @@ impl Lake {
             .iter()
             .map(|(_, object)| resolve(&self.stores, &self.config.store_name, object))
             .collect();
-        let resolved: Vec<Resolved> = stream::iter(lookups)
-            .buffered(LOOKUPS_IN_FLIGHT)
-            .try_collect()
-            .await?;
+        let resolved: Vec<Resolved> = stream::iter(lookups).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
         let mut slice = Slice::new(&self.config.store_name, objects, resolved);
         let _claim = self.claims.acquire(&request.table, &slice.identities()).await;
-        let _writer = self
-            .writers
-            .acquire()
-            .await
-            .map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
+        let _writer =
+            self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
         self.publish(request, &mut slice).await?;
         tally.snapshot_id = slice.snapshot_id().or(tally.snapshot_id);
         for (place, outcome) in slice.into_outcomes() {
@@ -165,13 +157,7 @@ impl Lake {
 }
 
 fn outcome(object: &RequestedObject, status: FileStatus, reason: Option<String>) -> FileOutcome {
-    FileOutcome {
-        file: object.uri.to_string(),
-        status,
-        rows: 0,
-        mode: None,
-        reason,
-    }
+    FileOutcome { file: object.uri.to_string(), status, rows: 0, mode: None, reason }
 }
 
 /// The answer as it grows.
@@ -182,10 +168,7 @@ struct Tally {
 
 impl Tally {
     fn new(objects: usize) -> Self {
-        Self {
-            files: vec![None; objects],
-            snapshot_id: None,
-        }
+        Self { files: vec![None; objects], snapshot_id: None }
     }
 
     fn put(&mut self, place: usize, outcome: FileOutcome) {

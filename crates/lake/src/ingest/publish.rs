@@ -97,8 +97,7 @@ impl Lake {
                 return Ok(Step::Again);
             }
         }
-        self.quarantine(request, slice, &metadata.uuid().to_string())
-            .await?;
+        self.quarantine(request, slice, &metadata.uuid().to_string()).await?;
         Ok(Step::Finished)
     }
 
@@ -127,8 +126,7 @@ impl Lake {
         if !slice.pending().is_empty() {
             return Ok(Step::Again);
         }
-        self.quarantine(request, slice, &request.table.to_string())
-            .await?;
+        self.quarantine(request, slice, &request.table.to_string()).await?;
         Ok(Step::Finished)
     }
 
@@ -178,10 +176,7 @@ impl Lake {
         let mut doubt = false;
         for attempt in 0..MAX_ATTEMPTS {
             let Some(view) = self.view(&request.table).await? else {
-                return Err(Error::unavailable(format!(
-                    "table `{}` was dropped meanwhile",
-                    request.table
-                )));
+                return Err(Error::unavailable(format!("table `{}` was dropped meanwhile", request.table)));
             };
             let metadata = view.table.metadata();
             if let Some(snapshot_id) = landed(metadata, &sent) {
@@ -201,10 +196,8 @@ impl Lake {
                 return Ok(Step::Again);
             }
             let snapshot_id = new_snapshot_id();
-            let ledger = view
-                .ledger
-                .write(&view.head, snapshot_id, plan.entries(request, slice, snapshot_id))
-                .await?;
+            let ledger =
+                view.ledger.write(&view.head, snapshot_id, plan.entries(request, slice, snapshot_id)).await?;
             let append = Append {
                 files: &plan.written.files,
                 ledger: &ledger,
@@ -226,10 +219,7 @@ impl Lake {
         }
         Err(Error::new(
             ErrorKind::Busy,
-            format!(
-                "`{}` is contended: {MAX_ATTEMPTS} commits did not get through",
-                request.table
-            ),
+            format!("`{}` is contended: {MAX_ATTEMPTS} commits did not get through", request.table),
         ))
     }
 
@@ -298,8 +288,6 @@ fn writable(name: &TableName, table: &TableMetadata) -> Result<()> {
 }
 
 fn pause(attempt: u32) -> Duration {
-    let bound = FIRST_PAUSE
-        .saturating_mul(1 << attempt.min(10))
-        .min(LONGEST_PAUSE);
+    let bound = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
     bound.mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -27,18 +27,11 @@ enum State {
     /// Not there, and the ledger has not been asked yet. The identity is what the request said.
     Absent(Option<ObjectIdentity>),
     /// No retry can mend it.
-    Faulty {
-        identity: Option<ObjectIdentity>,
-        reason: String,
-    },
+    Faulty { identity: Option<ObjectIdentity>, reason: String },
     /// In the table since that snapshot, by an earlier attempt or another request.
     Known { snapshot_id: i64 },
     /// In the table since that snapshot, by this request.
-    Done {
-        snapshot_id: i64,
-        rows: u64,
-        mode: &'static str,
-    },
+    Done { snapshot_id: i64, rows: u64, mode: &'static str },
     /// The same object version as the item at this index.
     SameAs(usize),
 }
@@ -56,14 +49,9 @@ impl<'a> Slice<'a> {
         objects: &[(usize, &'a RequestedObject)],
         resolved: Vec<Resolved>,
     ) -> Self {
-        let unsettled = objects.iter().map(|(place, object)| Item {
-            place: *place,
-            object,
-            state: State::Absent(None),
-        });
-        let mut slice = Self {
-            items: unsettled.collect(),
-        };
+        let unsettled =
+            objects.iter().map(|(place, object)| Item { place: *place, object, state: State::Absent(None) });
+        let mut slice = Self { items: unsettled.collect() };
         for (index, resolved) in resolved.into_iter().enumerate() {
             slice.set_resolved(store, index, resolved);
         }
@@ -87,10 +75,7 @@ impl<'a> Slice<'a> {
                     hint.etag.as_deref(),
                 ))
             }
-            Resolved::Fault(ObjectFault::Unaddressable(reason)) => State::Faulty {
-                identity: None,
-                reason,
-            },
+            Resolved::Fault(ObjectFault::Unaddressable(reason)) => State::Faulty { identity: None, reason },
         };
     }
 
@@ -109,11 +94,8 @@ impl<'a> Slice<'a> {
 
     /// Every identity that the ledger should be asked for.
     pub(super) fn identities(&self) -> Vec<ObjectIdentity> {
-        let mut identities: Vec<ObjectIdentity> = self
-            .items
-            .iter()
-            .filter_map(|item| item.state.identity().cloned())
-            .collect();
+        let mut identities: Vec<ObjectIdentity> =
+            self.items.iter().filter_map(|item| item.state.identity().cloned()).collect();
         identities.sort();
         identities.dedup();
         identities
@@ -123,15 +105,10 @@ impl<'a> Slice<'a> {
     pub(super) fn note_ledger(&mut self, found: &HashMap<ObjectIdentity, Entry>) {
         for item in &mut self.items {
             if let Some(entry) = item.state.identity().and_then(|identity| found.get(identity)) {
-                item.state = State::Known {
-                    snapshot_id: entry.snapshot_id,
-                };
+                item.state = State::Known { snapshot_id: entry.snapshot_id };
             } else if let State::Absent(identity) = &item.state {
                 let reason = "the bucket has no such object".to_owned();
-                item.state = State::Faulty {
-                    identity: identity.clone(),
-                    reason,
-                };
+                item.state = State::Faulty { identity: identity.clone(), reason };
             }
         }
     }
@@ -171,11 +148,7 @@ impl<'a> Slice<'a> {
     }
 
     pub(super) fn set_done(&mut self, index: usize, snapshot_id: i64, rows: u64, mode: &'static str) {
-        self.items[index].state = State::Done {
-            snapshot_id,
-            rows,
-            mode,
-        };
+        self.items[index].state = State::Done { snapshot_id, rows, mode };
     }
 
     /// Looks at what was ready again: the table is no longer the one it was checked against.
@@ -193,11 +166,9 @@ impl<'a> Slice<'a> {
 
     pub(super) fn faulty(&self) -> impl Iterator<Item = Faulty<'_>> {
         self.items.iter().filter_map(|item| match &item.state {
-            State::Faulty { identity, reason } => Some(Faulty {
-                object: item.object,
-                identity: identity.as_ref(),
-                reason,
-            }),
+            State::Faulty { identity, reason } => {
+                Some(Faulty { object: item.object, identity: identity.as_ref(), reason })
+            }
             _ => None,
         })
     }
@@ -221,11 +192,7 @@ impl<'a> Slice<'a> {
     /// What to answer for each place in the request.
     pub(super) fn into_outcomes(self) -> Vec<(usize, FileOutcome)> {
         let answers: Vec<FileOutcome> = self.items.iter().map(|item| self.answer(item)).collect();
-        self.items
-            .iter()
-            .zip(answers)
-            .map(|(item, answer)| (item.place, answer))
-            .collect()
+        self.items.iter().zip(answers).map(|(item, answer)| (item.place, answer)).collect()
     }
 
     fn answer(&self, item: &Item<'_>) -> FileOutcome {

@@ -31,10 +31,7 @@ pub(super) struct View {
 impl Lake {
     /// The committer of a table: at most one task of this process holds it.
     pub(super) fn committer(&self, name: &TableName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut committers = self
-            .committers
-            .lock()
-            .expect("no code panics while it holds this lock");
+        let mut committers = self.committers.lock().expect("no code panics while it holds this lock");
         committers.entry(name.clone()).or_default().clone()
     }
 
@@ -48,12 +45,7 @@ impl Lake {
             match locate(table.metadata()) {
                 Located::At(pointer) => {
                     let head = ledger.head(&pointer).await?;
-                    return Ok(Some(View {
-                        table,
-                        ledger,
-                        pointer,
-                        head,
-                    }));
+                    return Ok(Some(View { table, ledger, pointer, head }));
                 }
                 Located::New => self.begin_ledger(name, &table, &ledger).await?,
                 Located::Undecided(reason) => {
@@ -63,22 +55,14 @@ impl Lake {
                 }
             }
         }
-        Err(Error::unavailable(format!(
-            "`{name}` changes too quickly to begin its ledger"
-        )))
+        Err(Error::unavailable(format!("`{name}` changes too quickly to begin its ledger")))
     }
 
     /// Makes a table for files with this schema.
     pub(super) async fn create_table(&self, name: &TableName, schema: Schema) -> Result<()> {
         let properties = HashMap::from([
-            (
-                "write.metadata.delete-after-commit.enabled".to_owned(),
-                "true".to_owned(),
-            ),
-            (
-                "write.metadata.previous-versions-max".to_owned(),
-                METADATA_VERSIONS.to_owned(),
-            ),
+            ("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned()),
+            ("write.metadata.previous-versions-max".to_owned(), METADATA_VERSIONS.to_owned()),
         ]);
         self.catalog.create(name, schema, properties).await?;
         tracing::info!(table = %name, "table created");
@@ -89,9 +73,7 @@ impl Lake {
     /// catalog that drops summaries is found out before it can double anything.
     async fn begin_ledger(&self, name: &TableName, table: &Table, ledger: &Ledger) -> Result<()> {
         let snapshot_id = new_snapshot_id();
-        let written = ledger
-            .write(&Head::new(table.metadata().uuid()), snapshot_id, Vec::new())
-            .await?;
+        let written = ledger.write(&Head::new(table.metadata().uuid()), snapshot_id, Vec::new()).await?;
         let append = Append {
             files: &[],
             ledger: &written,
@@ -129,11 +111,7 @@ impl Lake {
                 table.identifier(),
                 self.ledger_root
             ))),
-            _ => Ok(Ledger::new(
-                self.stores.clone(),
-                &self.ledger_root,
-                metadata.uuid(),
-            )),
+            _ => Ok(Ledger::new(self.stores.clone(), &self.ledger_root, metadata.uuid())),
         }
     }
 }

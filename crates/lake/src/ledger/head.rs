@@ -29,12 +29,7 @@ pub struct Run {
 impl Head {
     /// The head of a new ledger.
     pub fn new(table_uuid: Uuid) -> Self {
-        Self {
-            version: VERSION,
-            table_uuid,
-            generation: 0,
-            runs: Vec::new(),
-        }
+        Self { version: VERSION, table_uuid, generation: 0, runs: Vec::new() }
     }
 
     /// Whether this head can be used for the table with that uuid; the text says why not.
@@ -60,10 +55,7 @@ mod tests {
     fn the_form_on_disk_is_this_one() {
         let mut head = Head::new(Uuid::from_u128(1));
         head.generation = 2;
-        head.runs.push(Run {
-            path: "runs/5-x.parquet".into(),
-            entries: 3,
-        });
+        head.runs.push(Run { path: "runs/5-x.parquet".into(), entries: 3 });
         let text = r#"{"version":1,"table_uuid":"00000000-0000-0000-0000-000000000001","generation":2,"runs":[{"path":"runs/5-x.parquet","entries":3}]}"#;
         assert_eq!(serde_json::to_string(&head).unwrap(), text);
         assert_eq!(serde_json::from_str::<Head>(text).unwrap(), head);

@@ -86,57 +86,30 @@ mod tests {
             .location("file:///t".to_owned())
             .schema(Schema::builder().build().unwrap())
             .build();
-        TableMetadataBuilder::from_table_creation(creation)
-            .unwrap()
-            .build()
-            .unwrap()
-            .metadata
+        TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata
     }
 
     fn commit(table: TableMetadata, id: i64, summary: &[(&str, &str)]) -> TableMetadata {
-        let additional_properties = summary
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        let additional_properties = summary.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let snapshot = Snapshot::builder()
             .with_snapshot_id(id)
             .with_parent_snapshot_id(table.current_snapshot_id())
             .with_sequence_number(table.next_sequence_number())
             .with_timestamp_ms(table.last_updated_ms() + 1)
             .with_manifest_list(format!("file:///t/{id}.avro"))
-            .with_summary(Summary {
-                operation: Operation::Append,
-                additional_properties,
-            })
+            .with_summary(Summary { operation: Operation::Append, additional_properties })
             .with_schema_id(0)
             .build();
-        table
-            .into_builder(None)
-            .set_branch_snapshot(snapshot, MAIN_BRANCH)
-            .unwrap()
-            .build()
-            .unwrap()
-            .metadata
+        table.into_builder(None).set_branch_snapshot(snapshot, MAIN_BRANCH).unwrap().build().unwrap().metadata
     }
 
     fn expire(table: TableMetadata, ids: &[i64]) -> TableMetadata {
-        table
-            .into_builder(None)
-            .remove_snapshots(ids)
-            .build()
-            .unwrap()
-            .metadata
+        table.into_builder(None).remove_snapshots(ids).build().unwrap().metadata
     }
 
     fn set(table: TableMetadata, value: &str) -> TableMetadata {
         let properties = HashMap::from([(PROPERTY_LEDGER.to_owned(), value.to_owned())]);
-        table
-            .into_builder(None)
-            .set_properties(properties)
-            .unwrap()
-            .build()
-            .unwrap()
-            .metadata
+        table.into_builder(None).set_properties(properties).unwrap().build().unwrap().metadata
     }
 
     #[test]

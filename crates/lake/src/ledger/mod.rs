@@ -7,6 +7,8 @@
 mod entry;
 mod head;
 mod locate;
+mod merge;
+mod run;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use ingest_core::ObjectIdentity;
 use object_store::ObjectStoreExt;
+use parquet::errors::ParquetError;
 use uuid::Uuid;
 
 pub use entry::Entry;
@@ -49,11 +52,7 @@ pub struct Written {
 impl Ledger {
     /// The ledger of the table with this uuid below `root`.
     pub fn new(stores: Arc<Stores>, root: &str, table: Uuid) -> Self {
-        Self {
-            stores,
-            folder: format!("{}/{table}", root.trim_end_matches('/')),
-            table,
-        }
+        Self { stores, folder: format!("{}/{table}", root.trim_end_matches('/')), table }
     }
 
     /// Reads a head.
@@ -85,24 +84,14 @@ impl Ledger {
             return Ok(HashMap::new());
         }
         let wanted = identities.iter().cloned().collect();
-        let reads: Vec<_> = head
-            .runs
-            .iter()
-            .map(|run| self.find_in(&run.path, &wanted))
-            .collect();
-        let found: Vec<Vec<Entry>> = stream::iter(reads)
-            .buffer_unordered(RUNS_IN_FLIGHT)
-            .try_collect()
-            .await?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .map(|entry| (entry.identity.clone(), entry))
-            .collect())
+        let reads: Vec<_> = head.runs.iter().map(|run| self.find_in(&run.path, &wanted)).collect();
+        let found: Vec<Vec<Entry>> =
+            stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
+        Ok(found.into_iter().flatten().map(|entry| (entry.identity.clone(), entry)).collect())
     }
 
     async fn find_in(&self, run: &str, wanted: &HashSet<ObjectIdentity>) -> Result<Vec<Entry>> {
-        entry::find(self.read(run).await?, wanted).map_err(|e| {
+        run::find(self.read(run).await?, wanted).map_err(|e| {
             Error::inconsistent(format!("ledger run `{}` is damaged", self.url(run))).caused_by(e)
         })
     }
@@ -119,21 +108,39 @@ impl Ledger {
         let mut run = None;
         if !entries.is_empty() {
             let path = format!("runs/{name}.parquet");
-            let count = entries.len() as u64;
-            let bytes = entry::encode(entries)
-                .map_err(|e| Error::inconsistent("a ledger run could not be encoded").caused_by(e))?;
+            let (bytes, entries) = encode(entries).map_err(undecodable)?;
             self.put(&path, bytes).await?;
-            head.runs.push(Run {
-                path: path.clone(),
-                entries: count,
-            });
+            head.runs.push(Run { path: path.clone(), entries });
             run = Some(path);
+        }
+        while let Some(group) = merge::due(&head.runs) {
+            let merged = self.merge(&group).await?;
+            head.runs.retain(|run| !group.contains(run));
+            head.runs.push(merged);
         }
         let pointer = format!("heads/{name}.json");
         let bytes = serde_json::to_vec(&head)
             .map_err(|e| Error::inconsistent("a ledger head could not be encoded").caused_by(e))?;
         self.put(&pointer, bytes.into()).await?;
         Ok(Written { pointer, run })
+    }
+
+    /// Writes one run with the entries of several.
+    async fn merge(&self, group: &[Run]) -> Result<Run> {
+        let mut files = Vec::with_capacity(group.len());
+        for run in group {
+            files.push(self.read(&run.path).await?);
+        }
+        let (bytes, entries) = merge::merge(files).map_err(undecodable)?;
+        let promised: u64 = group.iter().map(|run| run.entries).sum();
+        if entries != promised {
+            return Err(Error::inconsistent(format!(
+                "ledger runs hold {entries} entries, their head says {promised}"
+            )));
+        }
+        let path = format!("runs/merged-{}.parquet", Uuid::new_v4());
+        self.put(&path, bytes).await?;
+        Ok(Run { path, entries })
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
@@ -166,20 +173,29 @@ impl Ledger {
     }
 }
 
+fn encode(mut entries: Vec<Entry>) -> std::result::Result<(Bytes, u64), ParquetError> {
+    entries.sort_by(|a, b| a.identity.cmp(&b.identity));
+    let mut writer = run::RunWriter::new()?;
+    for entry in entries {
+        writer.push(entry)?;
+    }
+    writer.finish()
+}
+
+fn undecodable(error: ParquetError) -> Error {
+    Error::inconsistent("a ledger run could not be written").caused_by(error)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::entry::tests::entry;
+    use super::run::tests::entry;
     use super::*;
 
     fn ledger(folder: &std::path::Path) -> Ledger {
         let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
-        Ledger::new(
-            stores,
-            &format!("file://{}", folder.display()),
-            Uuid::from_u128(7),
-        )
+        Ledger::new(stores, &format!("file://{}", folder.display()), Uuid::from_u128(7))
     }
 
     #[tokio::test]
@@ -188,44 +204,41 @@ mod tests {
         let ledger = ledger(folder.path());
         let mut head = Head::new(Uuid::from_u128(7));
         for n in 0..3 {
-            let written = ledger
-                .write(&head, n, vec![entry(&format!("key-{n}"))])
-                .await
-                .unwrap();
+            let written = ledger.write(&head, n, vec![entry(&format!("key-{n}"))]).await.unwrap();
             head = ledger.head(&written.pointer).await.unwrap();
         }
         assert_eq!(head.generation, 3);
-        let asked: Vec<_> = ["key-0", "key-2", "absent"]
-            .iter()
-            .map(|key| entry(key).identity)
-            .collect();
+        let asked: Vec<_> = ["key-0", "key-2", "absent"].iter().map(|key| entry(key).identity).collect();
         let found = ledger.look_up(&head, &asked).await.unwrap();
         assert_eq!(found.len(), 2);
         assert_eq!(found[&asked[1]], entry("key-2"));
     }
 
     #[tokio::test]
+    async fn runs_are_merged_and_every_entry_is_still_found_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger(folder.path());
+        let mut head = Head::new(Uuid::from_u128(7));
+        for n in 0..100 {
+            let written = ledger.write(&head, n, vec![entry(&format!("{}", (n * 37) % 100))]).await.unwrap();
+            head = ledger.head(&written.pointer).await.unwrap();
+        }
+        assert!(head.runs.len() < 20, "{} runs", head.runs.len());
+        assert_eq!(head.runs.iter().map(|run| run.entries).sum::<u64>(), 100);
+        let all: Vec<_> = (0..100).map(|n| entry(&n.to_string()).identity).collect();
+        assert_eq!(ledger.look_up(&head, &all).await.unwrap().len(), 100);
+    }
+
+    #[tokio::test]
     async fn lost_and_foreign_files_are_errors_and_never_an_empty_ledger() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger(folder.path());
-        let written = ledger
-            .write(&Head::new(Uuid::from_u128(7)), 1, vec![entry("a")])
-            .await
-            .unwrap();
+        let written = ledger.write(&Head::new(Uuid::from_u128(7)), 1, vec![entry("a")]).await.unwrap();
         let head = ledger.head(&written.pointer).await.unwrap();
-        let other = Ledger {
-            table: Uuid::from_u128(8),
-            ..ledger.clone()
-        };
-        assert_eq!(
-            other.head(&written.pointer).await.unwrap_err().kind(),
-            crate::ErrorKind::Inconsistent
-        );
+        let other = Ledger { table: Uuid::from_u128(8), ..ledger.clone() };
+        assert_eq!(other.head(&written.pointer).await.unwrap_err().kind(), crate::ErrorKind::Inconsistent);
 
-        let run = folder
-            .path()
-            .join(Uuid::from_u128(7).to_string())
-            .join(written.run.unwrap());
+        let run = folder.path().join(Uuid::from_u128(7).to_string()).join(written.run.unwrap());
         std::fs::write(&run, b"PAR1 damaged PAR1").unwrap();
         let damaged = ledger.look_up(&head, &[entry("a").identity]).await.unwrap_err();
         std::fs::remove_file(run).unwrap();

@@ -60,11 +60,7 @@ pub async fn resolve(stores: &Stores, store_name: &str, object: &RequestedObject
         Err(e) if e.retryable() => return Err(e),
         Err(e) => return Ok(Resolved::Fault(ObjectFault::Unaddressable(e.to_string()))),
     };
-    let wanted = object
-        .hint
-        .version_id
-        .as_deref()
-        .filter(|id| !id.is_empty() && *id != "null");
+    let wanted = object.hint.version_id.as_deref().filter(|id| !id.is_empty() && *id != "null");
     let options = GetOptions::new().with_head(true).with_version(wanted);
     let meta = match at.store.get_opts(&at.path, options).await {
         Ok(found) => found.meta,
@@ -73,28 +69,15 @@ pub async fn resolve(stores: &Stores, store_name: &str, object: &RequestedObject
     };
     let version = meta.version.as_deref().filter(|id| *id != "null").or(wanted);
     let identity = ObjectIdentity::of(store_name, uri, version, meta.e_tag.as_deref()).ok_or_else(|| {
-        Error::unavailable(format!(
-            "`{uri}`: the store gave neither a version id nor an ETag"
-        ))
+        Error::unavailable(format!("`{uri}`: the store gave neither a version id nor an ETag"))
     })?;
-    Ok(Resolved::Object(SourceObject {
-        identity,
-        size: meta.size,
-        pin: Arc::new(pin(&meta, version)),
-        at,
-    }))
+    Ok(Resolved::Object(SourceObject { identity, size: meta.size, pin: Arc::new(pin(&meta, version)), at }))
 }
 
 fn pin(meta: &ObjectMeta, version: Option<&str>) -> Pin {
     match version {
-        Some(version) => Pin {
-            version: Some(version.to_owned()),
-            if_match: None,
-        },
-        None => Pin {
-            version: None,
-            if_match: meta.e_tag.clone(),
-        },
+        Some(version) => Pin { version: Some(version.to_owned()), if_match: None },
+        None => Pin { version: None, if_match: meta.e_tag.clone() },
     }
 }
 
@@ -110,11 +93,6 @@ impl SourceObject {
             if_match: self.pin.if_match.clone(),
             ..GetOptions::default()
         };
-        self.at
-            .store
-            .get_opts(&self.at.path, options)
-            .await?
-            .bytes()
-            .await
+        self.at.store.get_opts(&self.at.path, options).await?.bytes().await
     }
 }

@@ -113,10 +113,7 @@ impl ParquetSource {
         if rows == self.rows() {
             return Ok(());
         }
-        Err(ParquetError::General(format!(
-            "the footer promises {} rows, the pages hold {rows}",
-            self.rows()
-        )))
+        Err(ParquetError::General(format!("the footer promises {} rows, the pages hold {rows}", self.rows())))
     }
 }
 
@@ -131,9 +128,9 @@ fn guarded<T>(
         (Ok(Ok(value)), _) => Ok(value),
         (_, Some(failure)) => Err(store_failure(failure)),
         (Ok(Err(error)), None) => Err(ReadError::Content(format!("not readable as Parquet: {error}"))),
-        (Err(_), None) => Err(ReadError::Content(
-            "not readable as Parquet: the decoder gave up on its data".to_owned(),
-        )),
+        (Err(_), None) => {
+            Err(ReadError::Content("not readable as Parquet: the decoder gave up on its data".to_owned()))
+        }
     }
 }
 
@@ -150,10 +147,7 @@ async fn check_tail(object: &SourceObject) -> Result<(), ReadError> {
     if object.size < TAIL + 4 {
         return content(format!("not a Parquet file: {} bytes are too few", object.size));
     }
-    let tail = object
-        .read(object.size - TAIL..object.size)
-        .await
-        .map_err(store_failure)?;
+    let tail = object.read(object.size - TAIL..object.size).await.map_err(store_failure)?;
     match &tail[4..] {
         b"PAR1" => {}
         b"PARE" => return content("the file is encrypted; encrypted Parquet is not supported".to_owned()),
@@ -161,10 +155,7 @@ async fn check_tail(object: &SourceObject) -> Result<(), ReadError> {
     }
     let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
     if footer > MAX_FOOTER.min(object.size - TAIL) {
-        return content(format!(
-            "damaged: a footer of {footer} bytes in a file of {} bytes",
-            object.size
-        ));
+        return content(format!("damaged: a footer of {footer} bytes in a file of {} bytes", object.size));
     }
     Ok(())
 }

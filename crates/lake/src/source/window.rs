@@ -48,11 +48,7 @@ impl WindowReader {
         Self {
             object,
             runtime,
-            windows: Arc::new(Mutex::new(Windows {
-                held: VecDeque::new(),
-                length,
-                limit: places + 1,
-            })),
+            windows: Arc::new(Mutex::new(Windows { held: VecDeque::new(), length, limit: places + 1 })),
             failure: Arc::default(),
         }
     }
@@ -60,20 +56,14 @@ impl WindowReader {
     /// What the store answered, if it failed. The decoder hands errors on as text, which cannot tell a
     /// damaged file from a store that is down.
     pub(super) fn failure(&self) -> Option<object_store::Error> {
-        self.failure
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .take()
+        self.failure.lock().expect("no code panics while it holds this lock").take()
     }
 
     fn fetch(&self, start: u64, length: u64) -> Result<Bytes> {
         let end = start.saturating_add(length).min(self.object.size);
         self.runtime.block_on(self.object.read(start..end)).map_err(|e| {
             let text = e.to_string();
-            *self
-                .failure
-                .lock()
-                .expect("no code panics while it holds this lock") = Some(e);
+            *self.failure.lock().expect("no code panics while it holds this lock") = Some(e);
             ParquetError::General(text)
         })
     }
@@ -88,10 +78,7 @@ impl WindowReader {
         }
         let wanted_end = start.saturating_add(length as u64).min(self.object.size);
         let window = {
-            let mut windows = self
-                .windows
-                .lock()
-                .expect("no code panics while it holds this lock");
+            let mut windows = self.windows.lock().expect("no code panics while it holds this lock");
             if let Some(index) = windows
                 .held
                 .iter()
@@ -106,14 +93,9 @@ impl WindowReader {
             windows.length
         };
         let bytes = self.fetch(start, window.max(length as u64))?;
-        let mut windows = self
-            .windows
-            .lock()
-            .expect("no code panics while it holds this lock");
+        let mut windows = self.windows.lock().expect("no code panics while it holds this lock");
         // The window that this one continues is done with: a column is read forwards.
-        windows
-            .held
-            .retain(|(at, held)| !(*at <= start && start <= at + held.len() as u64));
+        windows.held.retain(|(at, held)| !(*at <= start && start <= at + held.len() as u64));
         while windows.held.len() >= windows.limit {
             windows.held.pop_front();
         }
@@ -132,10 +114,7 @@ impl ChunkReader for WindowReader {
     type T = Cursor;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(Cursor {
-            reader: self.clone(),
-            position: start,
-        })
+        Ok(Cursor { reader: self.clone(), position: start })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -161,10 +140,8 @@ impl Read for Cursor {
         if self.position >= self.reader.object.size || out.is_empty() {
             return Ok(0);
         }
-        let bytes = self
-            .reader
-            .at(self.position, out.len().min(HEADER_READ))
-            .map_err(std::io::Error::other)?;
+        let bytes =
+            self.reader.at(self.position, out.len().min(HEADER_READ)).map_err(std::io::Error::other)?;
         out[..bytes.len()].copy_from_slice(&bytes);
         self.position += bytes.len() as u64;
         Ok(bytes.len())
@@ -193,10 +170,7 @@ mod tests {
         store.put(&Path::from("a"), bytes.into()).await.unwrap();
         let stores = Stores::new(BTreeMap::new()).unwrap();
         stores.lend("b", store);
-        let wanted = RequestedObject {
-            uri: ObjectUri::new("b", "a").unwrap(),
-            hint: ObjectHint::default(),
-        };
+        let wanted = RequestedObject { uri: ObjectUri::new("b", "a").unwrap(), hint: ObjectHint::default() };
         match resolve(&stores, "s3", &wanted).await.unwrap() {
             Resolved::Object(object) => object,
             Resolved::Fault(fault) => panic!("{fault:?}"),
@@ -215,12 +189,7 @@ mod tests {
                 for place in 0..PLACES as u64 {
                     let at = place * column + step * page;
                     let bytes = reader.get_bytes(at, 10_000).unwrap();
-                    assert!(
-                        bytes
-                            .iter()
-                            .zip(at..)
-                            .all(|(byte, at)| u64::from(*byte) == at % 251)
-                    );
+                    assert!(bytes.iter().zip(at..).all(|(byte, at)| u64::from(*byte) == at % 251));
                 }
                 let windows = reader.windows.lock().unwrap();
                 let held: usize = windows.held.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -235,16 +204,10 @@ mod tests {
     async fn an_object_that_is_overwritten_while_it_is_read_is_noticed() {
         let store = Arc::new(InMemory::new());
         let reader = WindowReader::new(object(store.clone()).await, Handle::current(), 1, BUDGET);
-        store
-            .put(&Path::from("a"), vec![0; SIZE as usize].into())
-            .await
-            .unwrap();
+        store.put(&Path::from("a"), vec![0; SIZE as usize].into()).await.unwrap();
         tokio::task::spawn_blocking(move || {
             assert!(reader.get_bytes(0, 10).is_err());
-            assert!(matches!(
-                reader.failure(),
-                Some(object_store::Error::Precondition { .. })
-            ));
+            assert!(matches!(reader.failure(), Some(object_store::Error::Precondition { .. })));
         })
         .await
         .unwrap();
@@ -252,21 +215,13 @@ mod tests {
 
     #[tokio::test]
     async fn reading_past_the_end_is_an_error_and_no_panic() {
-        let reader = WindowReader::new(
-            object(Arc::new(InMemory::new())).await,
-            Handle::current(),
-            1,
-            BUDGET,
-        );
+        let reader = WindowReader::new(object(Arc::new(InMemory::new())).await, Handle::current(), 1, BUDGET);
         tokio::task::spawn_blocking(move || {
             assert!(reader.get_bytes(SIZE - 5, 10).is_err());
             assert!(reader.get_bytes(SIZE + 5, 1).is_err());
             assert!(reader.get_bytes(u64::MAX, usize::MAX).is_err());
             let mut rest = Vec::new();
-            assert_eq!(
-                reader.get_read(SIZE - 5).unwrap().read_to_end(&mut rest).unwrap(),
-                5
-            );
+            assert_eq!(reader.get_read(SIZE - 5).unwrap().read_to_end(&mut rest).unwrap(), 5);
         })
         .await
         .unwrap();

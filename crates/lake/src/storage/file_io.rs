@@ -40,10 +40,7 @@ struct Adapter {
 impl Adapter {
     fn locate(&self, url: &str) -> Result<Location> {
         let stores = self.stores.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::FeatureUnsupported,
-                "this storage does not work in another process",
-            )
+            Error::new(ErrorKind::FeatureUnsupported, "this storage does not work in another process")
         })?;
         stores
             .locate(url)
@@ -72,46 +69,29 @@ impl Storage for Adapter {
 
     async fn metadata(&self, path: &str) -> Result<FileMetadata> {
         let at = self.locate(path)?;
-        let meta = at
-            .store
-            .head(&at.path)
-            .await
-            .map_err(|e| failed("look up", path, e))?;
+        let meta = at.store.head(&at.path).await.map_err(|e| failed("look up", path, e))?;
         Ok(FileMetadata { size: meta.size })
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
         let at = self.locate(path)?;
-        let object = at
-            .store
-            .get(&at.path)
-            .await
-            .map_err(|e| failed("read", path, e))?;
+        let object = at.store.get(&at.path).await.map_err(|e| failed("read", path, e))?;
         object.bytes().await.map_err(|e| failed("read", path, e))
     }
 
     async fn reader(&self, path: &str) -> Result<Box<dyn FileRead>> {
-        Ok(Box::new(Reader {
-            at: self.locate(path)?,
-            url: path.to_owned(),
-        }))
+        Ok(Box::new(Reader { at: self.locate(path)?, url: path.to_owned() }))
     }
 
     async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
         let at = self.locate(path)?;
-        at.store
-            .put(&at.path, bytes.into())
-            .await
-            .map_err(|e| failed("write", path, e))?;
+        at.store.put(&at.path, bytes.into()).await.map_err(|e| failed("write", path, e))?;
         Ok(())
     }
 
     async fn writer(&self, path: &str) -> Result<Box<dyn FileWrite>> {
         let at = self.locate(path)?;
-        Ok(Box::new(Writer {
-            inner: BufWriter::new(at.store, at.path),
-            url: path.to_owned(),
-        }))
+        Ok(Box::new(Writer { inner: BufWriter::new(at.store, at.path), url: path.to_owned() }))
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
@@ -156,11 +136,7 @@ struct Reader {
 #[async_trait]
 impl FileRead for Reader {
     async fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.at
-            .store
-            .get_range(&self.at.path, range)
-            .await
-            .map_err(|e| failed("read", &self.url, e))
+        self.at.store.get_range(&self.at.path, range).await.map_err(|e| failed("read", &self.url, e))
     }
 }
 
@@ -172,10 +148,7 @@ struct Writer {
 #[async_trait]
 impl FileWrite for Writer {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.inner
-            .put(bytes)
-            .await
-            .map_err(|e| failed("write", &self.url, e))
+        self.inner.put(bytes).await.map_err(|e| failed("write", &self.url, e))
     }
 
     async fn close(&mut self) -> Result<()> {
@@ -206,18 +179,11 @@ mod tests {
         let url = format!("file://{}/deep/a b%2F.bin", folder.path().display());
         assert!(!io.exists(&url).await.unwrap());
 
-        io.new_output(&url)
-            .unwrap()
-            .write(Bytes::from_static(b"hello"))
-            .await
-            .unwrap();
+        io.new_output(&url).unwrap().write(Bytes::from_static(b"hello")).await.unwrap();
         let input = io.new_input(&url).unwrap();
         assert_eq!(input.metadata().await.unwrap().size, 5);
         assert_eq!(input.reader().await.unwrap().read(1..3).await.unwrap(), "el");
-        assert!(
-            folder.path().join("deep/a b%2F.bin").exists(),
-            "the name on disk is the name in the URL"
-        );
+        assert!(folder.path().join("deep/a b%2F.bin").exists(), "the name on disk is the name in the URL");
 
         io.delete(&url).await.unwrap();
         io.delete(&url).await.unwrap();

@@ -41,11 +41,8 @@ impl Stores {
     /// # Errors
     /// A property that does not parse.
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self> {
-        let stores = Self {
-            properties,
-            local: Arc::new(LocalFileSystem::new()),
-            buckets: Mutex::new(HashMap::new()),
-        };
+        let stores =
+            Self { properties, local: Arc::new(LocalFileSystem::new()), buckets: Mutex::new(HashMap::new()) };
         // A wrong property is an error at start, not at the first file.
         s3::client("configuration-check", &stores.properties)?;
         Ok(stores)
@@ -64,24 +61,17 @@ impl Stores {
         if let Some(path) = local_path(url) {
             let path = Path::parse(path)
                 .map_err(|e| Error::invalid(format!("cannot address `{url}`")).caused_by(e))?;
-            return Ok(Location {
-                store: self.local.clone(),
-                path,
-            });
+            return Ok(Location { store: self.local.clone(), path });
         }
         let (scheme, rest) = url.split_once("://").ok_or_else(|| {
-            Error::invalid(format!(
-                "`{url}` is no location: expected s3://bucket/key or file:///path"
-            ))
+            Error::invalid(format!("`{url}` is no location: expected s3://bucket/key or file:///path"))
         })?;
         match scheme {
             "s3" | "s3a" | "s3n" => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
                 self.object(bucket, key)
             }
-            _ => Err(Error::invalid(format!(
-                "`{url}`: scheme `{scheme}` is not supported; use s3 or file"
-            ))),
+            _ => Err(Error::invalid(format!("`{url}`: scheme `{scheme}` is not supported; use s3 or file"))),
         }
     }
 
@@ -98,10 +88,7 @@ impl Stores {
                 "key `{key}` cannot be addressed: it would be read as `{path}`"
             )));
         }
-        Ok(Location {
-            store: self.bucket(bucket)?,
-            path,
-        })
+        Ok(Location { store: self.bucket(bucket)?, path })
     }
 
     fn bucket(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
@@ -115,19 +102,14 @@ impl Stores {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn ObjectStore>>> {
-        self.buckets
-            .lock()
-            .expect("no code panics while it holds this lock")
+        self.buckets.lock().expect("no code panics while it holds this lock")
     }
 }
 
 /// The path of a local URL, in the three spellings that Iceberg writers use; `None` for any other scheme.
 fn local_path(url: &str) -> Option<&str> {
     let path = match url.strip_prefix("file:") {
-        Some(rest) => rest
-            .strip_prefix("//")
-            .filter(|path| path.starts_with('/'))
-            .unwrap_or(rest),
+        Some(rest) => rest.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(rest),
         None => url,
     };
     path.starts_with('/').then(|| path.trim_start_matches('/'))
@@ -143,16 +125,8 @@ mod tests {
 
     #[test]
     fn local_urls_are_accepted_in_every_spelling_of_iceberg_writers() {
-        for url in [
-            "file:///tmp/a/b c.parquet",
-            "file:/tmp/a/b c.parquet",
-            "/tmp/a/b c.parquet",
-        ] {
-            assert_eq!(
-                stores().locate(url).unwrap().path.as_ref(),
-                "tmp/a/b c.parquet",
-                "{url}"
-            );
+        for url in ["file:///tmp/a/b c.parquet", "file:/tmp/a/b c.parquet", "/tmp/a/b c.parquet"] {
+            assert_eq!(stores().locate(url).unwrap().path.as_ref(), "tmp/a/b c.parquet", "{url}");
         }
     }
 

@@ -20,16 +20,10 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3> {
     let get = |name: &str| properties.get(name).map(String::as_str);
     let static_keys = get("s3.access-key-id").is_some();
-    let mut builder = if static_keys {
-        AmazonS3Builder::new()
-    } else {
-        AmazonS3Builder::from_env()
-    };
+    let mut builder = if static_keys { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
     // First: it replaces all client options, and `with_allow_http` below is one of them.
     builder = builder.with_bucket_name(bucket).with_client_options(
-        ClientOptions::new()
-            .with_timeout(REQUEST_TIMEOUT)
-            .with_connect_timeout(CONNECT_TIMEOUT),
+        ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT),
     );
     if let (Some(id), Some(secret)) = (get("s3.access-key-id"), get("s3.secret-access-key")) {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
@@ -44,9 +38,7 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
     builder = builder.with_region(get("s3.region").or(get("client.region")).unwrap_or("us-east-1"));
     let mut path_style = false;
     if let Some(endpoint) = get("s3.endpoint") {
-        builder = builder
-            .with_endpoint(endpoint)
-            .with_allow_http(endpoint.starts_with("http://"));
+        builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         // A server with an address of its own seldom has a DNS name for each bucket.
         path_style = true;
     }
@@ -65,10 +57,8 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
         })
         .build()
         .map_err(|e| {
-            Error::config(format!(
-                "cannot make an S3 client for bucket `{bucket}`; see the s3.* properties"
-            ))
-            .caused_by(e)
+            Error::config(format!("cannot make an S3 client for bucket `{bucket}`; see the s3.* properties"))
+                .caused_by(e)
         })
 }
 
@@ -76,9 +66,7 @@ fn flag(name: &str, value: &str) -> Result<bool> {
     match value.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Error::config(format!(
-            "property `{name}`: expected true or false, got `{value}`"
-        ))),
+        _ => Err(Error::config(format!("property `{name}`: expected true or false, got `{value}`"))),
     }
 }
 
@@ -87,10 +75,7 @@ mod tests {
     use super::*;
 
     fn properties(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     #[test]
@@ -101,22 +86,15 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_names_the_property_and_the_value() {
-        let error = client("b", &properties(&[("s3.path-style-access", "maybe")]))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("s3.path-style-access") && error.contains("maybe"),
-            "{error}"
-        );
+        let error = client("b", &properties(&[("s3.path-style-access", "maybe")])).unwrap_err().to_string();
+        assert!(error.contains("s3.path-style-access") && error.contains("maybe"), "{error}");
     }
 
     #[test]
     fn secrets_do_not_show_in_the_debug_form_of_a_client() {
-        let client = client(
-            "b",
-            &properties(&[("s3.access-key-id", "id"), ("s3.secret-access-key", "hush-hush")]),
-        )
-        .unwrap();
+        let client =
+            client("b", &properties(&[("s3.access-key-id", "id"), ("s3.secret-access-key", "hush-hush")]))
+                .unwrap();
         assert!(!format!("{client:?}").contains("hush-hush"));
     }
 }

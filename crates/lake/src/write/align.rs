@@ -49,11 +49,7 @@ fn required(column: &ArrayRef, parent: &StructArray, field: &FieldRef, path: &st
         return Ok(());
     }
     let offending = (0..column.len()).any(|row| column.is_null(row) && parent.is_valid(row));
-    if offending {
-        Err(format!("column `{path}` is required by the table and has nulls"))
-    } else {
-        Ok(())
-    }
+    if offending { Err(format!("column `{path}` is required by the table and has nulls")) } else { Ok(()) }
 }
 
 fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, String> {
@@ -92,9 +88,7 @@ fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, 
                 align_array(source.keys(), key, &join(path, "key"))?,
                 align_array(source.values(), value, &join(path, "value"))?,
             ];
-            let DataType::Struct(fields) = entries.data_type() else {
-                unreachable!("entry() saw a struct")
-            };
+            let DataType::Struct(fields) = entries.data_type() else { unreachable!("entry() saw a struct") };
             let entries_array = StructArray::try_new(fields.clone(), columns, None).map_err(failed)?;
             let (offsets, nulls) = (source.offsets().clone(), source.nulls().cloned());
             Ok(Arc::new(
@@ -104,10 +98,7 @@ fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, 
         leaf if array.data_type() == leaf => Ok(array.clone()),
         leaf => {
             exact(array, path)?;
-            let options = CastOptions {
-                safe: false,
-                ..CastOptions::default()
-            };
+            let options = CastOptions { safe: false, ..CastOptions::default() };
             cast_with_options(array, leaf, &options).map_err(failed)
         }
     }
@@ -116,12 +107,12 @@ fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, 
 /// Refuses times that a cast to microseconds would silently cut.
 fn exact(array: &ArrayRef, path: &str) -> Result<(), String> {
     let nanos = match array.data_type() {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => array
-            .as_primitive::<TimestampNanosecondType>()
-            .reinterpret_cast::<Int64Type>(),
-        DataType::Time64(TimeUnit::Nanosecond) => array
-            .as_primitive::<Time64NanosecondType>()
-            .reinterpret_cast::<Int64Type>(),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            array.as_primitive::<TimestampNanosecondType>().reinterpret_cast::<Int64Type>()
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            array.as_primitive::<Time64NanosecondType>().reinterpret_cast::<Int64Type>()
+        }
         _ => return Ok(()),
     };
     match nanos.iter().flatten().find(|value| value % NANOS_PER_MICRO != 0) {
@@ -174,15 +165,8 @@ mod tests {
 
     #[test]
     fn nanoseconds_pass_when_they_are_whole_microseconds_and_else_are_refused() {
-        let schema = table(vec![Field::new(
-            "t",
-            DataType::Timestamp(TimeUnit::Microsecond, None),
-            true,
-        )]);
-        let whole = batch(vec![(
-            "t",
-            Arc::new(TimestampNanosecondArray::from(vec![Some(2_000), None])),
-        )]);
+        let schema = table(vec![Field::new("t", DataType::Timestamp(TimeUnit::Microsecond, None), true)]);
+        let whole = batch(vec![("t", Arc::new(TimestampNanosecondArray::from(vec![Some(2_000), None])))]);
         let part = batch(vec![("t", Arc::new(TimestampNanosecondArray::from(vec![2_001])))]);
         assert_eq!(align(&whole, &schema).unwrap().num_rows(), 2);
         assert!(align(&part, &schema).unwrap_err().contains("2001 ns"));
@@ -190,25 +174,15 @@ mod tests {
 
     #[test]
     fn nested_columns_are_aligned_at_every_level() {
-        let inner = StructArray::from(batch(vec![(
-            "x",
-            Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef,
-        )]));
+        let inner = StructArray::from(batch(vec![("x", Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef)]));
         let item = Arc::new(Field::new("item", inner.data_type().clone(), true));
         let list = ListArray::new(item, arrow_buffer_offsets(), Arc::new(inner), None);
         let source = batch(vec![("l", Arc::new(list))]);
         let to = DataType::Struct(
-            vec![
-                Field::new("x", DataType::Int64, true),
-                Field::new("y", DataType::Utf8, true),
-            ]
-            .into(),
+            vec![Field::new("x", DataType::Int64, true), Field::new("y", DataType::Utf8, true)].into(),
         );
-        let schema = table(vec![Field::new(
-            "l",
-            DataType::List(Arc::new(Field::new("element", to, true))),
-            true,
-        )]);
+        let schema =
+            table(vec![Field::new("l", DataType::List(Arc::new(Field::new("element", to, true))), true)]);
         let aligned = align(&source, &schema).unwrap();
         let elements = aligned.column(0).as_list::<i32>().values().as_struct().clone();
         assert_eq!(elements.column(0).as_ref(), &Int64Array::from(vec![1, 2]));

@@ -42,13 +42,7 @@ struct Open {
 
 impl DataFileWriter {
     pub(super) fn new(stores: Arc<Stores>, table: Arc<TableMetadata>, schema: SchemaRef) -> Self {
-        Self {
-            stores,
-            table,
-            schema,
-            open: None,
-            closed: Vec::new(),
-        }
+        Self { stores, table, schema, open: None, closed: Vec::new() }
     }
 
     /// Appends a batch and returns the URL of the file that it went into.
@@ -100,14 +94,8 @@ impl DataFileWriter {
         let metadata = open.writer.finish().await.map_err(|e| failed(&open.url, e))?;
         let size = open.writer.bytes_written() as u64;
         let schema = self.table.current_schema();
-        let file = describe(
-            &metadata,
-            schema,
-            &open.url,
-            size,
-            self.table.default_partition_spec_id(),
-        )
-        .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", open.url)))?;
+        let file = describe(&metadata, schema, &open.url, size, self.table.default_partition_spec_id())
+            .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", open.url)))?;
         self.closed.push(file);
         Ok(())
     }
@@ -121,11 +109,7 @@ pub(crate) async fn delete_uncommitted(stores: &Stores, files: &[DataFile]) {
             Err(e) => Err(e.to_string()),
         };
         if let Err(reason) = deleted {
-            tracing::warn!(
-                file = file.file_path(),
-                reason,
-                "an unused data file is left behind"
-            );
+            tracing::warn!(file = file.file_path(), reason, "an unused data file is left behind");
         }
     }
 }

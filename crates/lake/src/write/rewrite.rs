@@ -52,11 +52,9 @@ pub async fn rewrite(
 ) -> Result<Rewritten, RewriteError> {
     let runtime = Handle::current();
     // Encoding keeps a core busy for long stretches: it has a thread of its own beside the decoder's.
-    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, table, sources)))
-        .await
-        .map_err(|e| {
-            RewriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e))
-        })?
+    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, table, sources))).await.map_err(
+        |e| RewriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e)),
+    )?
 }
 
 async fn encode(
@@ -97,8 +95,5 @@ async fn encode(
         placed.push(place);
     }
     let files = writer.finish().await.map_err(RewriteError::Sink)?;
-    Ok(Rewritten {
-        files,
-        sources: placed,
-    })
+    Ok(Rewritten { files, sources: placed })
 }

@@ -19,11 +19,7 @@ const U64_DIGITS: u8 = 20;
 /// The text names the column that Iceberg cannot hold, or that appears twice.
 pub fn schema_for(file: &ArrowSchema) -> Result<Schema, String> {
     distinct(file.fields(), "")?;
-    let fields: Vec<FieldRef> = file
-        .fields()
-        .iter()
-        .map(|f| optional(f, ""))
-        .collect::<Result<_, _>>()?;
+    let fields: Vec<FieldRef> = file.fields().iter().map(|f| optional(f, "")).collect::<Result<_, _>>()?;
     arrow_schema_to_schema_auto_assign_ids(&ArrowSchema::new(fields)).map_err(|e| e.to_string())
 }
 
@@ -41,14 +37,10 @@ pub fn check(file: &Fields, table: &Fields, parent: &str) -> Result<(), String> 
         };
         check_type(field.data_type(), column.data_type(), &path)?;
     }
-    match table
-        .iter()
-        .find(|column| !column.is_nullable() && file.find(column.name()).is_none())
-    {
-        Some(column) => Err(format!(
-            "column `{}` is required by the table and missing",
-            join(parent, column.name())
-        )),
+    match table.iter().find(|column| !column.is_nullable() && file.find(column.name()).is_none()) {
+        Some(column) => {
+            Err(format!("column `{}` is required by the table and missing", join(parent, column.name())))
+        }
         None => Ok(()),
     }
 }
@@ -121,42 +113,24 @@ fn table_type(t: &DataType, path: &str) -> Result<DataType, String> {
         T::Timestamp(_, Some(_)) => T::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
         T::Struct(fields) => {
             distinct(fields, path)?;
-            T::Struct(
-                fields
-                    .iter()
-                    .map(|f| optional(f, path))
-                    .collect::<Result<_, _>>()?,
-            )
+            T::Struct(fields.iter().map(|f| optional(f, path)).collect::<Result<_, _>>()?)
         }
         T::List(element) => T::List(optional(element, path)?),
         T::Map(entries, sorted) => {
             let (key, value) = entry(entries)?;
-            let key = Field::new(
-                key.name(),
-                table_type(key.data_type(), &join(path, "key"))?,
-                false,
-            );
+            let key = Field::new(key.name(), table_type(key.data_type(), &join(path, "key"))?, false);
             let fields = Fields::from(vec![Arc::new(key), optional(value, path)?]);
-            T::Map(
-                Arc::new(Field::new(entries.name(), T::Struct(fields), false)),
-                *sorted,
-            )
+            T::Map(Arc::new(Field::new(entries.name(), T::Struct(fields), false)), *sorted)
         }
         _ => {
-            return Err(format!(
-                "column `{path}` has type {t}, which an Iceberg v2 table cannot hold"
-            ));
+            return Err(format!("column `{path}` has type {t}, which an Iceberg v2 table cannot hold"));
         }
     })
 }
 
 fn optional(field: &FieldRef, parent: &str) -> Result<FieldRef, String> {
     let path = join(parent, field.name());
-    Ok(Arc::new(Field::new(
-        field.name(),
-        table_type(field.data_type(), &path)?,
-        true,
-    )))
+    Ok(Arc::new(Field::new(field.name(), table_type(field.data_type(), &path)?, true)))
 }
 
 /// The key and the value of a map's entries, which Arrow holds as a struct of two.
@@ -176,11 +150,7 @@ fn distinct(fields: &Fields, parent: &str) -> Result<(), String> {
 }
 
 pub(super) fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{parent}.{name}")
-    }
+    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
 }
 
 #[cfg(test)]
@@ -188,9 +158,7 @@ mod tests {
     use super::*;
 
     fn fields(list: &[(&str, DataType)]) -> Fields {
-        list.iter()
-            .map(|(name, t)| Field::new(*name, t.clone(), true))
-            .collect()
+        list.iter().map(|(name, t)| Field::new(*name, t.clone(), true)).collect()
     }
 
     #[test]
@@ -212,10 +180,7 @@ mod tests {
             (T::UInt64, T::Int64),
             (T::Float64, T::Float32),
             (T::Decimal128(9, 2), T::Decimal128(18, 3)),
-            (
-                T::Timestamp(TimeUnit::Microsecond, None),
-                utc(TimeUnit::Microsecond),
-            ),
+            (T::Timestamp(TimeUnit::Microsecond, None), utc(TimeUnit::Microsecond)),
             (T::Utf8, T::Binary),
             (T::Int32, T::Utf8),
         ];
@@ -232,32 +197,18 @@ mod tests {
         let file = fields(&[("a", DataType::Struct(fields(&[("b", DataType::Utf8)])))]);
         let table = fields(&[("a", DataType::Struct(fields(&[("b", DataType::Int64)])))]);
         let reason = check(&file, &table, "").unwrap_err();
-        assert!(
-            reason.contains("`a.b`") && reason.contains("Utf8") && reason.contains("Int64"),
-            "{reason}"
-        );
+        assert!(reason.contains("`a.b`") && reason.contains("Utf8") && reason.contains("Int64"), "{reason}");
     }
 
     #[test]
     fn unknown_missing_and_doubled_columns_are_told_apart() {
-        let table: Fields = vec![
-            Field::new("id", DataType::Int64, false),
-            Field::new("x", DataType::Int64, true),
-        ]
-        .into();
-        let unknown = check(
-            &fields(&[("id", DataType::Int64), ("y", DataType::Int64)]),
-            &table,
-            "",
-        )
-        .unwrap_err();
+        let table: Fields =
+            vec![Field::new("id", DataType::Int64, false), Field::new("x", DataType::Int64, true)].into();
+        let unknown =
+            check(&fields(&[("id", DataType::Int64), ("y", DataType::Int64)]), &table, "").unwrap_err();
         let missing = check(&fields(&[("x", DataType::Int64)]), &table, "").unwrap_err();
-        let twice = check(
-            &fields(&[("id", DataType::Int64), ("id", DataType::Int64)]),
-            &table,
-            "",
-        )
-        .unwrap_err();
+        let twice =
+            check(&fields(&[("id", DataType::Int64), ("id", DataType::Int64)]), &table, "").unwrap_err();
         assert!(unknown.contains("not in the table"), "{unknown}");
         assert!(missing.contains("required"), "{missing}");
         assert!(twice.contains("twice"), "{twice}");
@@ -267,27 +218,15 @@ mod tests {
     #[test]
     fn a_table_made_for_a_file_holds_that_file() {
         let entries = DataType::Struct(
-            vec![
-                Field::new("key", DataType::Utf8, false),
-                Field::new("value", DataType::UInt32, true),
-            ]
-            .into(),
+            vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::UInt32, true)]
+                .into(),
         );
         let file = ArrowSchema::new(fields(&[
             ("small", DataType::UInt8),
             ("big", DataType::UInt64),
-            (
-                "at",
-                DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-            ),
-            (
-                "tags",
-                DataType::List(Arc::new(Field::new("item", DataType::LargeUtf8, true))),
-            ),
-            (
-                "counts",
-                DataType::Map(Arc::new(Field::new("entries", entries, false)), false),
-            ),
+            ("at", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
+            ("tags", DataType::List(Arc::new(Field::new("item", DataType::LargeUtf8, true)))),
+            ("counts", DataType::Map(Arc::new(Field::new("entries", entries, false)), false)),
         ]));
         let schema = schema_for(&file).unwrap();
         let arrow = iceberg::arrow::schema_to_arrow_schema(&schema).unwrap();

@@ -35,10 +35,7 @@ pub fn describe(
         for chunk in group.columns() {
             let info = chunk.column_descr().self_type().get_basic_info();
             if info.has_id() {
-                columns
-                    .entry(info.id())
-                    .or_insert_with(|| Column::new(schema, info.id(), chunk))
-                    .add(chunk);
+                columns.entry(info.id()).or_insert_with(|| Column::new(schema, info.id(), chunk)).add(chunk);
             }
         }
     }
@@ -60,10 +57,7 @@ pub fn describe(
 }
 
 fn collect<T>(columns: &HashMap<i32, Column>, value: impl Fn(&Column) -> Option<T>) -> HashMap<i32, T> {
-    columns
-        .iter()
-        .filter_map(|(id, column)| Some((*id, value(column)?)))
-        .collect()
+    columns.iter().filter_map(|(id, column)| Some((*id, value(column)?))).collect()
 }
 
 /// A bound over row groups.
@@ -110,14 +104,7 @@ impl Column {
             Some(Type::Primitive(kind)) if !repeated => Some(kind.clone()),
             _ => None,
         };
-        Self {
-            kind,
-            size: 0,
-            values: 0,
-            nulls: Some(0),
-            lower: Bound::Open,
-            upper: Bound::Open,
-        }
+        Self { kind, size: 0, values: 0, nulls: Some(0), lower: Bound::Open, upper: Bound::Open }
     }
 
     fn add(&mut self, chunk: &ColumnChunkMetaData) {

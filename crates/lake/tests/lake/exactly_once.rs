@@ -17,19 +17,10 @@ async fn a_request_that_is_delivered_twice_adds_its_rows_once() {
     fixture.put("a", file(0..10)).await;
     fixture.put("b", file(10..15)).await;
     let first = fixture.ingest(&["a", "b"]).await;
-    assert_eq!(
-        (first.rows, first.files_processed, first.mode.as_str()),
-        (15, 2, "rewrite")
-    );
+    assert_eq!((first.rows, first.files_processed, first.mode.as_str()), (15, 2, "rewrite"));
     let second = fixture.ingest(&["b", "a"]).await;
-    assert_eq!(
-        (second.rows, second.files_processed, second.files_skipped),
-        (0, 0, 2)
-    );
-    assert_eq!(
-        second.snapshot_id, first.snapshot_id,
-        "the answer names the snapshot that has the rows"
-    );
+    assert_eq!((second.rows, second.files_processed, second.files_skipped), (0, 0, 2));
+    assert_eq!(second.snapshot_id, first.snapshot_id, "the answer names the snapshot that has the rows");
     assert_eq!(fixture.ids().await, (0..15).collect::<Vec<_>>());
 }
 
@@ -39,14 +30,10 @@ async fn a_redelivery_after_the_source_is_gone_is_a_success() {
     fixture.put("a", file(0..3)).await;
     let mut announced = request(&["a"]);
     let path = object_store::path::Path::from("a");
-    announced.objects[0].hint.etag = object_store::ObjectStoreExt::head(&fixture.bucket, &path)
-        .await
-        .unwrap()
-        .e_tag;
+    announced.objects[0].hint.etag =
+        object_store::ObjectStoreExt::head(&fixture.bucket, &path).await.unwrap().e_tag;
     fixture.lake.ingest(&announced).await.unwrap();
-    object_store::ObjectStoreExt::delete(&fixture.bucket, &path)
-        .await
-        .unwrap();
+    object_store::ObjectStoreExt::delete(&fixture.bucket, &path).await.unwrap();
     let again = fixture.lake.ingest(&announced).await.unwrap();
     assert_eq!((again.files_skipped, again.files_quarantined), (1, 0));
 }
@@ -69,15 +56,10 @@ async fn overlapping_requests_to_two_processes_write_each_object_once() {
     }
     let other = fixture.another(|port| port).await;
     let flights = (0..8).map(|n| {
-        let lake = if n % 2 == 0 {
-            fixture.lake.clone()
-        } else {
-            other.clone()
-        };
+        let lake = if n % 2 == 0 { fixture.lake.clone() } else { other.clone() };
         let keys: Vec<String> = (0..4).map(|k| format!("f{}", (n + k) % 6)).collect();
         tokio::spawn(async move {
-            lake.ingest(&request(&keys.iter().map(String::as_str).collect::<Vec<_>>()))
-                .await
+            lake.ingest(&request(&keys.iter().map(String::as_str).collect::<Vec<_>>())).await
         })
     });
     let mut rows = 0;
@@ -133,26 +115,18 @@ struct FaultyPort {
 #[async_trait]
 impl CommitPort for FaultyPort {
     async fn commit(&self, base: &Table, commit: Commit) -> Outcome {
-        let faulty = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-            .is_ok();
+        let faulty =
+            self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if !faulty {
             return self.inner.commit(base, commit).await;
         }
         match self.fault {
             Fault::LostAnswer => {
-                assert!(matches!(
-                    self.inner.commit(base, commit).await,
-                    Outcome::Committed
-                ));
+                assert!(matches!(self.inner.commit(base, commit).await, Outcome::Committed));
                 Outcome::Unknown(Error::new(ErrorKind::Unavailable, "504"))
             }
             Fault::FalseConflict => {
-                assert!(matches!(
-                    self.inner.commit(base, commit).await,
-                    Outcome::Committed
-                ));
+                assert!(matches!(self.inner.commit(base, commit).await, Outcome::Committed));
                 Outcome::Conflict
             }
             Fault::NotMade => Outcome::Unknown(Error::new(ErrorKind::Unavailable, "connection cut")),
@@ -165,30 +139,14 @@ async fn no_answer_of_a_catalog_is_believed_and_rows_are_there_once() {
     for fault in [Fault::LostAnswer, Fault::FalseConflict, Fault::NotMade] {
         let fixture = Fixture::new().await;
         // Two faults: the ledger's beginning and the rows' own commit both meet one.
-        let lake = fixture
-            .another(|inner| {
-                Arc::new(FaultyPort {
-                    inner,
-                    fault,
-                    left: AtomicUsize::new(2),
-                })
-            })
-            .await;
+        let lake =
+            fixture.another(|inner| Arc::new(FaultyPort { inner, fault, left: AtomicUsize::new(2) })).await;
         fixture.put("a", file(0..7)).await;
         let result = lake.ingest(&request(&["a"])).await.unwrap();
-        assert_eq!(
-            (result.rows, result.files[0].status),
-            (7, FileStatus::Processed),
-            "{fault:?}"
-        );
+        assert_eq!((result.rows, result.files[0].status), (7, FileStatus::Processed), "{fault:?}");
         assert_eq!(fixture.ids().await, (0..7).collect::<Vec<_>>(), "{fault:?}");
-        let data = std::fs::read_dir(fixture.folder().join("warehouse/db/events/data"))
-            .unwrap()
-            .count();
-        assert_eq!(
-            data, 1,
-            "{fault:?}: a file that may be referenced was deleted, or one was written twice"
-        );
+        let data = std::fs::read_dir(fixture.folder().join("warehouse/db/events/data")).unwrap().count();
+        assert_eq!(data, 1, "{fault:?}: a file that may be referenced was deleted, or one was written twice");
     }
 }
 
@@ -207,10 +165,7 @@ async fn the_snapshot_names_ledger_and_run() {
     assert_eq!(summary["added-records"], "2");
     assert_eq!(summary["total-records"], "2");
     let property = &table.metadata().properties()["event-ingest.ledger"];
-    assert_eq!(
-        *property,
-        format!("{}:{}", snapshot.snapshot_id(), summary["event-ingest.ledger"])
-    );
+    assert_eq!(*property, format!("{}:{}", snapshot.snapshot_id(), summary["event-ingest.ledger"]));
 }
 
 #[tokio::test]
@@ -220,9 +175,7 @@ async fn manifests_are_merged_and_no_row_is_lost_or_doubled() {
         fixture.put(&format!("f{n}"), file(n..n + 1)).await;
     }
     fixture.ingest(&["f0"]).await;
-    fixture
-        .set_property("commit.manifest.min-count-to-merge", "4")
-        .await;
+    fixture.set_property("commit.manifest.min-count-to-merge", "4").await;
     for n in 1..12 {
         fixture.ingest(&[&format!("f{n}")]).await;
     }
@@ -231,11 +184,8 @@ async fn manifests_are_merged_and_no_row_is_lost_or_doubled() {
     let snapshot = table.metadata().current_snapshot().unwrap();
     let list = table.manifest_list_reader(snapshot).load().await.unwrap();
     assert!(list.entries().len() < 4, "{} manifests", list.entries().len());
-    let counted: u32 = list
-        .entries()
-        .iter()
-        .map(|m| m.added_files_count.unwrap() + m.existing_files_count.unwrap())
-        .sum();
+    let counted: u32 =
+        list.entries().iter().map(|m| m.added_files_count.unwrap() + m.existing_files_count.unwrap()).sum();
     assert_eq!(counted, 12);
     assert_eq!(snapshot.summary().additional_properties["total-data-files"], "12");
 }

@@ -22,47 +22,21 @@ async fn bad_files_are_set_aside_with_a_reason_and_the_rest_is_committed() {
     let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
     fixture.put("good-2", file(5..9)).await;
     fixture.put("empty", "").await;
-    fixture
-        .put("text", "id,name\n1,x\n this is no parquet file")
-        .await;
+    fixture.put("text", "id,name\n1,x\n this is no parquet file").await;
     fixture.put("cut", whole.slice(0..whole.len() - 20)).await;
     fixture.put("damaged", damaged).await;
-    fixture
-        .put("other-type", parquet(vec![("id", text.clone())]))
-        .await;
-    fixture
-        .put("more-columns", parquet(vec![("id", number), ("surprise", text)]))
-        .await;
+    fixture.put("other-type", parquet(vec![("id", text.clone())])).await;
+    fixture.put("more-columns", parquet(vec![("id", number), ("surprise", text)])).await;
 
-    let keys = [
-        "empty",
-        "text",
-        "cut",
-        "damaged",
-        "other-type",
-        "more-columns",
-        "missing",
-        "good-2",
-    ];
+    let keys = ["empty", "text", "cut", "damaged", "other-type", "more-columns", "missing", "good-2"];
     let result = fixture.ingest(&keys).await;
-    let expected = [
-        "few",
-        "PAR1",
-        "PAR1",
-        "Parquet",
-        "`id`",
-        "`surprise`",
-        "no such object",
-    ];
+    let expected = ["few", "PAR1", "PAR1", "Parquet", "`id`", "`surprise`", "no such object"];
     for (file, expected) in result.files.iter().zip(expected) {
         let reason = file.reason.as_deref().unwrap_or_default();
         assert_eq!(file.status, FileStatus::Quarantined, "{}: {reason}", file.file);
         assert!(reason.contains(expected), "{}: {reason}", file.file);
     }
-    assert_eq!(
-        (result.files_quarantined, result.files_processed, result.rows),
-        (7, 1, 4)
-    );
+    assert_eq!((result.files_quarantined, result.files_processed, result.rows), (7, 1, 4));
     assert_eq!(fixture.ids().await, (0..9).collect::<Vec<_>>());
     assert_eq!(quarantine_records(&fixture), 7);
 }
@@ -72,10 +46,7 @@ async fn a_request_of_bad_files_alone_makes_no_table_and_is_answered() {
     let fixture = Fixture::new().await;
     fixture.put("text", "this is no parquet file").await;
     let result = fixture.ingest(&["text", "missing"]).await;
-    assert_eq!(
-        (result.files_quarantined, result.snapshot_id, result.mode.as_str()),
-        (2, None, "none")
-    );
+    assert_eq!((result.files_quarantined, result.snapshot_id, result.mode.as_str()), (2, None, "none"));
     assert!(!fixture.folder().join("warehouse/db").exists());
     assert_eq!(quarantine_records(&fixture), 2);
 }
@@ -112,24 +83,15 @@ async fn what_is_not_allowed_is_never_read() {
     foreign.uri = ObjectUri::new("secrets", "a").unwrap();
     mixed.objects.push(foreign.clone());
     let result = fixture.lake.ingest(&mixed).await.unwrap();
-    assert_eq!(
-        (result.files_processed, result.files[1].status),
-        (1, FileStatus::Forbidden)
-    );
+    assert_eq!((result.files_processed, result.files[1].status), (1, FileStatus::Forbidden));
 
     let mut only = request(&["a"]);
     only.objects = vec![foreign];
-    assert_eq!(
-        fixture.lake.ingest(&only).await.unwrap_err().kind(),
-        ErrorKind::Forbidden
-    );
+    assert_eq!(fixture.lake.ingest(&only).await.unwrap_err().kind(), ErrorKind::Forbidden);
 
     let mut table = request(&["a"]);
     table.table = ingest_core::TableName::parse("other.events").unwrap();
-    assert_eq!(
-        fixture.lake.ingest(&table).await.unwrap_err().kind(),
-        ErrorKind::Forbidden
-    );
+    assert_eq!(fixture.lake.ingest(&table).await.unwrap_err().kind(), ErrorKind::Forbidden);
 }
 
 #[tokio::test]
@@ -146,10 +108,7 @@ async fn a_lost_ledger_stops_the_table_instead_of_doubling_rows() {
 
 fn quarantine_records(fixture: &Fixture) -> usize {
     let ledgers = std::fs::read_dir(fixture.folder().join("warehouse/_event_ingest")).unwrap();
-    let folders = ledgers
-        .map(|table| table.unwrap().path().join("quarantine"))
-        .filter(|folder| folder.exists());
-    folders
-        .map(|folder| std::fs::read_dir(folder).unwrap().count())
-        .sum()
+    let folders =
+        ledgers.map(|table| table.unwrap().path().join("quarantine")).filter(|folder| folder.exists());
+    folders.map(|folder| std::fs::read_dir(folder).unwrap().count()).sum()
 }

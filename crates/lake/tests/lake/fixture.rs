@@ -50,17 +50,9 @@ impl Fixture {
         let stores = Arc::new(Stores::new(properties).unwrap());
         let bucket: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         stores.lend(BUCKET, bucket.clone());
-        let catalog = Catalog::open(&config.catalog_name, &config.properties, stores.clone())
-            .await
-            .unwrap();
+        let catalog = Catalog::open(&config.catalog_name, &config.properties, stores.clone()).await.unwrap();
         let lake = Arc::new(Lake::assemble(config.clone(), stores.clone(), catalog).unwrap());
-        Self {
-            lake,
-            bucket,
-            config,
-            stores,
-            _folder: folder,
-        }
+        Self { lake, bucket, config, stores, _folder: folder }
     }
 
     /// Another process on the same catalog and warehouse, whose commits leave through `port`.
@@ -70,13 +62,7 @@ impl Fixture {
     }
 
     pub async fn catalog(&self) -> Catalog {
-        Catalog::open(
-            &self.config.catalog_name,
-            &self.config.properties,
-            self.stores.clone(),
-        )
-        .await
-        .unwrap()
+        Catalog::open(&self.config.catalog_name, &self.config.properties, self.stores.clone()).await.unwrap()
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -93,31 +79,15 @@ impl Fixture {
     }
 
     pub async fn table(&self) -> Table {
-        self.catalog()
-            .await
-            .load(&TableName::parse(TABLE).unwrap())
-            .await
-            .unwrap()
-            .unwrap()
+        self.catalog().await.load(&TableName::parse(TABLE).unwrap()).await.unwrap().unwrap()
     }
 
     /// Sets a table property as another program would.
     pub async fn set_property(&self, key: &str, value: &str) {
         let table = self.table().await;
-        let updates = vec![TableUpdate::SetProperties {
-            updates: HashMap::from([(key.to_owned(), value.to_owned())]),
-        }];
-        let outcome = self
-            .catalog()
-            .await
-            .commit(
-                &table,
-                Commit {
-                    requirements: Vec::new(),
-                    updates,
-                },
-            )
-            .await;
+        let updates =
+            vec![TableUpdate::SetProperties { updates: HashMap::from([(key.to_owned(), value.to_owned())]) }];
+        let outcome = self.catalog().await.commit(&table, Commit { requirements: Vec::new(), updates }).await;
         assert!(matches!(outcome, Outcome::Committed), "{outcome:?}");
     }
 
@@ -156,10 +126,7 @@ impl Fixture {
 pub fn request(keys: &[&str]) -> IngestRequest {
     let objects = keys
         .iter()
-        .map(|key| RequestedObject {
-            uri: ObjectUri::new(BUCKET, key).unwrap(),
-            hint: ObjectHint::default(),
-        })
+        .map(|key| RequestedObject { uri: ObjectUri::new(BUCKET, key).unwrap(), hint: ObjectHint::default() })
         .collect();
     IngestRequest::new(
         TableName::parse(TABLE).unwrap(),
@@ -173,10 +140,7 @@ pub fn request(keys: &[&str]) -> IngestRequest {
 /// A Parquet file with these ids.
 pub fn file(ids: std::ops::Range<i64>) -> Bytes {
     let names: StringArray = ids.clone().map(|id| Some(format!("name {id}"))).collect();
-    parquet(vec![
-        ("id", Arc::new(Int64Array::from_iter_values(ids))),
-        ("name", Arc::new(names)),
-    ])
+    parquet(vec![("id", Arc::new(Int64Array::from_iter_values(ids))), ("name", Arc::new(names))])
 }
 
 pub fn parquet(columns: Vec<(&str, ArrayRef)>) -> Bytes {

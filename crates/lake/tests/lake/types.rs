@@ -23,29 +23,13 @@ async fn a_table_is_made_for_a_file_and_holds_its_values() {
         ("flag", Arc::new(BooleanArray::from(vec![Some(true), None]))),
         ("small", Arc::new(Int16Array::from(vec![-1, 2]))),
         ("big", Arc::new(UInt64Array::from(vec![0, u64::MAX]))),
-        (
-            "price",
-            Arc::new(
-                Decimal128Array::from(vec![-12_345, 99])
-                    .with_precision_and_scale(9, 2)
-                    .unwrap(),
-            ),
-        ),
+        ("price", Arc::new(Decimal128Array::from(vec![-12_345, 99]).with_precision_and_scale(9, 2).unwrap())),
         ("day", Arc::new(Date32Array::from(vec![0, 20_000]))),
-        (
-            "at",
-            Arc::new(TimestampMillisecondArray::from(vec![1, 1_700_000_000_123]).with_timezone("UTC")),
-        ),
-        (
-            "code",
-            Arc::new(FixedSizeBinaryArray::try_from_iter([[1u8, 2], [3, 4]].iter()).unwrap()),
-        ),
+        ("at", Arc::new(TimestampMillisecondArray::from(vec![1, 1_700_000_000_123]).with_timezone("UTC"))),
+        ("code", Arc::new(FixedSizeBinaryArray::try_from_iter([[1u8, 2], [3, 4]].iter()).unwrap())),
         (
             "list",
-            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([
-                Some(vec![Some(1), None]),
-                None,
-            ])),
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None])),
         ),
         ("nested", Arc::new(inner)),
     ]);
@@ -54,16 +38,8 @@ async fn a_table_is_made_for_a_file_and_holds_its_values() {
     assert_eq!(result.rows, 2, "{:?}", result.files);
 
     let table = fixture.table().await;
-    let batches: Vec<RecordBatch> = table
-        .scan()
-        .build()
-        .unwrap()
-        .to_arrow()
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap();
+    let batches: Vec<RecordBatch> =
+        table.scan().build().unwrap().to_arrow().await.unwrap().try_collect().await.unwrap();
     let batch = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
     let shown: Vec<String> = batch
         .columns()
@@ -99,24 +75,12 @@ async fn a_table_is_made_for_a_file_and_holds_its_values() {
 async fn no_bound_hides_a_row() {
     let fixture = Fixture::new().await;
     let long = |c: char| format!("{}{c}", "ä".repeat(40));
-    let texts: ArrayRef = Arc::new(StringArray::from(vec![
-        long('a'),
-        long('z'),
-        "\u{10FFFF}".repeat(20),
-    ]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![long('a'), long('z'), "\u{10FFFF}".repeat(20)]));
     let numbers: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, -0.0, 5.0]));
-    let prices: ArrayRef = Arc::new(
-        Decimal128Array::from(vec![-500, 0, 500])
-            .with_precision_and_scale(25, 2)
-            .unwrap(),
-    );
+    let prices: ArrayRef =
+        Arc::new(Decimal128Array::from(vec![-500, 0, 500]).with_precision_and_scale(25, 2).unwrap());
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
-    fixture
-        .put(
-            "a",
-            parquet(vec![("id", ids), ("t", texts), ("n", numbers), ("p", prices)]),
-        )
-        .await;
+    fixture.put("a", parquet(vec![("id", ids), ("t", texts), ("n", numbers), ("p", prices)])).await;
     fixture.ingest(&["a"]).await;
     let table = fixture.table().await;
     let price = |text: &str| Datum::decimal_from_str(text).unwrap();
@@ -131,20 +95,9 @@ async fn no_bound_hides_a_row() {
         Reference::new("id").equal_to(Datum::long(1)),
     ];
     for query in queries {
-        let files = table
-            .scan()
-            .with_filter(query.clone())
-            .build()
-            .unwrap()
-            .plan_files()
-            .await
-            .unwrap();
+        let files = table.scan().with_filter(query.clone()).build().unwrap().plan_files().await.unwrap();
         let files: Vec<_> = files.try_collect().await.unwrap();
-        assert_eq!(
-            files.len(),
-            1,
-            "{query} is answered without the file that has the row"
-        );
+        assert_eq!(files.len(), 1, "{query} is answered without the file that has the row");
     }
     let nothing = Reference::new("id").equal_to(Datum::long(4));
     let files: Vec<_> = table

@@ -104,12 +104,7 @@ impl Service {
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
         let ended = tokio::spawn(run_on(listener, config, Shared(fake.clone()), stop.clone()));
-        Self {
-            fake,
-            address,
-            stop,
-            ended,
-        }
+        Self { fake, address, stop, ended }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -118,8 +113,7 @@ impl Service {
 
     /// A plain request for one file of this name.
     pub async fn post(&self, file: &str) -> reqwest::Response {
-        self.post_body(&format!(r#"{{"files":["s3://b/{file}.parquet"]}}"#), &[])
-            .await
+        self.post_body(&format!(r#"{{"files":["s3://b/{file}.parquet"]}}"#), &[]).await
     }
 
     pub async fn post_body(&self, body: &str, headers: &[(&str, &str)]) -> reqwest::Response {

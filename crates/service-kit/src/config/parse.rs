@@ -3,13 +3,8 @@
 use std::time::Duration;
 
 /// Units of a duration, with their length in milliseconds.
-const DURATION_UNITS: &[(&str, f64)] = &[
-    ("ms", 1.0),
-    ("s", 1_000.0),
-    ("m", 60_000.0),
-    ("h", 3_600_000.0),
-    ("d", 86_400_000.0),
-];
+const DURATION_UNITS: &[(&str, f64)] =
+    &[("ms", 1.0), ("s", 1_000.0), ("m", 60_000.0), ("h", 3_600_000.0), ("d", 86_400_000.0)];
 
 /// Units of a size, with their length in bytes.
 const SIZE_UNITS: &[(&str, f64)] = &[
@@ -30,9 +25,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let millis = match scaled(text, DURATION_UNITS, 1_000.0) {
         Some(millis) if millis <= u32::MAX as f64 * 1_000.0 => millis,
         _ => {
-            return Err(format!(
-                "expected a duration such as 500ms, 30s or 5m, was given {text:?}"
-            ));
+            return Err(format!("expected a duration such as 500ms, 30s or 5m, was given {text:?}"));
         }
     };
     Ok(Duration::from_millis(millis as u64))
@@ -42,9 +35,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn byte_size(text: &str) -> Result<u64, String> {
     match scaled(text, SIZE_UNITS, 1.0) {
         Some(bytes) if bytes <= i64::MAX as f64 => Ok(bytes as u64),
-        _ => Err(format!(
-            "expected a size such as 65536, 64KiB or 500MB, was given {text:?}"
-        )),
+        _ => Err(format!("expected a size such as 65536, 64KiB or 500MB, was given {text:?}")),
     }
 }
 
@@ -60,9 +51,7 @@ pub fn key_value(text: &str) -> Result<(String, String), String> {
 /// A number and its unit, as the product; `None` if either cannot be read or the number is negative.
 fn scaled(text: &str, units: &[(&str, f64)], plain: f64) -> Option<f64> {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let factor = match unit.trim() {
         "" => plain,
@@ -96,17 +85,11 @@ mod tests {
     fn errors_name_what_was_expected_and_given() {
         for wrong in ["", "fast", "-5s", "5 parsecs", "1e400d", "s", "."] {
             let error = duration(wrong).expect_err(wrong);
-            assert!(
-                error.contains("30s") && error.contains(&format!("{wrong:?}")),
-                "{error}"
-            );
+            assert!(error.contains("30s") && error.contains(&format!("{wrong:?}")), "{error}");
         }
         for wrong in ["", "big", "-1", "5 KiBs", "9999999TiB"] {
             let error = byte_size(wrong).expect_err(wrong);
-            assert!(
-                error.contains("64KiB") && error.contains(&format!("{wrong:?}")),
-                "{error}"
-            );
+            assert!(error.contains("64KiB") && error.contains(&format!("{wrong:?}")), "{error}");
         }
     }
 

@@ -26,12 +26,7 @@ pub fn print_config(
         writeln!(out, "{name} = {value}  # {}", origin(arg, matches))?;
     }
     for (name, property) in extra {
-        writeln!(
-            out,
-            "{name} = {}  # {}",
-            mask(name, &property.value),
-            property.origin
-        )?;
+        writeln!(out, "{name} = {}  # {}", mask(name, &property.value), property.origin)?;
     }
     Ok(())
 }
@@ -55,11 +50,9 @@ fn shown_value(arg: &Arg, matches: &ArgMatches) -> String {
 
 fn origin(arg: &Arg, matches: &ArgMatches) -> Origin {
     match matches.value_source(arg.get_id().as_str()) {
-        Some(ValueSource::EnvVariable) => Origin::Env(
-            arg.get_env()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-        ),
+        Some(ValueSource::EnvVariable) => {
+            Origin::Env(arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+        }
         Some(ValueSource::CommandLine) => Origin::Flag,
         _ => Origin::Default,
     }
@@ -108,19 +101,10 @@ mod tests {
         ];
         let matches = command.clone().get_matches_from(line);
         let parsed = Example::from_arg_matches(&matches).expect("valid arguments");
-        assert_eq!(
-            (parsed.port, parsed.more.delay.as_str(), parsed.topic),
-            (1, "5s", None)
-        );
-        assert_eq!(
-            (parsed.kafka.len(), parsed.api_secret.as_deref()),
-            (2, Some("hunter2"))
-        );
+        assert_eq!((parsed.port, parsed.more.delay.as_str(), parsed.topic), (1, "5s", None));
+        assert_eq!((parsed.kafka.len(), parsed.api_secret.as_deref()), (2, Some("hunter2")));
 
-        let from_env = |value: &str| Property {
-            value: value.into(),
-            origin: Origin::Env("X".into()),
-        };
+        let from_env = |value: &str| Property { value: value.into(), origin: Origin::Env("X".into()) };
         let extra = [
             ("kafka.sasl.password".to_owned(), from_env("hunter2")),
             ("catalog.uri".to_owned(), from_env("u")),

@@ -52,23 +52,11 @@ pub fn key_values(
     let from_env = vars.into_iter().filter_map(|(name, value)| {
         let rest = name.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
         let key = rest.to_lowercase().replace("__", ".").replace('_', "-");
-        Some((
-            key,
-            Property {
-                value,
-                origin: Origin::Env(name),
-            },
-        ))
+        Some((key, Property { value, origin: Origin::Env(name) }))
     });
-    let from_flags = flags.iter().map(|(key, value)| {
-        (
-            key.clone(),
-            Property {
-                value: value.clone(),
-                origin: Origin::Flag,
-            },
-        )
-    });
+    let from_flags = flags
+        .iter()
+        .map(|(key, value)| (key.clone(), Property { value: value.clone(), origin: Origin::Flag }));
     from_env.chain(from_flags).collect()
 }
 
@@ -77,9 +65,7 @@ pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     // The id of an access key names it, as a user name does.
     !key.ends_with("access-key-id")
-        && ["secret", "password", "credential", "token", "key"]
-            .iter()
-            .any(|word| key.contains(word))
+        && ["secret", "password", "credential", "token", "key"].iter().any(|word| key.contains(word))
 }
 
 /// The value as it may be shown: a secret becomes `****`, and so does the password in a URL.
@@ -106,10 +92,7 @@ mod tests {
     use super::*;
 
     fn vars(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     #[test]
@@ -122,17 +105,8 @@ mod tests {
         ]);
         let read = key_values("ICEBERG_CATALOG__", env, &vars(&[("uri", "sqlite:////b.db")]));
         assert_eq!(read.keys().collect::<Vec<_>>(), ["s3.access-key-id", "uri"]);
-        assert_eq!(
-            read["uri"],
-            Property {
-                value: "sqlite:////b.db".into(),
-                origin: Origin::Flag
-            }
-        );
-        assert_eq!(
-            read["s3.access-key-id"].origin,
-            Origin::Env("ICEBERG_CATALOG__S3__ACCESS_KEY_ID".into())
-        );
+        assert_eq!(read["uri"], Property { value: "sqlite:////b.db".into(), origin: Origin::Flag });
+        assert_eq!(read["s3.access-key-id"].origin, Origin::Env("ICEBERG_CATALOG__S3__ACCESS_KEY_ID".into()));
     }
 
     #[test]
@@ -148,22 +122,13 @@ mod tests {
             assert_eq!(mask(key, "hunter2"), "****", "{key}");
         }
         assert_eq!(mask("s3.access-key-id", "AKIA1"), "AKIA1");
-        assert_eq!(
-            mask("uri", "postgresql://me:hunter2@db:5432/c"),
-            "postgresql://me:****@db:5432/c"
-        );
-        assert_eq!(
-            mask("uri", "http://catalog/v1?at=a@b"),
-            "http://catalog/v1?at=a@b"
-        );
+        assert_eq!(mask("uri", "postgresql://me:hunter2@db:5432/c"), "postgresql://me:****@db:5432/c");
+        assert_eq!(mask("uri", "http://catalog/v1?at=a@b"), "http://catalog/v1?at=a@b");
     }
 
     #[test]
     fn debug_output_holds_no_value() {
-        let property = Property {
-            value: "hunter2".into(),
-            origin: Origin::Flag,
-        };
+        let property = Property { value: "hunter2".into(), origin: Origin::Flag };
         assert!(!format!("{property:?}").contains("hunter2"));
     }
 }

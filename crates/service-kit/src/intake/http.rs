@@ -58,9 +58,7 @@ pub fn router(handler: Arc<dyn Handler>, limits: HttpLimits, metrics: IntakeMetr
         limits,
         metrics,
     };
-    Router::new()
-        .route("/", post(accept))
-        .with_state(Arc::new(intake))
+    Router::new().route("/", post(accept)).with_state(Arc::new(intake))
 }
 
 async fn accept(State(intake): State<Arc<HttpIntake>>, request: Request) -> Response {
@@ -87,20 +85,15 @@ impl HttpIntake {
         if content_length(&parts.headers).is_some_and(|length| length > self.limits.body as u64) {
             return Err(too_large());
         }
-        let admitted = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| Reply::Retry {
-                status: RetryStatus::Busy,
-                reason: format!(
-                    "{} requests are worked on and {} wait",
-                    self.limits.concurrency, self.limits.queue
-                ),
-                after: None,
-            })?;
-        let working = Arc::clone(&self.working)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Reply::Retry {
+            status: RetryStatus::Busy,
+            reason: format!(
+                "{} requests are worked on and {} wait",
+                self.limits.concurrency, self.limits.queue
+            ),
+            after: None,
+        })?;
+        let working = Arc::clone(&self.working).acquire_owned().await.expect("the semaphore is never closed");
         let body = tokio::time::timeout(self.limits.body_timeout, read(body, self.limits.body)).await;
         let body = match body {
             Ok(Ok(body)) => body.ok_or_else(too_large)?,
@@ -120,16 +113,11 @@ impl HttpIntake {
         };
         let event = read_request(&parts.headers, body)?;
         let handled = super::run(&self.handler, event, (in_flight, admitted, working));
-        tokio::time::timeout(self.limits.request_timeout, handled)
-            .await
-            .map_err(|_| Reply::Retry {
-                status: RetryStatus::Unavailable,
-                reason: format!(
-                    "no outcome after {:?}; the work goes on",
-                    self.limits.request_timeout
-                ),
-                after: None,
-            })
+        tokio::time::timeout(self.limits.request_timeout, handled).await.map_err(|_| Reply::Retry {
+            status: RetryStatus::Unavailable,
+            reason: format!("no outcome after {:?}; the work goes on", self.limits.request_timeout),
+            after: None,
+        })
     }
 }
 
@@ -170,9 +158,7 @@ fn read_request(headers: &HeaderMap, body: Bytes) -> Result<Incoming, EventError
         message.attributes.insert(attribute.to_owned(), value);
     }
     let mut event = message.into_incoming()?;
-    event.traceparent = event
-        .traceparent
-        .or_else(|| headers.get("traceparent").and_then(text));
+    event.traceparent = event.traceparent.or_else(|| headers.get("traceparent").and_then(text));
     Ok(event)
 }
 
@@ -197,11 +183,7 @@ fn respond(reply: Reply) -> Response {
             };
             refused(status, &reason)
         }
-        Reply::Retry {
-            status,
-            reason,
-            after,
-        } => {
+        Reply::Retry { status, reason, after } => {
             let status = match status {
                 RetryStatus::TimedOut => StatusCode::REQUEST_TIMEOUT,
                 RetryStatus::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -209,9 +191,7 @@ fn respond(reply: Reply) -> Response {
             };
             let seconds = after.map_or(1, |after| after.as_secs().max(1));
             let mut response = refused(status, &reason);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
     }
@@ -221,14 +201,8 @@ fn respond(reply: Reply) -> Response {
 fn respond_event(event: Event) -> Result<Response, String> {
     let message = Message::try_from(event).map_err(|error| error.to_string())?;
     let mut response = Response::new(Body::from(message.body));
-    let attributes = message
-        .attributes
-        .iter()
-        .map(|(name, value)| (format!("{PREFIX}{name}"), value));
-    let content_type = message
-        .content_type
-        .iter()
-        .map(|value| (header::CONTENT_TYPE.to_string(), value));
+    let attributes = message.attributes.iter().map(|(name, value)| (format!("{PREFIX}{name}"), value));
+    let content_type = message.content_type.iter().map(|value| (header::CONTENT_TYPE.to_string(), value));
     for (name, value) in attributes.chain(content_type) {
         let encoded = if name.starts_with(PREFIX) {
             utf8_percent_encode(value, ENCODED).to_string()
@@ -236,10 +210,9 @@ fn respond_event(event: Event) -> Result<Response, String> {
             value.clone()
         };
         let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
-        response.headers_mut().insert(
-            name,
-            HeaderValue::try_from(encoded).map_err(|error| error.to_string())?,
-        );
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::try_from(encoded).map_err(|error| error.to_string())?);
     }
     Ok(response)
 }

@@ -73,34 +73,13 @@ impl Reply {
     pub fn outcome(&self) -> &'static str {
         match self {
             Reply::Done(_) => "done",
-            Reply::Reject {
-                status: RejectStatus::Invalid,
-                ..
-            } => "invalid",
-            Reply::Reject {
-                status: RejectStatus::Forbidden,
-                ..
-            } => "forbidden",
-            Reply::Reject {
-                status: RejectStatus::TooLarge,
-                ..
-            } => "too_large",
-            Reply::Reject {
-                status: RejectStatus::Unsupported,
-                ..
-            } => "unsupported",
-            Reply::Retry {
-                status: RetryStatus::TimedOut,
-                ..
-            } => "timed_out",
-            Reply::Retry {
-                status: RetryStatus::Busy,
-                ..
-            } => "busy",
-            Reply::Retry {
-                status: RetryStatus::Unavailable,
-                ..
-            } => "unavailable",
+            Reply::Reject { status: RejectStatus::Invalid, .. } => "invalid",
+            Reply::Reject { status: RejectStatus::Forbidden, .. } => "forbidden",
+            Reply::Reject { status: RejectStatus::TooLarge, .. } => "too_large",
+            Reply::Reject { status: RejectStatus::Unsupported, .. } => "unsupported",
+            Reply::Retry { status: RetryStatus::TimedOut, .. } => "timed_out",
+            Reply::Retry { status: RetryStatus::Busy, .. } => "busy",
+            Reply::Retry { status: RetryStatus::Unavailable, .. } => "unavailable",
         }
     }
 }
@@ -111,10 +90,7 @@ impl From<EventError> for Reply {
             EventError::Malformed(_) => RejectStatus::Invalid,
             EventError::Unsupported(_) => RejectStatus::Unsupported,
         };
-        Reply::Reject {
-            status,
-            reason: error.to_string(),
-        }
+        Reply::Reject { status, reason: error.to_string() }
     }
 }
 

@@ -59,18 +59,11 @@ impl Attempts {
                 Reply::Done(event) => break self.outputs.result(*event, &record),
                 Reply::Reject { reason, .. } => {
                     let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
-                    tracing::error!(
-                        reason,
-                        topic,
-                        partition,
-                        offset,
-                        "record goes to the dead letters"
-                    );
+                    tracing::error!(reason, topic, partition, offset, "record goes to the dead letters");
                     break Some(self.outputs.dead_letter(&record, &reason));
                 }
                 Reply::Retry { reason, after, .. } => {
-                    self.again("handle", &reason, after, &mut backoff, &taken.given_up)
-                        .await?;
+                    self.again("handle", &reason, after, &mut backoff, &taken.given_up).await?;
                 }
             }
         };
@@ -96,8 +89,7 @@ impl Attempts {
                 }
                 Err(error) => {
                     let reason = format!("topic {}: {error}", outgoing.topic);
-                    self.again("produce", &reason, None, &mut backoff, given_up)
-                        .await?;
+                    self.again("produce", &reason, None, &mut backoff, given_up).await?;
                 }
             }
         }
@@ -114,13 +106,7 @@ impl Attempts {
     ) -> Option<()> {
         let delay = backoff.next(after, &mut rand::rng());
         self.metrics.kafka_retries.with_label_values(&[stage]).inc();
-        tracing::warn!(
-            stage,
-            reason,
-            attempt = backoff.attempts(),
-            ?delay,
-            "record will be tried again"
-        );
+        tracing::warn!(stage, reason, attempt = backoff.attempts(), ?delay, "record will be tried again");
         given_up.run_until_cancelled(tokio::time::sleep(delay)).await
     }
 }
@@ -165,10 +151,7 @@ impl Outgoing<'_> {
     /// A record that a broker finds too large even as a dead letter keeps its key, its headers and its origin.
     fn without_payload(mut self) -> Self {
         let bytes = self.payload.take().map_or(0, |payload| payload.len());
-        self.headers = self.headers.insert(Header {
-            key: OMITTED_HEADER,
-            value: Some(&bytes.to_string()),
-        });
+        self.headers = self.headers.insert(Header { key: OMITTED_HEADER, value: Some(&bytes.to_string()) });
         self
     }
 }

@@ -15,10 +15,7 @@ pub struct BackoffLimits {
 
 impl Default for BackoffLimits {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            longest: Duration::from_secs(30),
-        }
+        Self { first: Duration::from_millis(200), longest: Duration::from_secs(30) }
     }
 }
 
@@ -42,10 +39,7 @@ impl Backoff {
     /// The next delay: half of it is fixed, half is chance (`rng`), so that what failed together does not come again
     /// together. At least `floor`, if the failure asked for it.
     pub fn next(&mut self, floor: Option<Duration>, rng: &mut impl Rng) -> Duration {
-        let doubled = self
-            .limits
-            .first
-            .saturating_mul(2u32.saturating_pow(self.attempts.min(31)));
+        let doubled = self.limits.first.saturating_mul(2u32.saturating_pow(self.attempts.min(31)));
         self.attempts = self.attempts.saturating_add(1);
         let delay = doubled.min(self.limits.longest);
         let jittered = delay.mul_f64(0.5 + 0.5 * rng.random::<f64>());
@@ -62,29 +56,17 @@ mod tests {
 
     #[test]
     fn delays_grow_to_their_bound_and_respect_the_floor() {
-        let limits = BackoffLimits {
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
-        };
+        let limits = BackoffLimits { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
         let mut backoff = Backoff::new(limits);
         let mut rng = StdRng::seed_from_u64(1);
         for attempt in 0..100u32 {
             let full = limits.longest.min(limits.first * 2u32.pow(attempt.min(20)));
             let delay = backoff.next(None, &mut rng);
-            assert!(
-                delay >= full / 2 && delay <= full,
-                "attempt {attempt}: {delay:?} of {full:?}"
-            );
+            assert!(delay >= full / 2 && delay <= full, "attempt {attempt}: {delay:?} of {full:?}");
         }
         assert_eq!(backoff.attempts(), 100);
         let mut fresh = Backoff::new(limits);
-        assert_eq!(
-            fresh.next(Some(Duration::from_secs(3)), &mut rng),
-            Duration::from_secs(3)
-        );
-        assert_eq!(
-            fresh.next(Some(Duration::from_secs(60)), &mut rng),
-            limits.longest
-        );
+        assert_eq!(fresh.next(Some(Duration::from_secs(3)), &mut rng), Duration::from_secs(3));
+        assert_eq!(fresh.next(Some(Duration::from_secs(60)), &mut rng), limits.longest);
     }
 }

@@ -19,22 +19,10 @@ const MAX_REASON_BYTES: usize = 1024;
 /// The headers of the dead letter of `record`: its own, then reason and origin.
 pub fn dead_letter_headers(record: &OwnedMessage, reason: &str) -> OwnedHeaders {
     let own = record.headers().cloned().unwrap_or_default();
-    own.insert(Header {
-        key: REASON_HEADER,
-        value: Some(cut(reason)),
-    })
-    .insert(Header {
-        key: TOPIC_HEADER,
-        value: Some(record.topic()),
-    })
-    .insert(Header {
-        key: PARTITION_HEADER,
-        value: Some(&record.partition().to_string()),
-    })
-    .insert(Header {
-        key: OFFSET_HEADER,
-        value: Some(&record.offset().to_string()),
-    })
+    own.insert(Header { key: REASON_HEADER, value: Some(cut(reason)) })
+        .insert(Header { key: TOPIC_HEADER, value: Some(record.topic()) })
+        .insert(Header { key: PARTITION_HEADER, value: Some(&record.partition().to_string()) })
+        .insert(Header { key: OFFSET_HEADER, value: Some(&record.offset().to_string()) })
 }
 
 fn cut(reason: &str) -> &str {
@@ -50,10 +38,7 @@ mod tests {
 
     #[test]
     fn reason_and_origin_follow_the_record_s_own_headers() {
-        let own = OwnedHeaders::new().insert(Header {
-            key: "ce_id",
-            value: Some("1"),
-        });
+        let own = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("1") });
         let record = OwnedMessage::new(
             Some(b"{".to_vec()),
             None,

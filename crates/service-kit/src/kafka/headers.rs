@@ -20,26 +20,17 @@ pub fn cloud_event_headers(event: Event) -> Result<(OwnedHeaders, Bytes), cloude
     let message = Message::try_from(event)?;
     let mut headers = OwnedHeaders::new_with_capacity(message.attributes.len() + 1);
     for (name, value) in &message.attributes {
-        headers = headers.insert(Header {
-            key: &format!("{PREFIX}{name}"),
-            value: Some(value),
-        });
+        headers = headers.insert(Header { key: &format!("{PREFIX}{name}"), value: Some(value) });
     }
     if let Some(content_type) = &message.content_type {
-        headers = headers.insert(Header {
-            key: CONTENT_TYPE,
-            value: Some(content_type),
-        });
+        headers = headers.insert(Header { key: CONTENT_TYPE, value: Some(content_type) });
     }
     Ok((headers, message.body))
 }
 
 /// Reads a record in binary or structured mode, or a plain payload.
 pub(crate) fn read_record<H: Headers>(headers: Option<&H>, payload: Bytes) -> Result<Incoming, EventError> {
-    let mut message = Message {
-        body: payload,
-        ..Message::default()
-    };
+    let mut message = Message { body: payload, ..Message::default() };
     let mut traceparent = None;
     for (name, value) in headers.map(readable).transpose()?.unwrap_or_default() {
         if let Some(attribute) = name.strip_prefix(PREFIX) {
@@ -60,9 +51,8 @@ pub(crate) fn read_record<H: Headers>(headers: Option<&H>, payload: Bytes) -> Re
 /// All headers that have a value. rdkafka panics on a name that is not UTF-8; such a record is poison, not a crash.
 fn readable<H: Headers>(headers: &H) -> Result<Vec<(String, Vec<u8>)>, EventError> {
     let read = || {
-        let valued = headers
-            .iter()
-            .filter_map(|header| Some((header.key.to_owned(), header.value?.to_vec())));
+        let valued =
+            headers.iter().filter_map(|header| Some((header.key.to_owned(), header.value?.to_vec())));
         valued.collect()
     };
     catch_unwind(AssertUnwindSafe(read))
@@ -101,10 +91,7 @@ mod tests {
             ]
         );
         let read = read_record(Some(&headers), payload).expect("valid");
-        assert_eq!(
-            (read.id.as_deref(), read.subject.as_deref()),
-            (Some("r1"), Some("db.täble"))
-        );
+        assert_eq!((read.id.as_deref(), read.subject.as_deref()), (Some("r1"), Some("db.täble")));
         assert_eq!(read.body, r#"{"files":["s3://b/a"]}"#);
     }
 
@@ -117,35 +104,17 @@ mod tests {
     #[test]
     fn structured_mode_and_the_transport_s_trace_are_read() {
         let headers = OwnedHeaders::new()
-            .insert(Header {
-                key: "content-type",
-                value: Some("application/cloudevents+json"),
-            })
-            .insert(Header {
-                key: "traceparent",
-                value: Some("00-a-b-01"),
-            })
-            .insert(Header {
-                key: "other",
-                value: None::<&str>,
-            });
+            .insert(Header { key: "content-type", value: Some("application/cloudevents+json") })
+            .insert(Header { key: "traceparent", value: Some("00-a-b-01") })
+            .insert(Header { key: "other", value: None::<&str> });
         let payload = r#"{"specversion":"1.0","id":"1","type":"t","source":"/s","data":{"a":1}}"#;
         let read = read_record(Some(&headers), Bytes::from(payload)).expect("valid");
-        assert_eq!(
-            (read.id.as_deref(), read.traceparent.as_deref()),
-            (Some("1"), Some("00-a-b-01"))
-        );
+        assert_eq!((read.id.as_deref(), read.traceparent.as_deref()), (Some("1"), Some("00-a-b-01")));
     }
 
     #[test]
     fn headers_that_are_no_text_are_refused() {
-        let headers = OwnedHeaders::new().insert(Header {
-            key: "ce_id",
-            value: Some(&[0xff_u8, 0xfe][..]),
-        });
-        assert!(matches!(
-            read_record(Some(&headers), Bytes::new()),
-            Err(EventError::Malformed(_))
-        ));
+        let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some(&[0xff_u8, 0xfe][..]) });
+        assert!(matches!(read_record(Some(&headers), Bytes::new()), Err(EventError::Malformed(_))));
     }
 }

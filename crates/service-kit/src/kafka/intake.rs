@@ -80,10 +80,8 @@ impl KafkaIntake {
     ) -> Result<Self, KafkaIntakeError> {
         let failed = |source| config.error(source);
         let ownership = Ownership::new(stop.clone(), metrics.clone());
-        let consumer: StreamConsumer<Ownership> = properties
-            .consumer(&config.group)?
-            .create_with_context(ownership)
-            .map_err(failed)?;
+        let consumer: StreamConsumer<Ownership> =
+            properties.consumer(&config.group)?.create_with_context(ownership).map_err(failed)?;
         consumer.subscribe(&[&config.topic]).map_err(failed)?;
         let producer: FutureProducer = properties.producer()?.create().map_err(failed)?;
         let outputs = Outputs {
@@ -91,27 +89,13 @@ impl KafkaIntake {
             results_topic: config.results_topic.clone(),
             dead_letter_topic: config.dead_letter_topic.clone(),
         };
-        let attempts = Attempts {
-            handler,
-            outputs,
-            backoff: config.backoff,
-            metrics: metrics.clone(),
-        };
-        Ok(Self {
-            config,
-            consumer: Arc::new(consumer),
-            attempts: Arc::new(attempts),
-            metrics,
-            stop,
-        })
+        let attempts = Attempts { handler, outputs, backoff: config.backoff, metrics: metrics.clone() };
+        Ok(Self { config, consumer: Arc::new(consumer), attempts: Arc::new(attempts), metrics, stop })
     }
 
     /// Asks the brokers for the topic; for a readiness check.
     pub fn probe(&self) -> KafkaProbe {
-        KafkaProbe {
-            consumer: Arc::downgrade(&self.consumer),
-            topic: self.config.topic.clone(),
-        }
+        KafkaProbe { consumer: Arc::downgrade(&self.consumer), topic: self.config.topic.clone() }
     }
 
     /// Consumes until told to stop; then lets what is in flight finish, commits, and leaves the group.
@@ -133,9 +117,8 @@ impl KafkaIntake {
         let left = tokio::task::spawn_blocking(move || {
             let positions = self.consumer.context().positions();
             if !positions.is_empty() {
-                let committed = self
-                    .list(positions)
-                    .and_then(|list| self.consumer.commit(&list, CommitMode::Sync));
+                let committed =
+                    self.list(positions).and_then(|list| self.consumer.commit(&list, CommitMode::Sync));
                 if let Err(error) = committed {
                     self.metrics.kafka_commit_failures.inc();
                     tracing::warn!(%error, "last positions not committed: records may be delivered again");
@@ -187,15 +170,9 @@ impl KafkaIntake {
     /// Resumes or pauses all partitions; says whether that worked.
     fn fetch(&self, on: bool) -> bool {
         let assignment = self.consumer.assignment();
-        let done = assignment.and_then(|list| {
-            if on {
-                self.consumer.resume(&list)
-            } else {
-                self.consumer.pause(&list)
-            }
-        });
-        done.inspect_err(|error| tracing::warn!(%error, on, "partitions neither paused nor resumed"))
-            .is_ok()
+        let done = assignment
+            .and_then(|list| if on { self.consumer.resume(&list) } else { self.consumer.pause(&list) });
+        done.inspect_err(|error| tracing::warn!(%error, on, "partitions neither paused nor resumed")).is_ok()
     }
 
     /// Commits the position that a finished record moved. A record that was given up moves none.
@@ -269,8 +246,6 @@ impl KafkaProbe {
                 _ => Err(format!("Kafka topic {topic} does not exist or may not be read")),
             }
         });
-        asked
-            .await
-            .unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
+        asked.await.unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
     }
 }

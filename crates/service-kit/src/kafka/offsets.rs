@@ -33,12 +33,8 @@ impl OffsetTracker {
     /// The partition is ours from now on. What was taken before no longer counts.
     pub fn assign(&mut self, partition: i32) {
         self.ownerships += 1;
-        let fresh = Progress {
-            ownership: self.ownerships,
-            unfinished: BTreeSet::new(),
-            next: None,
-            reported: None,
-        };
+        let fresh =
+            Progress { ownership: self.ownerships, unfinished: BTreeSet::new(), next: None, reported: None };
         self.partitions.insert(partition, fresh);
     }
 
@@ -53,11 +49,7 @@ impl OffsetTracker {
         progress.unfinished.insert(offset);
         progress.next = Some(offset + 1);
         progress.reported.get_or_insert(offset);
-        Some(Ticket {
-            partition,
-            offset,
-            ownership: progress.ownership,
-        })
+        Some(Ticket { partition, offset, ownership: progress.ownership })
     }
 
     /// A record's work is durably done. Gives the partition's position if that moved it, to be committed.
@@ -77,10 +69,7 @@ impl OffsetTracker {
 
     /// The position of every partition of which a record was taken, for the last commit before leaving.
     pub fn positions(&self) -> BTreeMap<i32, i64> {
-        let reported = self
-            .partitions
-            .iter()
-            .filter_map(|(&partition, p)| Some((partition, p.reported?)));
+        let reported = self.partitions.iter().filter_map(|(&partition, p)| Some((partition, p.reported?)));
         reported.collect()
     }
 }

@@ -32,20 +32,13 @@ pub(crate) struct Ownership {
 
 impl Ownership {
     pub fn new(stop: CancellationToken, metrics: IntakeMetrics) -> Self {
-        Self {
-            state: Mutex::default(),
-            stop,
-            metrics,
-        }
+        Self { state: Mutex::default(), stop, metrics }
     }
 
     pub fn take(&self, partition: i32, offset: i64) -> Option<Taken> {
         let mut state = self.state();
         let ticket = state.tracker.take(partition, offset)?;
-        Some(Taken {
-            ticket,
-            given_up: state.owned.get(&partition)?.clone(),
-        })
+        Some(Taken { ticket, given_up: state.owned.get(&partition)?.clone() })
     }
 
     pub fn finish(&self, ticket: Ticket) -> Option<i64> {
@@ -86,10 +79,7 @@ impl ClientContext for Ownership {}
 impl ConsumerContext for Ownership {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let partitions = |list: &TopicPartitionList| -> Vec<i32> {
-            list.elements()
-                .iter()
-                .map(|element| element.partition())
-                .collect()
+            list.elements().iter().map(|element| element.partition()).collect()
         };
         match rebalance {
             Rebalance::Assign(list) => {

@@ -79,16 +79,8 @@ const GUARDS: &[Guard] = &[
         allowed: &["all", "-1"],
         reason: "a record that not all in-sync replicas have acknowledged may be lost",
     },
-    Guard {
-        name: "group.id",
-        allowed: &[],
-        reason: "the consumer group has a setting of its own, --group",
-    },
-    Guard {
-        name: "transactional.id",
-        allowed: &[],
-        reason: "this service uses no Kafka transactions",
-    },
+    Guard { name: "group.id", allowed: &[], reason: "the consumer group has a setting of its own, --group" },
+    Guard { name: "transactional.id", allowed: &[], reason: "this service uses no Kafka transactions" },
 ];
 
 /// A librdkafka property that cannot be used. No retry helps; the setting has to change.
@@ -163,25 +155,13 @@ impl ClientProperties {
             };
             let name = canonical(&rest.to_lowercase().replace('_', "."));
             if is_known(&name) {
-                given.insert(
-                    name,
-                    Property {
-                        value,
-                        origin: Origin::Env(variable),
-                    },
-                );
+                given.insert(name, Property { value, origin: Origin::Env(variable) });
             } else {
                 ignored.push(variable);
             }
         }
         for (name, value) in flags {
-            given.insert(
-                canonical(name),
-                Property {
-                    value: value.clone(),
-                    origin: Origin::Flag,
-                },
-            );
+            given.insert(canonical(name), Property { value: value.clone(), origin: Origin::Flag });
         }
         for (name, property) in &given {
             check(name, property)?;
@@ -213,19 +193,11 @@ impl ClientProperties {
         let mut all: BTreeMap<_, _> = defaults
             .into_iter()
             .map(|(name, value)| {
-                (
-                    name.to_owned(),
-                    Property {
-                        value: value.to_owned(),
-                        origin: Origin::Default,
-                    },
-                )
+                (name.to_owned(), Property { value: value.to_owned(), origin: Origin::Default })
             })
             .collect();
         all.extend(self.given.clone());
-        all.into_iter()
-            .map(|(name, property)| (format!("kafka.{name}"), property))
-            .collect()
+        all.into_iter().map(|(name, property)| (format!("kafka.{name}"), property)).collect()
     }
 
     fn config(&self, defaults: &[(&str, &str)]) -> Result<ClientConfig, PropertyError> {
@@ -252,18 +224,12 @@ fn canonical(name: &str) -> String {
 fn is_known(name: &str) -> bool {
     !matches!(
         ClientConfig::new().set(name, "").create_native_config().err(),
-        Some(KafkaError::ClientConfig(
-            RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN,
-            ..
-        ))
+        Some(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
     )
 }
 
 fn check(name: &str, property: &Property) -> Result<(), PropertyError> {
-    if let Err(error) = ClientConfig::new()
-        .set(name, &property.value)
-        .create_native_config()
-    {
+    if let Err(error) = ClientConfig::new().set(name, &property.value).create_native_config() {
         let reason = match error {
             KafkaError::ClientConfig(_, reason, ..) => reason,
             other => other.to_string(),
@@ -275,11 +241,7 @@ fn check(name: &str, property: &Property) -> Result<(), PropertyError> {
         });
     }
     match GUARDS.iter().find(|guard| guard.name == name) {
-        Some(guard)
-            if !guard
-                .allowed
-                .contains(&property.value.trim().to_lowercase().as_str()) =>
-        {
+        Some(guard) if !guard.allowed.contains(&property.value.trim().to_lowercase().as_str()) => {
             Err(PropertyError::Guarded {
                 name: name.to_owned(),
                 origin: property.origin.clone(),
@@ -296,10 +258,7 @@ mod tests {
     use super::*;
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
     fn properties(env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<ClientProperties, PropertyError> {
@@ -322,10 +281,7 @@ mod tests {
         assert_eq!(consumer.get("group.id"), Some("g"));
         assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
         let producer = properties.producer().expect("a broker is named");
-        assert_eq!(
-            (producer.get("acks"), producer.get("enable.idempotence")),
-            (Some("all"), Some("true"))
-        );
+        assert_eq!((producer.get("acks"), producer.get("enable.idempotence")), (Some("all"), Some("true")));
     }
 
     #[test]
@@ -340,27 +296,16 @@ mod tests {
         let properties = properties(&env, &[]).expect("set aside");
         assert_eq!(
             properties.ignored(),
-            [
-                "KAFKA_HEAP_OPTS",
-                "KAFKA_PORT",
-                "KAFKA_PORT_9092_TCP_ADDR",
-                "KAFKA_SERVICE_HOST"
-            ]
+            ["KAFKA_HEAP_OPTS", "KAFKA_PORT", "KAFKA_PORT_9092_TCP_ADDR", "KAFKA_SERVICE_HOST"]
         );
     }
 
     #[test]
     fn unknown_flags_and_wrong_values_are_errors_that_name_them() {
-        let unknown = properties(&[], &[("securty.protocol", "SSL")])
-            .expect_err("unknown")
-            .to_string();
-        assert!(
-            unknown.contains("securty.protocol") && unknown.contains("flag"),
-            "{unknown}"
-        );
-        let wrong = properties(&[("KAFKA_SESSION_TIMEOUT_MS", "soon")], &[])
-            .expect_err("no number")
-            .to_string();
+        let unknown = properties(&[], &[("securty.protocol", "SSL")]).expect_err("unknown").to_string();
+        assert!(unknown.contains("securty.protocol") && unknown.contains("flag"), "{unknown}");
+        let wrong =
+            properties(&[("KAFKA_SESSION_TIMEOUT_MS", "soon")], &[]).expect_err("no number").to_string();
         assert!(
             wrong.contains("session.timeout.ms") && wrong.contains("KAFKA_SESSION_TIMEOUT_MS"),
             "{wrong}"
@@ -383,15 +328,8 @@ mod tests {
             let error = properties(&[], &[(name, value)]).expect_err(name);
             assert!(matches!(error, PropertyError::Guarded { .. }), "{name}: {error}");
         }
-        properties(
-            &[],
-            &[
-                ("acks", "-1"),
-                ("auto.offset.reset", "error"),
-                ("enable.auto.commit", "false"),
-            ],
-        )
-        .expect("allowed");
+        properties(&[], &[("acks", "-1"), ("auto.offset.reset", "error"), ("enable.auto.commit", "false")])
+            .expect("allowed");
     }
 
     #[test]

@@ -31,9 +31,7 @@ impl Broker {
                 return broker;
             }
         }
-        Self::attempt()
-            .await
-            .unwrap_or_else(|log| panic!("Kafka did not start:\n{log}"))
+        Self::attempt().await.unwrap_or_else(|log| panic!("Kafka did not start:\n{log}"))
     }
 
     pub(super) fn bootstrap(&self) -> String {
@@ -47,37 +45,20 @@ impl Broker {
         let output = || Stdio::from(log.as_file().try_clone().expect("an open file can be shared"));
         let script = Command::new(paths::repository().join("scripts/kafka.sh"))
             .args(["run", "--until-stdin-closes"])
-            .args([
-                "--port",
-                &port.to_string(),
-                "--controller-port",
-                &free_port().to_string(),
-            ])
+            .args(["--port", &port.to_string(), "--controller-port", &free_port().to_string()])
             .stdin(Stdio::piped())
             .stdout(output())
             .stderr(output())
             .spawn()
             .expect("scripts/kafka.sh can be started");
-        let mut broker = Self {
-            script,
-            port,
-            log: log.into_temp_path(),
-        };
-        eventually(
-            "scripts/kafka.sh says that Kafka is ready, or ends",
-            READY_WITHIN,
-            async || {
-                if said(&broker.log).contains("Kafka is ready") {
-                    return Some(Ok(()));
-                }
-                let ended = broker
-                    .script
-                    .try_wait()
-                    .expect("the state of a child is known")
-                    .is_some();
-                ended.then(|| Err(said(&broker.log)))
-            },
-        )
+        let mut broker = Self { script, port, log: log.into_temp_path() };
+        eventually("scripts/kafka.sh says that Kafka is ready, or ends", READY_WITHIN, async || {
+            if said(&broker.log).contains("Kafka is ready") {
+                return Some(Ok(()));
+            }
+            let ended = broker.script.try_wait().expect("the state of a child is known").is_some();
+            ended.then(|| Err(said(&broker.log)))
+        })
         .await?;
         Ok(broker)
     }

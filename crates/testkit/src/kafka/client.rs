@@ -49,10 +49,7 @@ pub struct Received {
 impl Received {
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(header, _)| header == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -69,13 +66,9 @@ impl Kafka {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("a plain client is valid");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let options = AdminOptions::new()
-            .operation_timeout(Some(ANSWERS_WITHIN))
-            .request_timeout(Some(ANSWERS_WITHIN));
-        let results = admin
-            .create_topics([&topic], &options)
-            .await
-            .expect("the broker answers");
+        let options =
+            AdminOptions::new().operation_timeout(Some(ANSWERS_WITHIN)).request_timeout(Some(ANSWERS_WITHIN));
+        let results = admin.create_topics([&topic], &options).await.expect("the broker answers");
         for result in results {
             result.unwrap_or_else(|(topic, error)| panic!("topic {topic} cannot be created: {error}"));
         }
@@ -83,29 +76,19 @@ impl Kafka {
 
     /// Produces records in order and waits until the broker has all of them.
     pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
-        let producer: FutureProducer = self
-            .config()
-            .set("enable.idempotence", "true")
-            .create()
-            .expect("a plain producer is valid");
+        let producer: FutureProducer =
+            self.config().set("enable.idempotence", "true").create().expect("a plain producer is valid");
         let mut sent = Vec::new();
         for record in records {
             let mut headers = OwnedHeaders::new();
             for (key, value) in &record.headers {
-                headers = headers.insert(Header {
-                    key,
-                    value: Some(value),
-                });
+                headers = headers.insert(Header { key, value: Some(value) });
             }
-            let mut message = FutureRecord::<String, [u8]>::to(topic)
-                .payload(&record.value)
-                .headers(headers);
+            let mut message = FutureRecord::<String, [u8]>::to(topic).payload(&record.value).headers(headers);
             message.partition = record.partition;
             message.key = record.key.as_ref();
             sent.push(
-                producer
-                    .send_result(message)
-                    .expect("the producer's queue has room for a test's records"),
+                producer.send_result(message).expect("the producer's queue has room for a test's records"),
             );
         }
         for delivery in sent {
@@ -117,14 +100,7 @@ impl Kafka {
 
     /// Produces one record without key and headers.
     pub async fn send(&self, topic: &str, value: impl Into<Vec<u8>>) {
-        self.produce(
-            topic,
-            [Record {
-                value: value.into(),
-                ..Record::default()
-            }],
-        )
-        .await;
+        self.produce(topic, [Record { value: value.into(), ..Record::default() }]).await;
     }
 
     /// Reads a topic from its beginning until `enough` of the records so far; panics if they are not by the deadline.
@@ -160,22 +136,17 @@ impl Kafka {
         let end = self.end_offsets(topic).await;
         let held: i64 = end.iter().map(|(first, last)| last - first).sum();
         let held = usize::try_from(held).expect("a topic ends after its beginning");
-        self.consume_until(topic, ANSWERS_WITHIN, |records| records.len() >= held)
-            .await
+        self.consume_until(topic, ANSWERS_WITHIN, |records| records.len() >= held).await
     }
 
     /// What a group has committed for a topic, by partition.
     pub async fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         let partitions = self.partitions(topic, Offset::Invalid).await;
-        let consumer: BaseConsumer = self
-            .config()
-            .set("group.id", group)
-            .create()
-            .expect("a plain consumer is valid");
+        let consumer: BaseConsumer =
+            self.config().set("group.id", group).create().expect("a plain consumer is valid");
         blocking(move || {
-            let committed = consumer
-                .committed_offsets(partitions, ANSWERS_WITHIN)
-                .expect("the broker answers");
+            let committed =
+                consumer.committed_offsets(partitions, ANSWERS_WITHIN).expect("the broker answers");
             committed
                 .elements()
                 .iter()
@@ -207,9 +178,7 @@ impl Kafka {
         let consumer: BaseConsumer = self.config().create().expect("a plain consumer is valid");
         let topic = topic.to_owned();
         blocking(move || {
-            let metadata = consumer
-                .fetch_metadata(Some(&topic), ANSWERS_WITHIN)
-                .expect("the broker answers");
+            let metadata = consumer.fetch_metadata(Some(&topic), ANSWERS_WITHIN).expect("the broker answers");
             let partitions = metadata.topics()[0].partitions();
             assert!(!partitions.is_empty(), "there is no topic {topic}");
             let mut list = TopicPartitionList::new();
@@ -248,12 +217,8 @@ fn config(bootstrap: &str) -> ClientConfig {
 
 fn received(message: &impl Message) -> Received {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
-        let valued = headers
-            .iter()
-            .filter_map(|header| Some((header.key, header.value?)));
-        valued
-            .map(|(key, value)| (key.to_owned(), String::from_utf8_lossy(value).into_owned()))
-            .collect()
+        let valued = headers.iter().filter_map(|header| Some((header.key, header.value?)));
+        valued.map(|(key, value)| (key.to_owned(), String::from_utf8_lossy(value).into_owned())).collect()
     });
     Received {
         partition: message.partition(),
@@ -266,7 +231,5 @@ fn received(message: &impl Message) -> Received {
 
 /// librdkafka's own calls block; tests do not.
 async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(call)
-        .await
-        .expect("the call does not panic, or the test has failed")
+    tokio::task::spawn_blocking(call).await.expect("the call does not panic, or the test has failed")
 }

@@ -30,20 +30,14 @@ impl Kafka {
     /// A broker of the test's own, which ends when dropped.
     pub async fn start() -> Self {
         let broker = Broker::start().await;
-        let kafka = Self {
-            bootstrap: broker.bootstrap(),
-            broker: Some(broker),
-        };
+        let kafka = Self { bootstrap: broker.bootstrap(), broker: Some(broker) };
         client::await_metadata(&kafka.bootstrap).await;
         kafka
     }
 
     async fn at(bootstrap: String) -> Self {
         client::await_metadata(&bootstrap).await;
-        Self {
-            bootstrap,
-            broker: None,
-        }
+        Self { bootstrap, broker: None }
     }
 
     /// Host and port, as `bootstrap.servers` takes them.
@@ -61,10 +55,7 @@ impl Kafka {
         use std::sync::atomic::{AtomicU32, Ordering};
         use std::time::{SystemTime, UNIX_EPOCH};
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("the clock is past 1970")
-            .as_millis();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_millis();
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         format!("{name}-{now:x}-{:x}-{next}", std::process::id())
     }

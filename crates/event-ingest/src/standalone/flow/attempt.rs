@@ -47,10 +47,7 @@ pub enum IngestError {
 impl IngestError {
     /// The same request may succeed at any time.
     pub fn retry(reason: impl Into<String>) -> Self {
-        Self::Retry {
-            reason: reason.into(),
-            after: Duration::ZERO,
-        }
+        Self::Retry { reason: reason.into(), after: Duration::ZERO }
     }
 }
 
@@ -65,10 +62,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            longest: Duration::from_secs(30),
-        }
+        Self { first: Duration::from_millis(200), longest: Duration::from_secs(30) }
     }
 }
 
@@ -163,9 +157,7 @@ struct Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "cannot set aside what is refused");
-        Self {
-            after: Duration::ZERO,
-        }
+        Self { after: Duration::ZERO }
     }
 }
 
@@ -175,16 +167,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_are_bounded() {
-        let backoff = Backoff {
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(1),
-        };
+        let backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
         for failures in 0..100 {
             let pause = backoff.pause(failures);
-            assert!(
-                pause >= Duration::from_millis(50) && pause <= Duration::from_secs(1),
-                "{pause:?}"
-            );
+            assert!(pause >= Duration::from_millis(50) && pause <= Duration::from_secs(1), "{pause:?}");
         }
         assert!(backoff.pause(0) <= Duration::from_millis(100));
         assert!(backoff.pause(10) >= Duration::from_millis(500));

@@ -9,12 +9,7 @@ use crate::standalone::inbox::Row;
 
 /// What the batching machine takes in for a row.
 pub(super) fn record(partition: Partition, row: &Row, rules: &RuleSet, activity: &Activity) -> Record {
-    let mut record = Record {
-        partition,
-        offset: row.id,
-        objects: Vec::new(),
-        dead_letter: None,
-    };
+    let mut record = Record { partition, offset: row.id, objects: Vec::new(), dead_letter: None };
     let parsed = match notification::parse(row.body.as_bytes()) {
         Ok(parsed) => parsed,
         Err(error) => {

@@ -4,11 +4,8 @@ use prometheus::{IntCounter, IntGauge};
 use service_kit::metrics::{Metric, Metrics};
 
 /// Announcements read from the inbox.
-pub const ROWS: Metric = Metric {
-    name: "inbox_rows_total",
-    help: "Announcements taken in from the inbox.",
-    labels: &[],
-};
+pub const ROWS: Metric =
+    Metric { name: "inbox_rows_total", help: "Announcements taken in from the inbox.", labels: &[] };
 /// Files that are not done.
 pub const HELD: Metric = Metric {
     name: "inbox_held_files",

@@ -107,10 +107,7 @@ impl<I: Ingest> Flow<I> {
         while !stop.is_cancelled() {
             let more = self.take_in().await?;
             self.commit().await;
-            self.attempts
-                .metrics
-                .held
-                .set(self.batcher.held().try_into().unwrap_or(i64::MAX));
+            self.attempts.metrics.held.set(self.batcher.held().try_into().unwrap_or(i64::MAX));
             let due = self.due_in();
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -218,19 +215,14 @@ impl<I: Ingest> Flow<I> {
 
     /// How long until a batch is due or a commit is to be tried again, if either is.
     fn due_in(&self) -> Option<Duration> {
-        let due = self
-            .batcher
-            .next_deadline()
-            .map(|deadline| deadline.saturating_sub(self.started.elapsed()));
+        let due =
+            self.batcher.next_deadline().map(|deadline| deadline.saturating_sub(self.started.elapsed()));
         let retry = self.commit_failed.then_some(COMMIT_RETRY);
         due.into_iter().chain(retry).min()
     }
 
     fn now(&self) -> Moment {
-        Moment {
-            elapsed: self.started.elapsed(),
-            utc: Utc::now(),
-        }
+        Moment { elapsed: self.started.elapsed(), utc: Utc::now() }
     }
 }
 

@@ -55,9 +55,7 @@ pub(super) async fn receive(
 
 /// `length` bytes of a blob from `start` on.
 pub(super) async fn send(mut file: File, start: u64, length: u64) -> S3Result<StreamingBlob> {
-    file.seek(std::io::SeekFrom::Start(start))
-        .await
-        .map_err(io_error)?;
+    file.seek(std::io::SeekFrom::Start(start)).await.map_err(io_error)?;
     let stream = ReaderStream::with_capacity(file.take(length), CHUNK);
     Ok(StreamingBlob::wrap::<_, std::io::Error>(stream))
 }
@@ -86,38 +84,14 @@ impl Claims {
     }
 
     fn verify_checksum(&self, computed: &Checksum) -> S3Result<()> {
-        let trailers = self
-            .trailers
-            .as_ref()
-            .and_then(TrailingHeaders::take)
-            .unwrap_or_default();
+        let trailers = self.trailers.as_ref().and_then(TrailingHeaders::take).unwrap_or_default();
         let claimed = &self.checksum;
         let pairs = [
-            (
-                "x-amz-checksum-crc32",
-                &claimed.checksum_crc32,
-                &computed.checksum_crc32,
-            ),
-            (
-                "x-amz-checksum-crc32c",
-                &claimed.checksum_crc32c,
-                &computed.checksum_crc32c,
-            ),
-            (
-                "x-amz-checksum-crc64nvme",
-                &claimed.checksum_crc64nvme,
-                &computed.checksum_crc64nvme,
-            ),
-            (
-                "x-amz-checksum-sha1",
-                &claimed.checksum_sha1,
-                &computed.checksum_sha1,
-            ),
-            (
-                "x-amz-checksum-sha256",
-                &claimed.checksum_sha256,
-                &computed.checksum_sha256,
-            ),
+            ("x-amz-checksum-crc32", &claimed.checksum_crc32, &computed.checksum_crc32),
+            ("x-amz-checksum-crc32c", &claimed.checksum_crc32c, &computed.checksum_crc32c),
+            ("x-amz-checksum-crc64nvme", &claimed.checksum_crc64nvme, &computed.checksum_crc64nvme),
+            ("x-amz-checksum-sha1", &claimed.checksum_sha1, &computed.checksum_sha1),
+            ("x-amz-checksum-sha256", &claimed.checksum_sha256, &computed.checksum_sha256),
         ];
         for (name, in_header, computed) in pairs {
             let Some(computed) = computed else { continue };
@@ -155,14 +129,10 @@ impl Claims {
         };
         match STANDARD.decode(claimed) {
             Ok(claimed) if claimed == md5 => Ok(()),
-            Ok(claimed) if claimed.len() == md5.len() => Err(s3_error!(
-                BadDigest,
-                "Content-MD5 is not that of the body received; send it again"
-            )),
-            _ => Err(s3_error!(
-                InvalidDigest,
-                "Content-MD5 must be 16 bytes in base64, got {claimed:?}"
-            )),
+            Ok(claimed) if claimed.len() == md5.len() => {
+                Err(s3_error!(BadDigest, "Content-MD5 is not that of the body received; send it again"))
+            }
+            _ => Err(s3_error!(InvalidDigest, "Content-MD5 must be 16 bytes in base64, got {claimed:?}")),
         }
     }
 }

@@ -52,10 +52,7 @@ pub(super) fn precondition(
         (None, Some(ETagCondition::Any)) => Ok(Precondition::Absent),
         (Some(ETagCondition::Any), None) => Ok(Precondition::Present),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Precondition::ETag(etag.into_value())),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "a write takes If-Match, or If-None-Match: *"
-        )),
+        _ => Err(s3_error!(NotImplemented, "a write takes If-Match, or If-None-Match: *")),
     }
 }
 

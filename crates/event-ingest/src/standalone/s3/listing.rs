@@ -13,12 +13,7 @@ use crate::standalone::store::{self, ListQuery};
 pub(super) const PAGE: i32 = 1000;
 
 /// What stays as it is under `encoding-type=url`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'/');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// How names are written in an answer: as they are, or escaped, because XML cannot hold every character.
 pub(super) struct Names {
@@ -30,39 +25,27 @@ impl Names {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Self { escape: false }),
             Some(EncodingType::URL) => Ok(Self { escape: true }),
-            Some(other) => Err(s3_error!(
-                InvalidArgument,
-                "encoding-type must be \"url\", got {other:?}"
-            )),
+            Some(other) => Err(s3_error!(InvalidArgument, "encoding-type must be \"url\", got {other:?}")),
         }
     }
 
     pub(super) fn write(&self, name: String) -> String {
-        if self.escape {
-            utf8_percent_encode(&name, ESCAPED).to_string()
-        } else {
-            name
-        }
+        if self.escape { utf8_percent_encode(&name, ESCAPED).to_string() } else { name }
     }
 }
 
 /// A bucket as a listing shows it.
 pub(super) fn bucket(bucket: store::Bucket) -> Bucket {
-    Bucket {
-        name: Some(bucket.name),
-        creation_date: Some(timestamp(bucket.created)),
-        ..Default::default()
-    }
+    Bucket { name: Some(bucket.name), creation_date: Some(timestamp(bucket.created)), ..Default::default() }
 }
 
 /// How many entries a page holds.
 pub(super) fn page(asked: Option<i32>, name: &str) -> S3Result<i32> {
     match asked {
         None => Ok(PAGE),
-        Some(asked) if asked < 0 => Err(s3_error!(
-            InvalidArgument,
-            "{name} must not be negative, got {asked}"
-        )),
+        Some(asked) if asked < 0 => {
+            Err(s3_error!(InvalidArgument, "{name} must not be negative, got {asked}"))
+        }
         Some(asked) => Ok(asked.min(PAGE)),
     }
 }
@@ -74,17 +57,9 @@ impl Endpoint {
         let prefix = input.prefix.unwrap_or_default();
         let delimiter = input.delimiter.unwrap_or_default();
         let marker = input.marker.unwrap_or_default();
-        let from = if marker.is_empty() {
-            String::new()
-        } else {
-            ListQuery::after(&prefix, &delimiter, &marker)
-        };
-        let query = ListQuery {
-            prefix,
-            delimiter,
-            from,
-            limit: usize::try_from(max_keys).unwrap_or(0),
-        };
+        let from =
+            if marker.is_empty() { String::new() } else { ListQuery::after(&prefix, &delimiter, &marker) };
+        let query = ListQuery { prefix, delimiter, from, limit: usize::try_from(max_keys).unwrap_or(0) };
         let listing = self.store.list(&input.bucket, &query).await?;
         let truncated = listing.next.is_some();
         let last = listing.last.filter(|_| truncated);
@@ -148,9 +123,7 @@ fn page_of(
         let key = names.write(object.key.clone());
         listed(object, key)
     });
-    let prefixes = prefixes.into_iter().map(|prefix| CommonPrefix {
-        prefix: Some(names.write(prefix)),
-    });
+    let prefixes = prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(names.write(prefix)) });
     (contents.collect(), prefixes.collect())
 }
 
@@ -160,13 +133,7 @@ fn present(text: String) -> Option<String> {
 
 /// A continuation token is the bound of the next page, in hexadecimal.
 fn decode(token: &str) -> S3Result<String> {
-    hex::decode(token)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
-                "continuation-token {token:?} is not one that this endpoint gave"
-            )
-        })
+    hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+        s3_error!(InvalidArgument, "continuation-token {token:?} is not one that this endpoint gave")
+    })
 }

@@ -25,14 +25,9 @@ const MAX_FORM_BYTES: u64 = 16 * 1024 * 1024;
 /// The S3 service over a store, for clients that sign with these credentials.
 #[must_use]
 pub fn service(store: Store, region: &str, credentials: &Credentials) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(Endpoint {
-        store,
-        region: region.to_owned(),
-    });
-    builder.set_auth(SimpleAuth::from_single(
-        credentials.access_key.as_str(),
-        credentials.secret_key.as_str(),
-    ));
+    let mut builder = S3ServiceBuilder::new(Endpoint { store, region: region.to_owned() });
+    builder
+        .set_auth(SimpleAuth::from_single(credentials.access_key.as_str(), credentials.secret_key.as_str()));
     let mut limits = S3Config::default();
     limits.post_object_max_file_size = MAX_FORM_BYTES;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(limits))));
@@ -76,17 +71,12 @@ impl S3 for Endpoint {
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> Answer<CreateBucketOutput> {
         let bucket = request.input.bucket;
         self.store.create_bucket(&bucket).await?;
-        answer(CreateBucketOutput {
-            location: Some(format!("/{bucket}")),
-        })
+        answer(CreateBucketOutput { location: Some(format!("/{bucket}")) })
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
         self.store.require_bucket(&request.input.bucket).await?;
-        answer(HeadBucketOutput {
-            bucket_region: Some(self.region.clone()),
-            ..Default::default()
-        })
+        answer(HeadBucketOutput { bucket_region: Some(self.region.clone()), ..Default::default() })
     }
 
     async fn delete_bucket(&self, request: S3Request<DeleteBucketInput>) -> Answer<DeleteBucketOutput> {
@@ -101,9 +91,7 @@ impl S3 for Endpoint {
         self.store.require_bucket(&request.input.bucket).await?;
         // S3 has no constraint for its first region, and clients know.
         let constraint = (self.region != "us-east-1").then(|| self.region.clone().into());
-        answer(GetBucketLocationOutput {
-            location_constraint: constraint,
-        })
+        answer(GetBucketLocationOutput { location_constraint: constraint })
     }
 
     async fn get_bucket_versioning(
@@ -184,12 +172,7 @@ impl S3 for Endpoint {
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> Answer<AbortMultipartUploadOutput> {
-        let AbortMultipartUploadInput {
-            bucket,
-            key,
-            upload_id,
-            ..
-        } = request.input;
+        let AbortMultipartUploadInput { bucket, key, upload_id, .. } = request.input;
         self.store.abort_upload(&bucket, &key, &upload_id).await?;
         answer(AbortMultipartUploadOutput::default())
     }

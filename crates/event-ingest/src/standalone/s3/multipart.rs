@@ -16,10 +16,7 @@ impl Endpoint {
         input: CreateMultipartUploadInput,
     ) -> S3Result<CreateMultipartUploadOutput> {
         let attributes: Attributes = attributes!(input);
-        let id = self
-            .store
-            .create_upload(&input.bucket, &input.key, &attributes)
-            .await?;
+        let id = self.store.create_upload(&input.bucket, &input.key, &attributes).await?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -92,10 +89,7 @@ impl Endpoint {
         input: CompleteMultipartUploadInput,
     ) -> S3Result<CompleteMultipartUploadOutput> {
         let precondition = precondition(input.if_match, input.if_none_match)?;
-        let listed = input
-            .multipart_upload
-            .and_then(|upload| upload.parts)
-            .unwrap_or_default();
+        let listed = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let mut parts = Vec::with_capacity(listed.len());
         for part in listed {
             let (Some(number), Some(etag)) = (part.part_number, part.e_tag) else {
@@ -119,10 +113,8 @@ impl Endpoint {
         let after = input.part_number_marker.unwrap_or(0);
         let limit = usize::try_from(max_parts).unwrap_or(0);
         let upload = (&*input.bucket, &*input.key, &*input.upload_id);
-        let mut parts = self
-            .store
-            .list_parts(upload, u16::try_from(after).unwrap_or(u16::MAX), limit + 1)
-            .await?;
+        let mut parts =
+            self.store.list_parts(upload, u16::try_from(after).unwrap_or(u16::MAX), limit + 1).await?;
         let truncated = parts.len() > limit;
         parts.truncate(limit);
         Ok(ListPartsOutput {
@@ -166,10 +158,8 @@ impl Endpoint {
             .upload_id_marker
             .clone()
             .unwrap_or_else(|| if key_marker.is_empty() { "" } else { "\u{10ffff}" }.to_owned());
-        let mut uploads = self
-            .store
-            .list_uploads(&input.bucket, &prefix, (&key_marker, &id_marker), limit + 1)
-            .await?;
+        let mut uploads =
+            self.store.list_uploads(&input.bucket, &prefix, (&key_marker, &id_marker), limit + 1).await?;
         let truncated = uploads.len() > limit;
         uploads.truncate(limit);
         let last = uploads.last().filter(|_| truncated).cloned();
@@ -200,13 +190,7 @@ impl Endpoint {
 }
 
 fn part_number(number: i32) -> S3Result<u16> {
-    u16::try_from(number)
-        .ok()
-        .filter(|number| (1..=MAX_PART_NUMBER).contains(number))
-        .ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
-                "partNumber must be between 1 and {MAX_PART_NUMBER}, got {number}"
-            )
-        })
+    u16::try_from(number).ok().filter(|number| (1..=MAX_PART_NUMBER).contains(number)).ok_or_else(|| {
+        s3_error!(InvalidArgument, "partNumber must be between 1 and {MAX_PART_NUMBER}, got {number}")
+    })
 }

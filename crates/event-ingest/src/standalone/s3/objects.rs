@@ -63,10 +63,7 @@ impl Endpoint {
         let claims: Claims = claims!(input, trailers);
         let (blob, checksum) = receive(&self.store, input.body, claims).await?;
         let attributes = attributes!(input);
-        let object = self
-            .store
-            .put(&input.bucket, &input.key, blob, attributes, precondition)
-            .await?;
+        let object = self.store.put(&input.bucket, &input.key, blob, attributes, precondition).await?;
         Ok(PutObjectOutput {
             e_tag: Some(etag(&object.etag)),
             checksum_crc32: checksum.checksum_crc32,
@@ -162,10 +159,8 @@ impl Endpoint {
         }
         .check_source(&source)?;
         let attributes: Option<Attributes> = replace.then(|| attributes!(input));
-        let object = self
-            .store
-            .copy((bucket, key, &source.etag), &input.bucket, &input.key, attributes)
-            .await?;
+        let object =
+            self.store.copy((bucket, key, &source.etag), &input.bucket, &input.key, attributes).await?;
         Ok(CopyObjectOutput {
             copy_object_result: Some(CopyObjectResult {
                 e_tag: Some(etag(&object.etag)),
@@ -199,10 +194,7 @@ impl Endpoint {
             .partition(|object| require_null_version(object.version_id.as_deref()).is_ok());
         let keys: Vec<String> = current.into_iter().map(|object| object.key).collect();
         self.store.delete(&input.bucket, keys.clone()).await?;
-        let deleted = keys.into_iter().map(|key| DeletedObject {
-            key: Some(key),
-            ..Default::default()
-        });
+        let deleted = keys.into_iter().map(|key| DeletedObject { key: Some(key), ..Default::default() });
         let errors = versioned.into_iter().map(|object| Error {
             code: Some("NoSuchVersion".to_owned()),
             key: Some(object.key),
@@ -220,18 +212,11 @@ impl Endpoint {
 /// The bucket and key that a copy is made from.
 pub(super) fn source_of(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
-        CopySource::Bucket {
-            bucket,
-            key,
-            version_id,
-        } => {
+        CopySource::Bucket { bucket, key, version_id } => {
             require_null_version(version_id.as_deref())?;
             Ok((bucket, key))
         }
-        _ => Err(s3_error!(
-            NotImplemented,
-            "a copy source is named by bucket and key here"
-        )),
+        _ => Err(s3_error!(NotImplemented, "a copy source is named by bucket and key here")),
     }
 }
 
@@ -243,11 +228,8 @@ pub(super) fn wire_size(size: u64) -> i64 {
 /// `Content-Encoding` without the encoding of the transfer.
 pub(super) fn stored_encoding(encoding: Option<String>) -> Option<String> {
     let encoding = encoding?;
-    let kept: Vec<&str> = encoding
-        .split(',')
-        .map(str::trim)
-        .filter(|one| !one.is_empty() && *one != AWS_CHUNKED)
-        .collect();
+    let kept: Vec<&str> =
+        encoding.split(',').map(str::trim).filter(|one| !one.is_empty() && *one != AWS_CHUNKED).collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
@@ -260,10 +242,7 @@ fn metadata(user: &BTreeMap<String, String>) -> Option<Metadata> {
 fn require_whole(part_number: Option<i32>) -> S3Result<()> {
     match part_number {
         None => Ok(()),
-        Some(_) => Err(s3_error!(
-            NotImplemented,
-            "parts of an object cannot be read by number; use Range"
-        )),
+        Some(_) => Err(s3_error!(NotImplemented, "parts of an object cannot be read by number; use Range")),
     }
 }
 

@@ -9,12 +9,7 @@ use sqlx::SqliteConnection;
 use super::{Object, StoreError, to_millis};
 
 /// What MinIO leaves as it is in a key. A space becomes `+`, all else is percent-encoded, `/` too.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b' ');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
 /// What happened to an object.
 #[derive(Debug, Clone, Copy)]
@@ -107,10 +102,7 @@ mod tests {
 
     #[test]
     fn keys_are_escaped_as_minio_does() {
-        assert_eq!(
-            escape("a b/c+d%2F#?é~.parquet"),
-            "a+b%2Fc%2Bd%252F%23%3F%C3%A9~.parquet"
-        );
+        assert_eq!(escape("a b/c+d%2F#?é~.parquet"), "a+b%2Fc%2Bd%252F%23%3F%C3%A9~.parquet");
     }
 
     #[test]

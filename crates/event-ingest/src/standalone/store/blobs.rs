@@ -60,14 +60,7 @@ impl BlobDir {
         let path = self.path(&id);
         let partial = Partial(path.with_extension(PARTIAL));
         let file = File::create_new(&partial.0).await?;
-        Ok(BlobWriter {
-            id,
-            path,
-            partial,
-            file,
-            md5: Md5::new(),
-            size: 0,
-        })
+        Ok(BlobWriter { id, path, partial, file, md5: Md5::new(), size: 0 })
     }
 
     /// One new blob of the bytes of others, in their order. Its MD5 is not computed.
@@ -174,13 +167,7 @@ impl BlobWriter {
         self.file.flush().await?;
         self.file.sync_all().await?;
         let (partial, path) = (self.partial, self.path);
-        tokio::task::spawn_blocking(move || publish(&partial.0, &path))
-            .await
-            .map_err(io::Error::other)??;
-        Ok(Blob {
-            id: self.id,
-            size: self.size,
-            md5: self.md5.finalize().into(),
-        })
+        tokio::task::spawn_blocking(move || publish(&partial.0, &path)).await.map_err(io::Error::other)??;
+        Ok(Blob { id: self.id, size: self.size, md5: self.md5.finalize().into() })
     }
 }

@@ -45,15 +45,11 @@ impl Store {
     /// # Errors
     /// SQLite's.
     pub async fn list_buckets(&self) -> Result<Vec<Bucket>, StoreError> {
-        let rows = sqlx::query("SELECT name, created FROM buckets ORDER BY name")
-            .fetch_all(self.readers())
-            .await?;
+        let rows =
+            sqlx::query("SELECT name, created FROM buckets ORDER BY name").fetch_all(self.readers()).await?;
         Ok(rows
             .iter()
-            .map(|row| Bucket {
-                name: row.get("name"),
-                created: from_millis(row.get("created")),
-            })
+            .map(|row| Bucket { name: row.get("name"), created: from_millis(row.get("created")) })
             .collect())
     }
 
@@ -74,10 +70,7 @@ impl Store {
         if used {
             return Err(StoreError::BucketNotEmpty(name.to_owned()));
         }
-        sqlx::query("DELETE FROM buckets WHERE name = ?")
-            .bind(name)
-            .execute(&mut *change)
-            .await?;
+        sqlx::query("DELETE FROM buckets WHERE name = ?").bind(name).execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
 }
@@ -88,9 +81,5 @@ pub(super) async fn require(connection: &mut SqliteConnection, name: &str) -> Re
         .bind(name)
         .fetch_one(connection)
         .await?;
-    if found {
-        Ok(())
-    } else {
-        Err(StoreError::NoSuchBucket(name.to_owned()))
-    }
+    if found { Ok(()) } else { Err(StoreError::NoSuchBucket(name.to_owned())) }
 }

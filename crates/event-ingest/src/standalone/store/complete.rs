@@ -31,17 +31,8 @@ impl Store {
         let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
         Self::to_the_end(async move {
             let (blob, size) = store.blobs.concatenate(&blobs).await?;
-            let object = Object {
-                key,
-                size,
-                etag,
-                modified: now(),
-                attributes,
-                blob,
-            };
-            let outcome = store
-                .record_completion(&bucket, &upload, &object, &parts, &precondition)
-                .await;
+            let object = Object { key, size, etag, modified: now(), attributes, blob };
+            let outcome = store.record_completion(&bucket, &upload, &object, &parts, &precondition).await;
             store.settle(outcome, &object.blob).await?;
             Ok(object)
         })
@@ -61,19 +52,10 @@ impl Store {
         // A part that came in while the others were being joined makes the client's list outdated.
         let now = fetch_parts(&mut change, upload).await?;
         if let Some(moved) = now.iter().find(|part| numbered(parts, part.number) != Some(part)) {
-            return Err(StoreError::InvalidPart {
-                upload: upload.to_owned(),
-                number: moved.number,
-            });
+            return Err(StoreError::InvalidPart { upload: upload.to_owned(), number: moved.number });
         }
         let mut garbage = self
-            .write_object(
-                &mut change,
-                Event::CompleteMultipartUpload,
-                bucket,
-                object,
-                precondition,
-            )
+            .write_object(&mut change, Event::CompleteMultipartUpload, bucket, object, precondition)
             .await?;
         delete_upload(&mut change, upload).await?;
         change.commit().await?;
@@ -94,17 +76,13 @@ fn choose<'a>(
     let mut chosen = Vec::with_capacity(listed.len());
     for (number, etag) in listed {
         let part = numbered(parts, *number).filter(|part| part.etag == *etag);
-        chosen.push(part.ok_or_else(|| StoreError::InvalidPart {
-            upload: upload.to_owned(),
-            number: *number,
-        })?);
+        chosen.push(
+            part.ok_or_else(|| StoreError::InvalidPart { upload: upload.to_owned(), number: *number })?,
+        );
     }
     let others = &chosen[..chosen.len() - 1];
     match others.iter().find(|part| part.size < MIN_PART_BYTES) {
-        Some(small) => Err(StoreError::PartTooSmall {
-            upload: upload.to_owned(),
-            number: small.number,
-        }),
+        Some(small) => Err(StoreError::PartTooSmall { upload: upload.to_owned(), number: small.number }),
         None => Ok(chosen),
     }
 }
@@ -141,10 +119,7 @@ mod tests {
     }
 
     fn listed(parts: &[Part]) -> Vec<(u16, String)> {
-        parts
-            .iter()
-            .map(|part| (part.number, part.etag.clone()))
-            .collect()
+        parts.iter().map(|part| (part.number, part.etag.clone())).collect()
     }
 
     #[test]
@@ -154,14 +129,8 @@ mod tests {
 
         let mut reversed = listed(&parts);
         reversed.reverse();
-        assert!(matches!(
-            choose("u", &parts, &reversed),
-            Err(StoreError::InvalidPartOrder(_))
-        ));
-        assert!(matches!(
-            choose("u", &parts, &[]),
-            Err(StoreError::InvalidPartOrder(_))
-        ));
+        assert!(matches!(choose("u", &parts, &reversed), Err(StoreError::InvalidPartOrder(_))));
+        assert!(matches!(choose("u", &parts, &[]), Err(StoreError::InvalidPartOrder(_))));
         assert!(matches!(
             choose("u", &parts, &[(1, parts[1].etag.clone())]),
             Err(StoreError::InvalidPart { number: 1, .. })
@@ -180,9 +149,6 @@ mod tests {
     #[test]
     fn the_etag_is_the_md5_of_the_md5s() {
         let parts = [part(1, 1, "a"), part(2, 1, "b")];
-        assert_eq!(
-            multipart_etag(&[&parts[0], &parts[1]]),
-            "96e024ba2074fe77e8e965ba43a704be-2"
-        );
+        assert_eq!(multipart_etag(&[&parts[0], &parts[1]]), "96e024ba2074fe77e8e965ba43a704be-2");
     }
 }

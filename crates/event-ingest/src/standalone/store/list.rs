@@ -75,11 +75,7 @@ impl Store {
             return Ok(listing);
         }
         let end = above(&query.prefix);
-        let step = if query.delimiter.is_empty() {
-            query.limit + 1
-        } else {
-            STEP
-        };
+        let step = if query.delimiter.is_empty() { query.limit + 1 } else { STEP };
         let columns = Object::COLUMNS;
         let statement = format!(
             "SELECT {columns} FROM objects

@@ -110,9 +110,7 @@ impl Store {
         precondition: &Precondition,
     ) -> Result<Vec<String>, StoreError> {
         let mut change = self.writer().begin().await?;
-        let garbage = self
-            .write_object(&mut change, Event::Put, bucket, object, precondition)
-            .await?;
+        let garbage = self.write_object(&mut change, Event::Put, bucket, object, precondition).await?;
         change.commit().await?;
         Ok(garbage)
     }
@@ -145,9 +143,8 @@ impl Store {
         }
         let (store, bucket) = (self.clone(), bucket.to_owned());
         Self::to_the_end(async move {
-            let garbage = store
-                .write_object(&mut change, Event::Copy, &bucket, &object, &Precondition::None)
-                .await?;
+            let garbage =
+                store.write_object(&mut change, Event::Copy, &bucket, &object, &Precondition::None).await?;
             change.commit().await?;
             store.blobs.remove(&garbage).await;
             store.arrivals.notify_one();
@@ -177,15 +174,7 @@ impl Store {
                     .bind(&key)
                     .execute(&mut *change)
                     .await?;
-                announce(
-                    &mut change,
-                    Event::Delete,
-                    &store.region,
-                    &bucket,
-                    &object,
-                    Utc::now(),
-                )
-                .await?;
+                announce(&mut change, Event::Delete, &store.region, &bucket, &object, Utc::now()).await?;
                 garbage.extend(unshared(&mut change, object.blob).await?);
             }
             change.commit().await?;
@@ -288,21 +277,16 @@ impl Store {
 
 async fn fetch(connection: &mut SqliteConnection, bucket: &str, key: &str) -> Result<Object, StoreError> {
     let columns = Object::COLUMNS;
-    let row = sqlx::query(&format!(
-        "SELECT {columns} FROM objects WHERE bucket = ? AND key = ?"
-    ))
-    .bind(bucket)
-    .bind(key)
-    .fetch_optional(&mut *connection)
-    .await?;
+    let row = sqlx::query(&format!("SELECT {columns} FROM objects WHERE bucket = ? AND key = ?"))
+        .bind(bucket)
+        .bind(key)
+        .fetch_optional(&mut *connection)
+        .await?;
     match row {
         Some(row) => Ok(Object::from_row(&row)),
         None => {
             buckets::require(connection, bucket).await?;
-            Err(StoreError::NoSuchKey {
-                bucket: bucket.to_owned(),
-                key: key.to_owned(),
-            })
+            Err(StoreError::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned() })
         }
     }
 }

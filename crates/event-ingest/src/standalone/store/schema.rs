@@ -70,20 +70,13 @@ CREATE TABLE dead_letters (
 /// Creates the layout in a new file; refuses one that is newer than this program.
 pub(super) async fn apply(writer: &SqlitePool) -> Result<(), StoreError> {
     let mut change = writer.begin().await?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *change)
-        .await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *change).await?;
     if found > LAYOUT_VERSION {
-        return Err(StoreError::NewerLayout {
-            found,
-            known: LAYOUT_VERSION,
-        });
+        return Err(StoreError::NewerLayout { found, known: LAYOUT_VERSION });
     }
     if found == 0 {
         change.execute(LAYOUT).await?;
-        change
-            .execute(format!("PRAGMA user_version = {LAYOUT_VERSION}").as_str())
-            .await?;
+        change.execute(format!("PRAGMA user_version = {LAYOUT_VERSION}").as_str()).await?;
     }
     Ok(change.commit().await?)
 }

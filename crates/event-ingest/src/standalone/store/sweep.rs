@@ -20,11 +20,8 @@ impl Store {
             .await?;
         let mut swept = 0_u64;
         for directory in self.blobs.directories() {
-            let prefix = directory
-                .file_name()
-                .expect("a blob directory has a name")
-                .to_string_lossy()
-                .into_owned();
+            let prefix =
+                directory.file_name().expect("a blob directory has a name").to_string_lossy().into_owned();
             let named = self.blobs_with_prefix(&prefix).await?;
             let mut files = tokio::fs::read_dir(&directory).await?;
             while let Some(file) = files.next_entry().await? {
@@ -63,20 +60,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let store = Store::open(place.path(), "us-east-1").await.unwrap();
         store.create_bucket("inbox").await.unwrap();
-        let id = store
-            .create_upload("inbox", "k", &Attributes::default())
-            .await
-            .unwrap();
+        let id = store.create_upload("inbox", "k", &Attributes::default()).await.unwrap();
         let part = store.begin_blob().await.unwrap().finish().await.unwrap();
         let file = store.blobs.path(&part.id);
         store.put_part(("inbox", "k", &id), 1, part).await.unwrap();
 
         store.sweep(Utc::now()).await.unwrap();
         assert!(file.exists());
-        store
-            .sweep(Utc::now() + STALE_UPLOAD + TimeDelta::seconds(1))
-            .await
-            .unwrap();
+        store.sweep(Utc::now() + STALE_UPLOAD + TimeDelta::seconds(1)).await.unwrap();
         assert!(!file.exists());
         assert!(store.require_upload(("inbox", "k", &id)).await.is_err());
     }

@@ -99,13 +99,8 @@ impl Store {
     ) -> Result<Part, StoreError> {
         let store = self.clone();
         let (bucket, key, upload) = (bucket.to_owned(), key.to_owned(), upload.to_owned());
-        let part = Part {
-            number,
-            size: blob.size,
-            etag: hex::encode(blob.md5),
-            modified: now(),
-            blob: blob.id,
-        };
+        let part =
+            Part { number, size: blob.size, etag: hex::encode(blob.md5), modified: now(), blob: blob.id };
         Self::to_the_end(async move {
             let outcome = store.record_part(&bucket, &key, &upload, &part).await;
             store.settle(outcome, &part.blob).await?;
@@ -240,19 +235,14 @@ pub(super) async fn fetch_parts(
     upload: &str,
 ) -> Result<Vec<Part>, StoreError> {
     let columns = Part::COLUMNS;
-    let rows = sqlx::query(&format!(
-        "SELECT {columns} FROM parts WHERE upload = ? ORDER BY number"
-    ))
-    .bind(upload)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(&format!("SELECT {columns} FROM parts WHERE upload = ? ORDER BY number"))
+        .bind(upload)
+        .fetch_all(connection)
+        .await?;
     Ok(rows.iter().map(Part::from_row).collect())
 }
 
 pub(super) async fn delete_upload(change: &mut SqliteConnection, upload: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM uploads WHERE id = ?")
-        .bind(upload)
-        .execute(change)
-        .await?;
+    sqlx::query("DELETE FROM uploads WHERE id = ?").bind(upload).execute(change).await?;
     Ok(())
 }
