@@ -4,6 +4,7 @@
 
 mod bucket;
 mod crash;
+mod metrics;
 mod pipeline;
 mod standalone;
 mod worker;

@@ -6,6 +6,7 @@ use testkit::notifications::{Producer, aws_test_event};
 use testkit::{Program, eventually, free_port, paths};
 
 use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
+use crate::metrics::assert_documented;
 
 /// Keys that each producer encodes in a way of its own.
 const KEYS: [&str; 6] = [
@@ -65,6 +66,7 @@ impl Pipeline {
         let mut program =
             Program::start("dispatcher", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
         program.ready(&format!("http://{listen}/readyz")).await;
+        assert_documented(&format!("http://{listen}")).await;
         program
     }
 

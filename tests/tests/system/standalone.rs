@@ -9,6 +9,7 @@ use object_store::path::Path;
 use testkit::{paths, python};
 
 use crate::bucket::Standalone;
+use crate::metrics::assert_documented;
 
 /// How often the server is killed. The long version is `make soak`'s.
 const KILLS: usize = 6;
@@ -47,6 +48,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_doubles_nothing() {
 
     let server = Standalone::start(folder.path(), &["--batch-wait", "50ms"]).await;
     server.settled().await;
+    assert_documented(&server.endpoint.admin_url).await;
     let sources: Vec<&PathBuf> = acknowledged.values().collect();
     assert_eq!(sources.len(), KILLS * FILES_A_LIFE);
     server.reader("db.my_table").assert_holds(&sources).await;

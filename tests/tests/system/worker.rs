@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use testkit::{Program, free_port, paths};
 
 use crate::bucket::{Lakehouse, Standalone, Stored};
+use crate::metrics::assert_documented;
 
 struct Worker {
     program: Program,
@@ -126,6 +127,7 @@ async fn requests_are_taken_in_every_form_and_bad_ones_harm_nothing() {
     lakehouse.reader("db.my_table").assert_holds(&files[..4]).await;
     assert_eq!(worker.metric("event_ingest_files_total{status=\"quarantined\"}").await, 3.0);
     assert_eq!(worker.metric("event_ingest_files_total{status=\"processed\"}").await, 4.0);
+    assert_documented(&worker.url).await;
     let log = worker.program.log();
     assert!(!log.contains(&bucket.endpoint.secret_key), "a secret was logged");
     assert!(worker.program.terminate().await.success());
