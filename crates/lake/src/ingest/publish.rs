@@ -75,7 +75,9 @@ impl Lake {
             .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))?;
         writable(&request.table, &metadata)?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
-        self.look_at_files(&metadata, slice).await?;
+        if let Step::Again = self.look_at_files(&metadata, slice).await? {
+            return Ok(Step::Again);
+        }
         let (places, sources): (Vec<usize>, Vec<ParquetSource>) = slice.ready().into_iter().unzip();
         if !sources.is_empty() {
             let written = match rewrite(self.stores.clone(), metadata.clone(), sources).await {
@@ -120,7 +122,11 @@ impl Lake {
                     self.create_table(&request.table, schema).await?;
                     return Ok(Step::Again);
                 }
-                Err(error) => self.set_aside(slice, index, error).await?,
+                Err(error) => {
+                    if let Step::Again = self.set_aside(slice, index, error).await? {
+                        return Ok(Step::Again);
+                    }
+                }
             }
         }
         if !slice.pending().is_empty() {
@@ -131,32 +137,40 @@ impl Lake {
     }
 
     /// Opens what is pending and checks it against the table.
-    async fn look_at_files(&self, table: &TableMetadata, slice: &mut Slice<'_>) -> Result<()> {
+    async fn look_at_files(&self, table: &TableMetadata, slice: &mut Slice<'_>) -> Result<Step> {
         let columns = schema_to_arrow_schema(table.current_schema())
             .map_err(|e| Error::invalid("the table has a column type that cannot be written").caused_by(e))?;
-        while let Some((index, object)) = slice.pending().into_iter().next() {
+        for (index, object) in slice.pending() {
             match ParquetSource::open(object).await {
                 Ok(source) => match check(source.schema().fields(), columns.fields(), "") {
                     Ok(()) => slice.set_ready(index, source),
                     Err(reason) => slice.set_faulty(index, reason),
                 },
-                Err(error) => self.set_aside(slice, index, error).await?,
+                Err(error) => {
+                    if let Step::Again = self.set_aside(slice, index, error).await? {
+                        return Ok(Step::Again);
+                    }
+                }
             }
         }
-        Ok(())
+        Ok(Step::Finished)
     }
 
-    /// Acts on an object that could not be read: at fault, overwritten meanwhile, or not now.
-    async fn set_aside(&self, slice: &mut Slice<'_>, index: usize, error: ReadError) -> Result<()> {
+    /// Acts on an object that could not be read: at fault, overwritten meanwhile, or not now. One that was
+    /// overwritten has another identity now, which the ledger has not been asked for: that takes a new plan.
+    async fn set_aside(&self, slice: &mut Slice<'_>, index: usize, error: ReadError) -> Result<Step> {
         match error {
-            ReadError::Content(reason) => slice.set_faulty(index, reason),
+            ReadError::Content(reason) => {
+                slice.set_faulty(index, reason);
+                Ok(Step::Finished)
+            }
             ReadError::Changed => {
                 let now = resolve(&self.stores, &self.config.store_name, slice.object(index)).await?;
                 slice.set_resolved(&self.config.store_name, index, now);
+                Ok(Step::Again)
             }
-            ReadError::Store(error) => return Err(error),
+            ReadError::Store(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Sends commits until one is seen in the table. Each round begins by looking at the table, which alone can
@@ -208,7 +222,12 @@ impl Lake {
             let commit = commit::prepare(&view.table, append).await?;
             sent.push(snapshot_id);
             match self.catalog.commit(&view.table, commit).await {
-                Outcome::Committed => return Ok(plan.finish(slice, snapshot_id)),
+                Outcome::Committed => {
+                    let rows: u64 = plan.written.sources.iter().map(|placed| placed.rows).sum();
+                    let files = plan.places.len();
+                    tracing::info!(request_id = request.request_id, table = %request.table, snapshot_id, files, rows, attempt, "committed");
+                    return Ok(plan.finish(slice, snapshot_id));
+                }
                 Outcome::Conflict => tracing::debug!(table = %request.table, attempt, "commit conflict"),
                 Outcome::Unknown(error) => {
                     doubt = true;

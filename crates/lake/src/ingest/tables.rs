@@ -50,7 +50,7 @@ impl Lake {
                 Located::New => self.begin_ledger(name, &table, &ledger).await?,
                 Located::Undecided(reason) => {
                     return Err(Error::inconsistent(format!(
-                        "the ledger of `{name}` cannot be told: {reason}; see `event-ingest ledger verify`"
+                        "the ledger of `{name}` cannot be told, so nothing is written: {reason}"
                     )));
                 }
             }

@@ -1,7 +1,8 @@
 //! Keeping runs few: eight of a size become one of the next.
 //!
-//! A look-up asks every run, so their number has to grow with the logarithm of the entries, not with the commits.
-//! Every entry is rewritten once for each level that it passes: a handful of times in a ledger of millions.
+//! A look-up asks every run, so their number has to grow with the logarithm of the entries, not with the commits,
+//! up to the size that a commit can merge without making others wait. An entry is rewritten once for each level
+//! that it passes.
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -15,17 +16,13 @@ const FAN_IN: usize = 8;
 /// Runs that would have more entries together stay as they are: a commit must not wait for long, nor hold much.
 const MAX_ENTRIES: u64 = 250_000;
 
-/// The runs to be merged into one next, if any: all of the smallest level that is full.
+/// The runs to be merged into one next, if any: the smallest eight of the lowest level that has so many.
 pub(super) fn due(runs: &[Run]) -> Option<Vec<Run>> {
-    let mut levels: Vec<u32> = runs.iter().map(level).collect();
-    levels.sort_unstable();
-    levels.dedup();
-    levels
-        .into_iter()
-        .map(|wanted| runs.iter().filter(|run| level(run) == wanted).cloned().collect::<Vec<Run>>())
-        .find(|group| {
-            group.len() >= FAN_IN && group.iter().map(|run| run.entries).sum::<u64>() <= MAX_ENTRIES
-        })
+    let mut sorted: Vec<&Run> = runs.iter().collect();
+    sorted.sort_by_key(|run| run.entries);
+    let group = sorted.chunk_by(|a, b| level(a) == level(b)).find(|level| level.len() >= FAN_IN)?;
+    let group: Vec<Run> = group[..FAN_IN].iter().map(|run| (*run).clone()).collect();
+    (group.iter().map(|run| run.entries).sum::<u64>() <= MAX_ENTRIES).then_some(group)
 }
 
 /// One run file of several, and its number of entries.

@@ -148,7 +148,7 @@ impl Ledger {
         let at = self.stores.locate(&url)?;
         let object = at.store.get(&at.path).await.map_err(|e| match e {
             object_store::Error::NotFound { .. } => Error::inconsistent(format!(
-                "ledger file `{url}` is gone: restore it, or have `event-ingest ledger verify` say what is known without it"
+                "ledger file `{url}` is gone: restore it; without it rows could double, so none is written"
             )),
             other => Error::unavailable(format!("cannot read ledger file `{url}`")).caused_by(other),
         })?;

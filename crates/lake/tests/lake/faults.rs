@@ -1,10 +1,20 @@
 //! Invariants 9 and 10: a bad file harms only itself, and nothing outside the allow-list is touched.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use ingest_core::{FileStatus, ObjectUri};
 use lake::ErrorKind;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
 
 use crate::fixture::{Fixture, file, parquet, request};
 
@@ -102,7 +112,7 @@ async fn a_lost_ledger_stops_the_table_instead_of_doubling_rows() {
     std::fs::remove_dir_all(fixture.folder().join("warehouse/_event_ingest")).unwrap();
     let error = fixture.lake.ingest(&request(&["a"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Inconsistent, "{error}");
-    assert!(error.to_string().contains("ledger verify"), "{error}");
+    assert!(error.to_string().contains("restore"), "{error}");
     assert_eq!(fixture.ids().await, vec![0]);
 }
 
@@ -111,4 +121,90 @@ fn quarantine_records(fixture: &Fixture) -> usize {
     let folders =
         ledgers.map(|table| table.unwrap().path().join("quarantine")).filter(|folder| folder.exists());
     folders.map(|folder| std::fs::read_dir(folder).unwrap().count()).sum()
+}
+
+/// A bucket whose objects are overwritten or removed between the look-up and the first read.
+#[derive(Debug)]
+struct Unsteady {
+    inner: InMemory,
+    next: Mutex<VecDeque<Option<Bytes>>>,
+}
+
+impl std::fmt::Display for Unsteady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("unsteady")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Unsteady {
+    async fn get_opts(&self, at: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        let head = options.head;
+        let found = self.inner.get_opts(at, options).await;
+        if head {
+            let next = self.next.lock().unwrap().pop_front();
+            match next {
+                Some(Some(bytes)) => drop(self.inner.put(at, bytes.into()).await?),
+                Some(None) => self.inner.delete(at).await?,
+                None => {}
+            }
+        }
+        found
+    }
+
+    async fn put_opts(
+        &self,
+        at: &Path,
+        bytes: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        self.inner.put_opts(at, bytes, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(at, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        at: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(at)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_changes_after_its_look_up_is_asked_for_again() {
+    let fixture = Fixture::new().await;
+    let path = Path::from("a");
+    let bucket = Arc::new(Unsteady { inner: InMemory::new(), next: Mutex::default() });
+    fixture.lend(bucket.clone());
+    bucket.put(&path, file(0..3).into()).await.unwrap();
+    // Overwritten between HEAD and GET: the new content is ingested, under its own identity.
+    bucket.next.lock().unwrap().push_back(Some(file(3..5)));
+    assert_eq!(fixture.ingest(&["a"]).await.rows, 2);
+    assert_eq!(fixture.ids().await, vec![3, 4]);
+    assert_eq!(fixture.ingest(&["a"]).await.files_skipped, 1);
+    // Removed between HEAD and GET: missing, and no panic.
+    bucket.put(&path, file(5..6).into()).await.unwrap();
+    bucket.next.lock().unwrap().push_back(None);
+    let gone = fixture.ingest(&["a"]).await;
+    assert_eq!((gone.files_quarantined, gone.rows), (1, 0), "{:?}", gone.files);
+    assert_eq!(fixture.ids().await, vec![3, 4]);
 }

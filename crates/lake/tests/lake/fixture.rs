@@ -65,6 +65,11 @@ impl Fixture {
         Catalog::open(&self.config.catalog_name, &self.config.properties, self.stores.clone()).await.unwrap()
     }
 
+    /// Puts another store in the bucket's place.
+    pub fn lend(&self, bucket: Arc<dyn ObjectStore>) {
+        self.stores.lend(BUCKET, bucket);
+    }
+
     pub fn folder(&self) -> &std::path::Path {
         self._folder.path()
     }
