@@ -40,7 +40,7 @@ test: ## run all tests, also those of the whole system against a real Kafka
 	$(BUILD)
 	cargo test --workspace --locked
 
-test-fast: ## run the tests that need Rust and a C compiler alone
+test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl
 	@scripts/setup.sh build
 	cargo test --workspace --exclude system-tests --locked
 
