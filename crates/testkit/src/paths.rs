@@ -24,15 +24,6 @@ pub fn example_files() -> Vec<PathBuf> {
     files
 }
 
-/// The Apache corpus of Parquet files, which `PARQUET_TESTING_DIR` names.
-pub fn parquet_testing() -> PathBuf {
-    let folder = std::env::var_os("PARQUET_TESTING_DIR")
-        .map(PathBuf::from)
-        .expect("PARQUET_TESTING_DIR is not set: it names a copy of the repository apache/parquet-testing");
-    assert!(folder.join("data").is_dir(), "PARQUET_TESTING_DIR={}: no folder data in it", folder.display());
-    folder
-}
-
 /// A program of this workspace, as built for the profile that the running test was built for.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test knows its own path");

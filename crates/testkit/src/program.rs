@@ -16,6 +16,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a program may take to end after SIGTERM.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
+/// What a program gets of the test's environment. All else could be a setting of the program: `PORT`, `TABLE`, ….
+const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LD_LIBRARY_PATH"];
+
 /// A running program of this workspace. It is killed when dropped; if the test fails, its output is shown.
 pub struct Program {
     name: String,
@@ -24,7 +27,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program with arguments and environment variables of its own, beside those of the test.
+    /// Starts a program with arguments and environment variables of its own; of the test's it has but the few that no
+    /// program takes for settings.
     pub fn start<A, E, K, V>(name: &str, arguments: A, environment: E) -> Self
     where
         A: IntoIterator<Item: AsRef<OsStr>>,
@@ -36,6 +40,8 @@ impl Program {
         let output = || Stdio::from(log.as_file().try_clone().expect("an open file can be shared"));
         let child = Command::new(paths::program(name))
             .args(arguments)
+            .env_clear()
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(output())

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ObjectStoreExt, path::Path as Key};
+use object_store::signer::Signer;
+use object_store::{ObjectStoreExt, RetryConfig, path::Path as Key};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -76,15 +78,31 @@ impl Standalone {
 
     /// An S3 client of another make than the server's.
     pub fn client(&self) -> AmazonS3 {
+        self.client_of(&self.endpoint.bucket).build().unwrap()
+    }
+
+    /// The same, for requests that may hit a server that was killed.
+    pub fn client_without_retries(&self) -> AmazonS3 {
+        let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        self.client_of(&self.endpoint.bucket).with_retry(retry).build().unwrap()
+    }
+
+    fn client_of(&self, bucket: &str) -> AmazonS3Builder {
         AmazonS3Builder::new()
             .with_endpoint(&self.endpoint.url)
             .with_allow_http(true)
             .with_region("us-east-1")
             .with_access_key_id(&self.endpoint.access_key)
             .with_secret_access_key(&self.endpoint.secret_key)
-            .with_bucket_name(&self.endpoint.bucket)
-            .build()
-            .unwrap()
+            .with_bucket_name(bucket)
+    }
+
+    /// Makes another bucket. The client has no call for it, but signs any request.
+    pub async fn make_bucket(&self, name: &str) {
+        let client = self.client_of(name).build().unwrap();
+        let url = client.signed_url(Method::PUT, &Key::default(), WITHIN).await.unwrap();
+        let answer = reqwest::Client::new().put(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     /// Puts an object and returns its ETag, without quotes.
@@ -104,14 +122,23 @@ impl Standalone {
     }
 }
 
-/// A light worker's catalog and warehouse in a folder of its own.
+/// A light worker's catalog in a folder of its own, and its warehouse.
 pub struct Lakehouse {
     folder: TempDir,
+    warehouse: String,
 }
 
 impl Lakehouse {
+    /// The warehouse lies in the folder, too.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = format!("file://{}/warehouse", folder.path().display());
+        Self { folder, warehouse }
+    }
+
+    /// The warehouse lies elsewhere.
+    pub fn at(warehouse: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), warehouse: warehouse.to_owned() }
     }
 
     fn uri(&self) -> String {
@@ -122,7 +149,7 @@ impl Lakehouse {
     pub fn worker_arguments(&self, bucket: &Standalone) -> Vec<String> {
         let mut properties = bucket.properties();
         properties.insert("uri", self.uri());
-        properties.insert("warehouse", format!("file://{}/warehouse", self.folder.path().display()));
+        properties.insert("warehouse", self.warehouse.clone());
         let mut arguments: Vec<String> = properties
             .iter()
             .flat_map(|(key, value)| ["--catalog".to_owned(), format!("{key}={value}")])
@@ -134,6 +161,13 @@ impl Lakehouse {
 
     pub fn reader(&self, table: &str) -> Reader {
         Reader::new(table, [("uri", self.uri().as_str())])
+    }
+
+    /// A reader of a warehouse that this server stores.
+    pub fn reader_through(&self, server: &Standalone, table: &str) -> Reader {
+        let mut properties = server.properties();
+        properties.insert("uri", self.uri());
+        Reader::new(table, properties.iter().map(|(key, value)| (*key, value.as_str())))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use testkit::eventually;
 use testkit::kafka::{Kafka, Received, Record};
 use testkit::notifications::{Object, Producer};
 
 use crate::bucket::WITHIN;
+use crate::metrics::metric;
 use crate::pipeline::Pipeline;
 
 fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
@@ -40,31 +42,31 @@ async fn announcements_that_wait_in_an_open_batch_survive_a_kill() {
     kafka.produce(&pipeline.events, announcements(0..60)).await;
     let first = pipeline.dispatcher(&["--batch-max-wait", "1h"]).await;
     kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
-    first.kill();
+    first.program.kill();
     let held: usize = requested(&kafka.records(&pipeline.light).await).len();
     assert!(held < 60, "the test has nothing to lose");
 
     let second = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
     kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 60).await;
     pipeline.caught_up().await;
-    assert!(second.terminate().await.success());
+    assert!(second.program.terminate().await.success());
 }
 
 #[tokio::test]
-async fn a_graceful_stop_sends_open_batches_or_leaves_them_uncommitted() {
+async fn a_graceful_stop_sends_open_batches() {
     let kafka = Kafka::shared().await;
     let pipeline = Pipeline::new(kafka).await;
     kafka.produce(&pipeline.events, announcements(0..7)).await;
-    let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "1h", "--batch-max-files", "5"]).await;
-    kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
-    assert!(dispatcher.terminate().await.success());
-    let sent = requested(&kafka.records(&pipeline.light).await);
-    if sent.len() == 7 {
-        return;
-    }
-    let again = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
-    kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 7).await;
-    assert!(again.terminate().await.success());
+    let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "1h"]).await;
+    eventually("all seven are in open batches", WITHIN, async || {
+        let held = metric(&dispatcher.url, "event_ingest_dispatcher_held_announcements").await;
+        (held == Some(7.0)).then_some(())
+    })
+    .await;
+    assert_eq!(kafka.records(&pipeline.light).await.len(), 0, "a batch was not held");
+    assert!(dispatcher.program.terminate().await.success());
+    assert_eq!(requested(&kafka.records(&pipeline.light).await).len(), 7);
+    pipeline.caught_up().await;
 }
 
 #[tokio::test]
@@ -75,8 +77,8 @@ async fn a_second_dispatcher_takes_over_and_nothing_is_skipped() {
     let first = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
     let second = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
     kafka.produce(&pipeline.events, announcements(30..60)).await;
-    first.kill();
+    first.program.kill();
     kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 60).await;
     pipeline.caught_up().await;
-    assert!(second.terminate().await.success());
+    assert!(second.program.terminate().await.success());
 }

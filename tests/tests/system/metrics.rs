@@ -1,10 +1,21 @@
-//! What the services export is what the documentation names.
+//! What the services export, and that the documentation names it.
 
 use testkit::paths;
 
+/// The value of one series, by its name and labels as they stand on the page; none while nothing was counted.
+pub async fn metric(url: &str, series: &str) -> Option<f64> {
+    let page = page(url).await;
+    let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(value.parse().unwrap())
+}
+
+async fn page(url: &str) -> String {
+    reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
+}
+
 /// Asserts that every metric of ours on a service's page is in `docs/metrics.md`.
 pub async fn assert_documented(url: &str) {
-    let page = reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap();
+    let page = page(url).await;
     let exported: Vec<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_whitespace().next())

@@ -1,11 +1,13 @@
 //! The light worker over HTTP: every way in, every kind of bad input, and that each harms nothing else.
 
+use std::path::Path;
+
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Program, free_port, paths};
+use testkit::{Program, free_port, paths, python};
 
 use crate::bucket::{Lakehouse, Standalone, Stored};
-use crate::metrics::assert_documented;
+use crate::metrics::{assert_documented, metric};
 
 struct Worker {
     program: Program,
@@ -41,14 +43,14 @@ impl Worker {
         self.post(&[("content-type", "application/json")], body.to_string()).await
     }
 
-    async fn metric(&self, line: &str) -> f64 {
-        let page =
-            self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
-        let found = page
-            .lines()
-            .find_map(|found| found.strip_prefix(line))
-            .unwrap_or_else(|| panic!("no {line} in\n{page}"));
-        found.trim().parse().unwrap()
+    async fn metric(&self, series: &str) -> f64 {
+        metric(&self.url, series).await.unwrap_or_else(|| panic!("{series} is not on the page"))
+    }
+
+    /// Answers so far to requests with this outcome.
+    async fn answers(&self, outcome: &str) -> f64 {
+        let series = format!("event_ingest_requests_total{{intake=\"http\",outcome=\"{outcome}\"}}");
+        self.metric(&series).await
     }
 }
 
@@ -108,30 +110,67 @@ async fn requests_are_taken_in_every_form_and_bad_ones_harm_nothing() {
     let long = json!({"files": [uri(&"x".repeat(100_000))]});
     assert_eq!(worker.plain(&long).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
+    assert_eq!(worker.answers("forbidden").await, 2.0);
+    assert_eq!(worker.answers("too_large").await, 1.0);
+    assert_eq!(worker.answers("invalid").await, 4.0);
+
     // Faults of single files: set aside, and the rest of the batch committed.
     let whole = std::fs::read(&files[4]).unwrap();
     bucket.put("cut.parquet", whole[..whole.len() / 2].to_vec()).await;
     bucket.put("text.parquet", "this is no parquet").await;
-    let mixed: Vec<String> = ["cut.parquet", "text.parquet", "gone.parquet", "3.parquet", "0.parquet"]
-        .iter()
-        .map(|key| uri(key))
-        .collect();
+    bucket.put("other.parquet", other_schema(folder.path()).await).await;
+    let keys = ["cut.parquet", "text.parquet", "gone.parquet", "other.parquet", "3.parquet", "0.parquet"];
+    let mixed: Vec<String> = keys.iter().map(|key| uri(key)).collect();
     let answer = worker.plain(&json!({"files": mixed})).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let result: Value = answer.json().await.unwrap();
     let statuses: Vec<&str> =
         result["files"].as_array().unwrap().iter().map(|file| file["status"].as_str().unwrap()).collect();
-    assert_eq!(statuses, ["quarantined", "quarantined", "quarantined", "processed", "skipped"], "{result:#}");
-    assert!(result["files"][2]["reason"].as_str().unwrap().contains("no such object"), "{result:#}");
+    let expected = ["quarantined", "quarantined", "quarantined", "quarantined", "processed", "skipped"];
+    assert_eq!(statuses, expected, "{result:#}");
+    let reason = |file: usize| result["files"][file]["reason"].as_str().unwrap();
+    assert!(reason(2).contains("no such object"), "{result:#}");
+    assert!(reason(3).contains("column `stranger`"), "{result:#}");
 
     lakehouse.reader("db.my_table").assert_holds(&files[..4]).await;
-    assert_eq!(worker.metric("event_ingest_files_total{status=\"quarantined\"}").await, 3.0);
+    assert_eq!(worker.metric("event_ingest_files_total{status=\"quarantined\"}").await, 4.0);
     assert_eq!(worker.metric("event_ingest_files_total{status=\"processed\"}").await, 4.0);
     assert_documented(&worker.url).await;
     let log = worker.program.log();
     assert!(!log.contains(&bucket.endpoint.secret_key), "a secret was logged");
     assert!(worker.program.terminate().await.success());
     bucket.stop().await;
+}
+
+/// A Parquet file with a column that no example has.
+async fn other_schema(folder: &Path) -> Vec<u8> {
+    let path = folder.join("other.parquet");
+    let output = python("write_parquet.py", [path.as_os_str(), r#"{"stranger": [1, 2, 3]}"#.as_ref()]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn a_warehouse_on_s3_is_written_and_read_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Standalone::start(folder.path(), &[]).await;
+    server.make_bucket("lake").await;
+    let lakehouse = Lakehouse::at("s3://lake/warehouse");
+    let worker = Worker::start(&server, &lakehouse).await;
+    let files = paths::example_files();
+    let name = &server.endpoint.bucket;
+    for (n, file) in files.iter().enumerate().take(3) {
+        let stored = Stored::put(&server, &format!("{n}.parquet"), file).await;
+        let answer = worker.plain(&json!({"files": [format!("s3://{name}/{}", stored.key)]})).await;
+        assert_eq!(answer.json::<Value>().await.unwrap()["files_processed"], 1);
+    }
+    let reader = lakehouse.reader_through(&server, "db.my_table");
+    let table = reader.summary().await;
+    assert!(table["location"].as_str().unwrap().starts_with("s3://lake/warehouse/"), "{table:#}");
+    // DuckDB reads local files alone.
+    reader.assert_holds_to("pyiceberg", &files[..3]).await;
+    assert!(worker.program.terminate().await.success());
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ pub use client::{Received, Record};
 /// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].
 pub struct Kafka {
     bootstrap: String,
-    broker: Option<Broker>,
+    /// Held for its end: a broker of ours stops when it is dropped.
+    _broker: Option<Broker>,
 }
 
 impl Kafka {
@@ -30,24 +31,19 @@ impl Kafka {
     /// A broker of the test's own, which ends when dropped.
     pub async fn start() -> Self {
         let broker = Broker::start().await;
-        let kafka = Self { bootstrap: broker.bootstrap(), broker: Some(broker) };
+        let kafka = Self { bootstrap: broker.bootstrap(), _broker: Some(broker) };
         client::await_metadata(&kafka.bootstrap).await;
         kafka
     }
 
     async fn at(bootstrap: String) -> Self {
         client::await_metadata(&bootstrap).await;
-        Self { bootstrap, broker: None }
+        Self { bootstrap, _broker: None }
     }
 
     /// Host and port, as `bootstrap.servers` takes them.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
-    }
-
-    /// Whether this Kafka was started by the tests, and is empty but for what they put there.
-    pub fn is_ours(&self) -> bool {
-        self.broker.is_some()
     }
 
     /// A name that no other test has, also in other runs: for topics and groups.
