@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, TableName};
-use service_kit::config::{byte_size, duration};
+use service_kit::config::{
+    byte_size, duration, number, number_from_one_to, positive, socket_address, some_time,
+};
 use service_kit::kafka::KafkaArgs;
 use service_kit::logging::LoggingArgs;
 
@@ -32,7 +34,7 @@ pub enum OnUnmatched {
 #[command(name = "dispatcher", version)]
 pub struct Args {
     /// Address for /livez, /readyz and /metrics
-    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081", value_name = "IP:PORT")]
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081", value_name = "IP:PORT", value_parser = socket_address)]
     pub listen: SocketAddr,
 
     /// Kafka topic of the announcements
@@ -69,7 +71,7 @@ pub struct Args {
     /// Table of the objects, as namespace.name
     #[arg(long, env = "TABLE", default_value = "db.my_table")]
     pub table: TableName,
-    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given
+    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given. The light worker takes parquet only for now
     #[arg(long, env = "FORMAT")]
     pub format: Option<FileFormat>,
     /// What becomes of objects that match nothing, or whose suffix tells no format
@@ -77,7 +79,7 @@ pub struct Args {
     pub unmatched: OnUnmatched,
 
     /// A batch closes at this many files
-    #[arg(long, env = "BATCH_MAX_FILES", default_value = "50", value_parser = batch_files)]
+    #[arg(long, env = "BATCH_MAX_FILES", default_value = "50", value_parser = number_from_one_to(MAX_FILES_PER_REQUEST))]
     pub batch_max_files: usize,
     /// A batch closes this long after its first file was taken in
     #[arg(long, env = "BATCH_MAX_WAIT", default_value = "30s", value_parser = some_time)]
@@ -92,7 +94,7 @@ pub struct Args {
     #[arg(long, env = "LIGHT_MAX_BYTES", default_value = "500MB", value_parser = byte_size)]
     pub light_max_bytes: u64,
     /// A light batch has at most this many files
-    #[arg(long, env = "LIGHT_MAX_FILES", default_value = "200")]
+    #[arg(long, env = "LIGHT_MAX_FILES", default_value = "200", value_parser = number)]
     pub light_max_files: usize,
     /// What becomes of a batch that would leave the light limits
     #[arg(long, env = "OVERFLOW", default_value = "heavy")]
@@ -120,25 +122,4 @@ pub struct Args {
     /// Show every effective setting and where it came from, secrets masked, and exit
     #[arg(long)]
     pub print_config: bool,
-}
-
-fn batch_files(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(files) if (1..=MAX_FILES_PER_REQUEST).contains(&files) => Ok(files),
-        _ => Err(format!("expected a whole number from 1 to {MAX_FILES_PER_REQUEST}, was given {text:?}")),
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("expected a whole number from 1, was given {text:?}")),
-        Ok(number) => Ok(number),
-    }
-}
-
-fn some_time(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err(format!("expected a duration above zero, was given {text:?}")),
-        time => Ok(time),
-    }
 }

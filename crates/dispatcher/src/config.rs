@@ -278,9 +278,11 @@ mod tests {
             ("--overflow", "drop", "heavy, split"),
             ("--unmatched", "drop", "dead-letter"),
             ("--max-held", "0", "from 1"),
-            ("--listen", "here", "IP:PORT"),
+            ("--light-max-files", "-1", "from 0"),
+            ("--listen", "here", "127.0.0.1:8080"),
         ] {
-            let error = Args::try_parse_from(["dispatcher", flag, value]).expect_err(flag).to_string();
+            let error =
+                Args::try_parse_from(["dispatcher", &format!("{flag}={value}")]).expect_err(flag).to_string();
             for part in [flag, value, expected] {
                 assert!(error.contains(part), "{part:?} is missing in {error}");
             }

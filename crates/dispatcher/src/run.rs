@@ -1,14 +1,12 @@
 //! The service: the dispatching thread beside the admin endpoints.
 
 use std::io;
-use std::net::SocketAddr;
 
 use rdkafka::error::KafkaError;
 use service_kit::admin;
 use service_kit::kafka::PropertyError;
 use service_kit::metrics::Metrics;
-use service_kit::serve::serve;
-use tokio::net::TcpListener;
+use service_kit::serve::{BindError, bind, serve};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -21,13 +19,8 @@ use crate::sender::Sender;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] BindError),
     /// The admin server ended.
     #[error("the HTTP server ended: {0}")]
     Http(#[from] io::Error),
@@ -47,8 +40,7 @@ impl From<PropertyError> for RunError {
 
 /// Binds the admin address and dispatches until `stop` is cancelled; open batches then get out within the deadline.
 pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| RunError::Listen { address: config.listen, source })?;
+    let listener = bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, topic = config.topics.source, group = config.group, "listening");
 
     let metrics = Metrics::new();

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, LakeConfig};
-use service_kit::config::{Property, byte_size, duration, key_value, key_values};
+use service_kit::config::{
+    Property, byte_size, duration, key_value, key_values, number, positive, socket_address,
+};
 use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
@@ -31,7 +33,7 @@ pub enum Source {
 #[command(name = "light-worker", version)]
 pub struct Args {
     /// Address for requests, /livez, /readyz and /metrics
-    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080", value_name = "IP:PORT", value_parser = socket_address)]
     pub listen: SocketAddr,
     /// Port on all interfaces; goes over the listen address. Knative sets it
     #[arg(long, env = "PORT")]
@@ -99,7 +101,7 @@ pub struct Args {
     #[arg(long, env = "REQUEST_CONCURRENCY", default_value = "16", value_parser = positive)]
     pub concurrency: usize,
     /// HTTP requests that may wait for their turn; more are answered 429
-    #[arg(long, env = "REQUEST_QUEUE", default_value = "64")]
+    #[arg(long, env = "REQUEST_QUEUE", default_value = "64", value_parser = number)]
     pub queue: usize,
     /// Largest body of an HTTP request, in bytes or with a unit
     #[arg(long, env = "BODY_LIMIT", default_value = "4MiB", value_parser = byte_size)]
@@ -235,12 +237,5 @@ impl Args {
             backoff: BackoffLimits { first: self.retry_delay_min, longest: self.retry_delay_max },
             drain: self.shutdown_timeout,
         }
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("expected a whole number from 1, was given {text:?}")),
-        Ok(number) => Ok(number),
     }
 }

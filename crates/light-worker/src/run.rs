@@ -1,7 +1,6 @@
 //! The service: intakes, admin endpoints and shutdown around one handler.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use service_kit::admin::{self, Readiness};
 use service_kit::intake::{Handler, IntakeMetrics, http};
 use service_kit::kafka::{KafkaIntake, KafkaIntakeError, KafkaProbe};
 use service_kit::metrics::Metrics;
-use service_kit::serve::serve;
+use service_kit::serve::{BindError, bind, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +18,8 @@ use crate::{Config, Ingest, IngestHandler, WorkerMetrics};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] BindError),
     /// The HTTP server ended.
     #[error("the HTTP server ended: {0}")]
     Http(#[from] io::Error),
@@ -36,8 +30,7 @@ pub enum RunError {
 
 /// Binds the configured address and runs until `stop` is cancelled; requests in flight then finish within the deadline.
 pub async fn run(config: Config, ingest: impl Ingest, stop: CancellationToken) -> Result<(), RunError> {
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| RunError::Listen { address: config.listen, source })?;
+    let listener = bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, http = config.http.is_some(), kafka = config.kafka.is_some(), "listening");
     run_on(listener, config, ingest, stop).await
 }

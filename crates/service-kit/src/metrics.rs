@@ -26,11 +26,6 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The name on the metrics page.
-    pub fn full_name(&self) -> String {
-        format!("{NAMESPACE}_{}", self.name)
-    }
-
     fn opts(&self) -> Opts {
         Opts::new(self.name, self.help).namespace(NAMESPACE)
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use ingest_core::batching::BatchingConfig;
 use ingest_core::{Glob, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target};
 use serde::{Deserialize, Serialize};
-use service_kit::config::duration;
+use service_kit::config::{number_from_one_to, socket_address, some_time};
 use service_kit::logging::LoggingArgs;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
@@ -26,10 +26,10 @@ pub struct StandaloneArgs {
     #[arg(long, env = "EVENT_INGEST_DATA", value_name = "DIR")]
     pub data: PathBuf,
     /// Address of the S3 endpoint; port 0 takes a free one
-    #[arg(long, env = "EVENT_INGEST_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
+    #[arg(long, env = "EVENT_INGEST_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = socket_address)]
     pub listen: SocketAddr,
     /// Address of health, metrics and activity; port 0 takes a free one
-    #[arg(long, env = "EVENT_INGEST_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
+    #[arg(long, env = "EVENT_INGEST_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = socket_address)]
     pub admin_listen: SocketAddr,
     /// Access key of the S3 endpoint; generated and kept in the folder unless given
     #[arg(long, env = "EVENT_INGEST_ACCESS_KEY", value_name = "KEY", requires = "secret_key", value_parser = access_key)]
@@ -40,8 +40,7 @@ pub struct StandaloneArgs {
         env = "EVENT_INGEST_SECRET_KEY",
         value_name = "KEY",
         requires = "access_key",
-        hide_env_values = true,
-        value_parser = secret_key
+        hide_env_values = true
     )]
     pub secret_key: Option<String>,
     /// Region that clients sign for
@@ -57,10 +56,10 @@ pub struct StandaloneArgs {
     #[arg(long = "route", env = "EVENT_INGEST_ROUTES", value_name = "PREFIX=TABLE", value_delimiter = ',', value_parser = route)]
     pub routes: Vec<(String, TableName)>,
     /// Files of a batch
-    #[arg(long, env = "EVENT_INGEST_BATCH_FILES", value_name = "NUMBER", default_value = "50", value_parser = batch_files)]
+    #[arg(long, env = "EVENT_INGEST_BATCH_FILES", value_name = "NUMBER", default_value = "50", value_parser = number_from_one_to(MAX_FILES_PER_REQUEST))]
     pub batch_files: usize,
     /// Longest wait for a batch to fill; short here, because on one's own machine one wants to see rows at once
-    #[arg(long, env = "EVENT_INGEST_BATCH_WAIT", value_name = "TIME", default_value = "1s", value_parser = batch_wait)]
+    #[arg(long, env = "EVENT_INGEST_BATCH_WAIT", value_name = "TIME", default_value = "1s", value_parser = some_time)]
     pub batch_wait: Duration,
     /// Logging
     #[command(flatten)]
@@ -86,11 +85,24 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// The secret key is too short. Does not hold it.
+#[derive(Debug, thiserror::Error)]
+#[error("--secret-key (EVENT_INGEST_SECRET_KEY): expected at least {MIN_SECRET_KEY} characters")]
+pub struct ShortSecretKey;
+
 impl StandaloneArgs {
     /// The credentials, if they were given.
-    #[must_use]
-    pub fn credentials(&self) -> Option<Credentials> {
-        Some(Credentials { access_key: self.access_key.clone()?, secret_key: self.secret_key.clone()? })
+    ///
+    /// # Errors
+    /// The secret key is too short. It is judged here, as clap would repeat it in its error.
+    pub fn credentials(&self) -> Result<Option<Credentials>, ShortSecretKey> {
+        let (Some(access_key), Some(secret_key)) = (self.access_key.clone(), self.secret_key.clone()) else {
+            return Ok(None);
+        };
+        if secret_key.len() < MIN_SECRET_KEY {
+            return Err(ShortSecretKey);
+        }
+        Ok(Some(Credentials { access_key, secret_key }))
     }
 
     /// The routes in their order, then everything else in the bucket to the default table.
@@ -120,13 +132,6 @@ fn access_key(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn secret_key(text: &str) -> Result<String, String> {
-    if text.len() < MIN_SECRET_KEY {
-        return Err(format!("expected at least {MIN_SECRET_KEY} characters"));
-    }
-    Ok(text.to_owned())
-}
-
 fn bucket(text: &str) -> Result<String, String> {
     if s3s::path::check_bucket_name(text) {
         return Ok(text.to_owned());
@@ -140,21 +145,6 @@ fn route(text: &str) -> Result<(String, TableName), String> {
         .ok_or_else(|| format!("expected PREFIX=TABLE such as flights/=db.flights, was given {text:?}"))?;
     let table = TableName::parse(table).map_err(|error| error.to_string())?;
     Ok((prefix.to_owned(), table))
-}
-
-fn batch_files(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|number| (1..=MAX_FILES_PER_REQUEST).contains(number))
-        .ok_or_else(|| format!("expected a number from 1 to {MAX_FILES_PER_REQUEST}, was given {text:?}"))
-}
-
-fn batch_wait(text: &str) -> Result<Duration, String> {
-    let wait = duration(text)?;
-    if wait.is_zero() {
-        return Err("expected more than zero".to_owned());
-    }
-    Ok(wait)
 }
 
 #[cfg(test)]
@@ -197,10 +187,11 @@ mod tests {
         for (line, expected) in [
             (["--bucket", "In Box"], "lower-case"),
             (["--batch-files", "0"], "from 1 to"),
-            (["--batch-wait", "0s"], "more than zero"),
+            (["--batch-wait", "0s"], "above zero"),
             (["--route", "flights"], "PREFIX=TABLE"),
             (["--table", "flights"], "--table"),
-            (["--listen", "9000"], "--listen"),
+            (["--listen", "9000"], "127.0.0.1:8080"),
+            (["--admin-listen", "9001"], "127.0.0.1:8080"),
             (["--access-key", "alice"], "--secret-key"),
         ] {
             let error = parse(&line).unwrap_err().to_string();
@@ -211,6 +202,17 @@ mod tests {
     #[test]
     fn the_secret_is_not_in_debug_output() {
         let args = parse(&["--access-key", "alice", "--secret-key", "hunter2-hunter2"]).unwrap();
-        assert!(!format!("{:?}", args.credentials()).contains("hunter2"));
+        let credentials = args.credentials().unwrap().expect("given");
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_error_about_a_wrong_secret_does_not_repeat_it() {
+        let args = parse(&["--access-key", "alice", "--secret-key", "hunter2"]).unwrap();
+        let error = args.credentials().unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("--secret-key") && !text.contains("hunter2"), "{text}");
+        let unpaired = parse(&["--secret-key", "hunter2"]).unwrap_err().to_string();
+        assert!(unpaired.contains("--access-key") && !unpaired.contains("hunter2"), "{unpaired}");
     }
 }

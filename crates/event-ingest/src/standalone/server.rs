@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +15,7 @@ use light_worker::{IngestHandler, WorkerMetrics};
 use s3s::HttpError;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
-use service_kit::serve::serve;
-use tokio::net::TcpListener;
+use service_kit::serve::{bind, serve};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
@@ -50,7 +48,7 @@ pub async fn run(
     mut out: impl Write + Send,
 ) -> anyhow::Result<()> {
     let folder = DataFolder::open(&args.data)?;
-    let credentials = match args.credentials() {
+    let credentials = match args.credentials()? {
         Some(given) => given,
         None => folder.credentials()?,
     };
@@ -59,12 +57,12 @@ pub async fn run(
         Ok(()) | Err(StoreError::BucketExists(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    let (s3_listener, url) = bind(args.listen, "--listen").await?;
-    let (admin_listener, admin_url) = bind(args.admin_listen, "--admin-listen").await?;
+    let s3_listener = bind(args.listen).await.context("--listen")?;
+    let admin_listener = bind(args.admin_listen).await.context("--admin-listen")?;
 
     let endpoint = EndpointFile {
-        url,
-        admin_url,
+        url: format!("http://{}", s3_listener.local_addr()?),
+        admin_url: format!("http://{}", admin_listener.local_addr()?),
         access_key: credentials.access_key.clone(),
         secret_key: credentials.secret_key.clone(),
         region: args.region.clone(),
@@ -126,14 +124,6 @@ pub async fn run(
     s3.context("the S3 endpoint ended")?;
     admin.context("the admin endpoint ended")?;
     Ok(())
-}
-
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<(TcpListener, String)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; give another address with {flag} (port 0: a free one)")
-    })?;
-    let url = format!("http://{}", listener.local_addr()?);
-    Ok((listener, url))
 }
 
 fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result<LakeConfig> {

@@ -14,7 +14,7 @@ use ingest_core::{
 };
 use service_kit::metrics::Metrics;
 use testkit::eventually;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -300,11 +300,12 @@ async fn the_end_waits_for_what_is_under_way_and_not_for_what_would_be_tried_aga
     assert_eq!(place.inbox().position().await.unwrap(), rows[1].id);
 }
 
-/// Knows how many requests were carried out at once.
-#[derive(Default)]
+/// Knows how many requests were carried out at once; each ends only when the test lets one go.
 struct Crowd {
     now: AtomicUsize,
     most: AtomicUsize,
+    done: AtomicUsize,
+    gate: Semaphore,
 }
 
 #[async_trait]
@@ -312,10 +313,9 @@ impl Ingest for Crowd {
     async fn ingest(&self, request: &IngestRequest) -> Result<IngestResult, IngestError> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
+        self.gate.acquire().await.unwrap().forget();
         self.now.fetch_sub(1, Ordering::SeqCst);
+        self.done.fetch_add(1, Ordering::SeqCst);
         Ok(result(request))
     }
 
@@ -327,18 +327,33 @@ impl Ingest for Crowd {
 #[tokio::test]
 async fn no_more_requests_run_at_once_than_configured() {
     let place = Place::new().await;
-    for number in 0..20 {
+    let files = 20;
+    for number in 0..files {
         place.put(&format!("{number}.parquet"), "").await;
     }
-    let (crowd, stop) = (Arc::new(Crowd::default()), CancellationToken::new());
+    let stop = CancellationToken::new();
+    let crowd = Arc::new(Crowd {
+        now: AtomicUsize::new(0),
+        most: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
+        gate: Semaphore::new(0),
+    });
     let flow = flow(&place, 1, crowd.clone(), Arc::default());
     let task = tokio::spawn({
         let stop = stop.clone();
         async move { flow.run(stop).await.unwrap() }
     });
-    let inbox = place.inbox();
-    eventually("an empty inbox", DEADLINE, async || (inbox.waiting().await.unwrap() == 0).then_some(()))
+    eventually("a full crowd", DEADLINE, async || {
+        (crowd.now.load(Ordering::SeqCst) >= CONCURRENCY).then_some(())
+    })
+    .await;
+    for number in 1..=files {
+        crowd.gate.add_permits(1);
+        eventually("the next end", DEADLINE, async || {
+            (crowd.done.load(Ordering::SeqCst) == number).then_some(())
+        })
         .await;
+    }
     stop.cancel();
     task.await.unwrap();
     assert_eq!(crowd.most.load(Ordering::SeqCst), CONCURRENCY);

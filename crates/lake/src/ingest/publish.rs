@@ -8,6 +8,7 @@ use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::TableMetadata;
 use ingest_core::{IngestRequest, TableName};
 use rand::Rng;
+use uuid::Uuid;
 
 use super::slice::Slice;
 use super::tables::new_snapshot_id;
@@ -44,6 +45,7 @@ struct Plan {
     places: Vec<usize>,
     written: Rewritten,
     mode: &'static str,
+    table: Uuid,
     schema_id: i32,
     spec_id: i32,
 }
@@ -92,6 +94,7 @@ impl Lake {
                 places,
                 written,
                 mode: options.mode.as_str(),
+                table: metadata.uuid(),
                 schema_id: metadata.current_schema_id(),
                 spec_id: metadata.default_partition_spec_id(),
             };
@@ -186,8 +189,6 @@ impl Lake {
         let _turn = committer.lock().await;
         let mut checked = planned_on;
         let mut sent: Vec<i64> = Vec::new();
-        // Whether a commit that was sent may still land after we have looked.
-        let mut doubt = false;
         for attempt in 0..MAX_ATTEMPTS {
             let Some(view) = self.view(&request.table).await? else {
                 return Err(Error::unavailable(format!("table `{}` was dropped meanwhile", request.table)));
@@ -196,7 +197,8 @@ impl Lake {
             if let Some(snapshot_id) = landed(metadata, &sent) {
                 return Ok(plan.finish(slice, snapshot_id));
             }
-            let mut touched = metadata.current_schema_id() != plan.schema_id
+            let mut touched = metadata.uuid() != plan.table
+                || metadata.current_schema_id() != plan.schema_id
                 || metadata.default_partition_spec_id() != plan.spec_id;
             if view.pointer != checked {
                 let found = view.ledger.look_up(&view.head, &slice.identities()).await?;
@@ -204,7 +206,8 @@ impl Lake {
                 checked.clone_from(&view.pointer);
             }
             if touched {
-                if !doubt {
+                // Once a commit was sent, no answer proves that nobody refers to the files: they stay.
+                if sent.is_empty() {
                     delete_uncommitted(&self.stores, &plan.written.files).await;
                 }
                 return Ok(Step::Again);
@@ -230,7 +233,6 @@ impl Lake {
                 }
                 Outcome::Conflict => tracing::debug!(table = %request.table, attempt, "commit conflict"),
                 Outcome::Unknown(error) => {
-                    doubt = true;
                     tracing::warn!(table = %request.table, attempt, snapshot_id, %error, "commit outcome unknown");
                 }
             }

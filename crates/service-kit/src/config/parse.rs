@@ -1,5 +1,6 @@
 //! Value parsers for clap. Each error says what was expected and what was given; clap adds the setting's name.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Units of a duration, with their length in milliseconds.
@@ -29,6 +30,44 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         }
     };
     Ok(Duration::from_millis(millis as u64))
+}
+
+/// Reads a [`duration`] above zero.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("expected a duration above zero, was given {text:?}")),
+        time => Ok(time),
+    }
+}
+
+/// Reads a whole number from 0.
+pub fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0, was given {text:?}"))
+}
+
+/// Reads a whole number from 1.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("expected a whole number from 1, was given {text:?}")),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// Reads a whole number from 1 to `max`.
+pub fn number_from_one_to(
+    max: usize,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    move |text| match text.parse() {
+        Ok(number) if (1..=max).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {max}, was given {text:?}")),
+    }
+}
+
+/// Reads an IP address with its port; names are not looked up.
+pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, was given {text:?}")
+    })
 }
 
 /// Reads a number of bytes such as `65536`, `64KiB`, `4MiB` or `500MB`. A plain number counts bytes.
@@ -91,6 +130,23 @@ mod tests {
             let error = byte_size(wrong).expect_err(wrong);
             assert!(error.contains("64KiB") && error.contains(&format!("{wrong:?}")), "{error}");
         }
+        for (error, expected, given) in [
+            (some_time("0s").map(drop), "above zero", "0s"),
+            (number("-1").map(drop), "from 0", "-1"),
+            (positive("0").map(drop), "from 1", "0"),
+            (number_from_one_to(9)("10").map(drop), "from 1 to 9", "10"),
+            (number_from_one_to(9)("0").map(drop), "from 1 to 9", "0"),
+            (socket_address("localhost:80").map(drop), "127.0.0.1:8080", "localhost:80"),
+        ] {
+            let error = error.expect_err(given);
+            assert!(error.contains(expected) && error.contains(&format!("{given:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_taken_up_to_their_bounds() {
+        assert_eq!((number("0"), positive("1")), (Ok(0), Ok(1)));
+        assert_eq!((number_from_one_to(9)("1"), number_from_one_to(9)("9")), (Ok(1), Ok(9)));
     }
 
     #[test]

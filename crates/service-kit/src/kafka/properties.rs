@@ -123,13 +123,6 @@ pub struct KafkaArgs {
     pub properties: Vec<(String, String)>,
 }
 
-impl KafkaArgs {
-    /// The properties of this process: its environment under these flags.
-    pub fn client_properties(&self) -> Result<ClientProperties, PropertyError> {
-        ClientProperties::new(std::env::vars(), &self.properties)
-    }
-}
-
 /// The user's librdkafka properties, each known to librdkafka and harmless to our guarantees.
 #[derive(Debug, Clone)]
 pub struct ClientProperties {
