@@ -39,7 +39,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match Cli::from_arg_matches(matches)?.command {
-        Command::Standalone(args) if args.print_config => print("standalone", matches),
+        Command::Standalone(args) if args.print_config => {
+            args.credentials()?;
+            print("standalone", matches)
+        }
         Command::Standalone(args) => standalone(args),
     }
 }
