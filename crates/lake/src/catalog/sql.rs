@@ -181,7 +181,7 @@ pub(super) fn driver_uri(uri: &str) -> Result<String> {
 /// A URI fit for a log: without user and password.
 pub(super) fn without_secret(uri: &str) -> String {
     match uri.split_once("://") {
-        Some((scheme, rest)) => match rest.split_once('@') {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
             Some((_, host)) => format!("{scheme}://…@{host}"),
             None => uri.to_owned(),
         },

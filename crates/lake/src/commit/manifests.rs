@@ -127,10 +127,17 @@ impl Author<'_> {
         for (number, bin) in bins.into_iter().enumerate() {
             match bin {
                 Bin::Keep(kept) => manifests.extend(kept),
-                Bin::Merge(old) => manifests.push(self.one_of(number, &[], &old).await?),
-                Bin::Newest { merge: true, manifests: old } => {
-                    manifests.push(self.one_of(number, files, &old).await?)
-                }
+                Bin::Merge(old) => match self.one_of(number, &[], &old).await {
+                    Ok(merged) => manifests.push(merged),
+                    Err(error) => manifests.extend(self.unmerged(old, &error)),
+                },
+                Bin::Newest { merge: true, manifests: old } => match self.one_of(number, files, &old).await {
+                    Ok(merged) => manifests.push(merged),
+                    Err(error) => {
+                        manifests.push(self.new_manifest(files).await?);
+                        manifests.extend(self.unmerged(old, &error));
+                    }
+                },
                 Bin::Newest { merge: false, manifests: kept } => {
                     manifests.push(self.new_manifest(files).await?);
                     manifests.extend(kept);
@@ -138,6 +145,12 @@ impl Author<'_> {
             }
         }
         Ok(manifests)
+    }
+
+    /// Merging is housekeeping: manifests that cannot be read or written anew stay as they are.
+    fn unmerged(&self, manifests: Vec<ManifestFile>, error: &iceberg::Error) -> Vec<ManifestFile> {
+        tracing::warn!(table = %self.base.identifier(), count = manifests.len(), %error, "manifests are left unmerged");
+        manifests
     }
 
     async fn new_manifest(&self, files: &[DataFile]) -> iceberg::Result<ManifestFile> {

@@ -98,7 +98,13 @@ impl Lake {
                 schema_id: metadata.current_schema_id(),
                 spec_id: metadata.default_partition_spec_id(),
             };
-            if let Step::Again = self.commit(request, view.pointer, &plan, slice).await? {
+            let mut sent = Vec::new();
+            let step = self.commit(request, view.pointer, &plan, slice, &mut sent).await;
+            // Once a commit was sent, no answer proves that nobody refers to the files: they stay.
+            if sent.is_empty() {
+                delete_uncommitted(&self.stores, &plan.written.files).await;
+            }
+            if let Step::Again = step? {
                 return Ok(Step::Again);
             }
         }
@@ -114,7 +120,6 @@ impl Lake {
                 request.table
             )));
         }
-        slice.note_ledger(&HashMap::new());
         for (index, object) in slice.pending() {
             let schema = match ParquetSource::open(object).await {
                 Ok(source) => schema_for(source.schema()).map_err(ReadError::Content),
@@ -132,9 +137,7 @@ impl Lake {
                 }
             }
         }
-        if !slice.pending().is_empty() {
-            return Ok(Step::Again);
-        }
+        slice.note_ledger(&HashMap::new());
         self.quarantine(request, slice, &request.table.to_string()).await?;
         Ok(Step::Finished)
     }
@@ -184,17 +187,17 @@ impl Lake {
         planned_on: String,
         plan: &Plan,
         slice: &mut Slice<'_>,
+        sent: &mut Vec<i64>,
     ) -> Result<Step> {
         let committer = self.committer(&request.table);
         let _turn = committer.lock().await;
         let mut checked = planned_on;
-        let mut sent: Vec<i64> = Vec::new();
         for attempt in 0..MAX_ATTEMPTS {
             let Some(view) = self.view(&request.table).await? else {
                 return Err(Error::unavailable(format!("table `{}` was dropped meanwhile", request.table)));
             };
             let metadata = view.table.metadata();
-            if let Some(snapshot_id) = landed(metadata, &sent) {
+            if let Some(snapshot_id) = landed(metadata, sent) {
                 return Ok(plan.finish(slice, snapshot_id));
             }
             let mut touched = metadata.uuid() != plan.table
@@ -206,10 +209,6 @@ impl Lake {
                 checked.clone_from(&view.pointer);
             }
             if touched {
-                // Once a commit was sent, no answer proves that nobody refers to the files: they stay.
-                if sent.is_empty() {
-                    delete_uncommitted(&self.stores, &plan.written.files).await;
-                }
                 return Ok(Step::Again);
             }
             let snapshot_id = new_snapshot_id();
@@ -300,7 +299,7 @@ impl Plan {
 
 /// Refuses tables that this version cannot write rightly.
 fn writable(name: &TableName, table: &TableMetadata) -> Result<()> {
-    if table.default_partition_spec().is_unpartitioned() {
+    if table.default_partition_spec().fields().is_empty() {
         return Ok(());
     }
     Err(Error::invalid(format!(

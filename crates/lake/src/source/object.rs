@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use ingest_core::{ObjectIdentity, RequestedObject};
 use object_store::{GetOptions, GetRange, ObjectMeta};
 
@@ -64,7 +65,10 @@ pub async fn resolve(stores: &Stores, store_name: &str, object: &RequestedObject
     let options = GetOptions::new().with_head(true).with_version(wanted);
     let meta = match at.store.get_opts(&at.path, options).await {
         Ok(found) => found.meta,
-        Err(object_store::Error::NotFound { .. }) => return Ok(Resolved::Fault(ObjectFault::Missing)),
+        Err(object_store::Error::NotFound { .. }) => {
+            bucket_answers(&at, uri.bucket()).await?;
+            return Ok(Resolved::Fault(ObjectFault::Missing));
+        }
         Err(e) => return Err(Error::unavailable(format!("cannot look up `{uri}`")).caused_by(e)),
     };
     let version = meta.version.as_deref().filter(|id| *id != "null").or(wanted);
@@ -72,6 +76,15 @@ pub async fn resolve(stores: &Stores, store_name: &str, object: &RequestedObject
         Error::unavailable(format!("`{uri}`: the store gave neither a version id nor an ETag"))
     })?;
     Ok(Resolved::Object(SourceObject { identity, size: meta.size, pin: Arc::new(pin(&meta, version)), at }))
+}
+
+/// A 404 to HEAD has no body: a wrong endpoint or a bucket that is gone looks like a key that is gone. Only the
+/// latter is the file's fault, so the bucket has to answer a listing first.
+async fn bucket_answers(at: &Location, bucket: &str) -> Result<()> {
+    match at.store.list(None).next().await {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(e)) => Err(Error::unavailable(format!("bucket `{bucket}` does not answer")).caused_by(e)),
+    }
 }
 
 fn pin(meta: &ObjectMeta, version: Option<&str>) -> Pin {

@@ -6,6 +6,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -15,6 +16,8 @@ use crate::error::Error;
 
 /// Rows in a batch: enough to keep the cost a batch small, few enough that wide rows stay small in memory.
 const BATCH_ROWS: usize = 8 * 1024;
+/// Bytes that a batch should have at most, by what the footer says of its row groups.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Batches that wait between decoder and encoder: one is encoded while the next is decoded.
 const BATCHES_AHEAD: usize = 2;
 /// Bytes of raw column data held while decoding.
@@ -100,7 +103,7 @@ impl ParquetSource {
         sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
     ) -> Result<(), ParquetError> {
         let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.footer.clone())
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(batch_rows(self.footer.metadata()))
             .build()?;
         let mut rows = 0;
         for batch in batches {
@@ -115,6 +118,15 @@ impl ParquetSource {
         }
         Err(ParquetError::General(format!("the footer promises {} rows, the pages hold {rows}", self.rows())))
     }
+}
+
+/// Rows of a batch: fewer when they are wide.
+fn batch_rows(footer: &ParquetMetaData) -> usize {
+    let widest = footer.row_groups().iter().filter(|group| group.num_rows() > 0).map(|group| {
+        let bytes = usize::try_from(group.total_byte_size()).unwrap_or(usize::MAX);
+        bytes / usize::try_from(group.num_rows()).unwrap_or(1)
+    });
+    (BATCH_BYTES / widest.max().unwrap_or(0).max(1)).clamp(1, BATCH_ROWS)
 }
 
 /// Runs decoder code over untrusted bytes: a panic there is the file's fault, and an error is the store's

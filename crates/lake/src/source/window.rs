@@ -93,6 +93,10 @@ impl WindowReader {
             windows.length
         };
         let bytes = self.fetch(start, window.max(length as u64))?;
+        if length as u64 >= window {
+            // Asked for once, as a whole: keeping it would only take room.
+            return Ok(bytes);
+        }
         let mut windows = self.windows.lock().expect("no code panics while it holds this lock");
         // The window that this one continues is done with: a column is read forwards.
         windows.held.retain(|(at, held)| !(*at <= start && start <= at + held.len() as u64));

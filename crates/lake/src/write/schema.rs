@@ -18,6 +18,9 @@ const U64_DIGITS: u8 = 20;
 /// # Errors
 /// The text names the column that Iceberg cannot hold, or that appears twice.
 pub fn schema_for(file: &ArrowSchema) -> Result<Schema, String> {
+    if file.fields().is_empty() {
+        return Err("the file has no columns: no table can be made for it".to_owned());
+    }
     distinct(file.fields(), "")?;
     let fields: Vec<FieldRef> = file.fields().iter().map(|f| optional(f, "")).collect::<Result<_, _>>()?;
     arrow_schema_to_schema_auto_assign_ids(&ArrowSchema::new(fields)).map_err(|e| e.to_string())

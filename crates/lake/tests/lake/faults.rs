@@ -1,12 +1,14 @@
 //! Invariants 9 and 10: a bad file harms only itself, and nothing outside the allow-list is touched.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use ingest_core::{FileStatus, ObjectUri};
 use lake::ErrorKind;
 use object_store::memory::InMemory;
@@ -124,10 +126,12 @@ fn quarantine_records(fixture: &Fixture) -> usize {
 }
 
 /// A bucket whose objects are overwritten or removed between the look-up and the first read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Unsteady {
     inner: InMemory,
     next: Mutex<VecDeque<Option<Bytes>>>,
+    /// The whole bucket is gone, or the endpoint is another server's: everything is answered with 404.
+    gone: AtomicBool,
 }
 
 impl std::fmt::Display for Unsteady {
@@ -177,6 +181,9 @@ impl ObjectStore for Unsteady {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        if self.gone.load(Ordering::SeqCst) {
+            return stream::once(async { Err(not_found()) }).boxed();
+        }
         self.inner.list(prefix)
     }
 
@@ -193,7 +200,7 @@ impl ObjectStore for Unsteady {
 async fn an_object_that_changes_after_its_look_up_is_asked_for_again() {
     let fixture = Fixture::new().await;
     let path = Path::from("a");
-    let bucket = Arc::new(Unsteady { inner: InMemory::new(), next: Mutex::default() });
+    let bucket = Arc::new(Unsteady::default());
     fixture.lend(bucket.clone());
     bucket.put(&path, file(0..3).into()).await.unwrap();
     // Overwritten between HEAD and GET: the new content is ingested, under its own identity.
@@ -207,4 +214,21 @@ async fn an_object_that_changes_after_its_look_up_is_asked_for_again() {
     let gone = fixture.ingest(&["a"]).await;
     assert_eq!((gone.files_quarantined, gone.rows), (1, 0), "{:?}", gone.files);
     assert_eq!(fixture.ids().await, vec![3, 4]);
+}
+
+fn not_found() -> object_store::Error {
+    object_store::Error::NotFound { path: "bucket".to_owned(), source: "NoSuchBucket".into() }
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_is_tried_again_and_nothing_is_set_aside() {
+    let fixture = Fixture::new().await;
+    let bucket = Arc::new(Unsteady::default());
+    fixture.lend(bucket.clone());
+    bucket.gone.store(true, Ordering::SeqCst);
+    let error = fixture.lake.ingest(&request(&["a"])).await.unwrap_err();
+    assert!(error.retryable(), "{error}");
+    assert!(error.to_string().contains("bucket `inbox`"), "{error}");
+    bucket.gone.store(false, Ordering::SeqCst);
+    assert_eq!(fixture.ingest(&["a"]).await.files_quarantined, 1);
 }
