@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
 import duckdb
 import pyarrow as pa
-from botocore.config import Config
 
 import lakehouse
+import s3_client
 from server import Server, ServerError
 
 TABLE = "db.flights"
@@ -42,14 +41,7 @@ class DemoError(Exception):
 
 def upload(endpoint: dict, files: list[Path]) -> list[str]:
     """Puts the files into the bucket, and gives their URIs."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint["url"],
-        aws_access_key_id=endpoint["access_key"],
-        aws_secret_access_key=endpoint["secret_key"],
-        region_name=endpoint["region"],
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    client = s3_client.connect(endpoint)
     for file in files:
         client.upload_file(str(file), endpoint["bucket"], PREFIX + file.name)
     return [f"s3://{endpoint['bucket']}/{PREFIX}{file.name}" for file in files]

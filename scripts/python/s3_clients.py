@@ -13,10 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pyarrow.parquet as pq
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+
+import s3_client
 
 ODD_KEYS = ["with space", "plus+sign", "per%2Fcent", "hash#mark", "question?mark=1", "ünï/ćode", "a", "a/b", "quote\"'&<>"]
 UNADDRESSABLE_KEY = "/leading-slash.parquet"
@@ -116,13 +117,7 @@ def aws_cli(endpoint: dict, files: list[Path], folder: Path) -> list[Path]:
 def main() -> None:
     endpoint_file, *files = map(Path, sys.argv[1:])
     endpoint = json.loads(endpoint_file.read_text())
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=endpoint["url"],
-        region_name=endpoint["region"],
-        aws_access_key_id=endpoint["access_key"],
-        aws_secret_access_key=endpoint["secret_key"],
-    )
+    s3 = s3_client.connect(endpoint)
     bucket = endpoint["bucket"]
     put = boto3_round_trips(s3, bucket, files)
     put += multipart(s3, bucket, files, endpoint_file.parent)

@@ -42,11 +42,6 @@ impl Producer {
         self.message("ObjectCreated:Put", object)
     }
 
-    /// The message for an object that was completed by a multipart upload.
-    pub fn completed(self, object: &Object<'_>) -> Vec<u8> {
-        self.message("ObjectCreated:CompleteMultipartUpload", object)
-    }
-
     /// The message for an object that was removed.
     pub fn removed(self, object: &Object<'_>) -> Vec<u8> {
         self.message("ObjectRemoved:Delete", object)

@@ -1,13 +1,17 @@
 //! Where the files of the checkout are.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// The root of the checkout.
+/// The root of the checkout whose tests run. A build may be shared by several clones, so it is asked at run time.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("this crate lies in crates/testkit of the checkout")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package =
+            std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo tells tests where their package is");
+        let root = Path::new(&package).ancestors().find(|folder| folder.join("Cargo.lock").is_file());
+        root.expect("a package of the workspace lies below its lock file").to_owned()
+    });
+    &ROOT
 }
 
 /// The Parquet files of `examples/data`, by name.

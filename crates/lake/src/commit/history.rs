@@ -2,7 +2,7 @@
 
 use iceberg::spec::TableMetadata;
 
-const SUMMARY_SOURCE: &str = "source-snapshot-id";
+use crate::ledger::SUMMARY_SOURCE;
 
 /// The first of `attempts` (snapshot ids) that is in the ancestry of `main`, by its own id or as the source of
 /// a copy.

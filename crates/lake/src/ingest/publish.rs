@@ -274,17 +274,16 @@ impl Plan {
         let time = Utc::now();
         let placed = self.places.iter().zip(&self.written.sources);
         placed
-            .filter_map(|(&index, placed)| {
-                Some(Entry {
-                    identity: slice.identity(index)?.clone(),
-                    event_time: slice.object(index).hint.event_time,
-                    request_id: request.request_id.clone(),
-                    snapshot_id,
-                    mode: self.mode.to_owned(),
-                    rows: placed.rows,
-                    data_files: placed.files.clone(),
-                    time,
-                })
+            .map(|(&index, placed)| Entry {
+                // An entry that was left out would let its rows in again.
+                identity: slice.identity(index).expect("what was written is not settled yet").clone(),
+                event_time: slice.object(index).hint.event_time,
+                request_id: request.request_id.clone(),
+                snapshot_id,
+                mode: self.mode.to_owned(),
+                rows: placed.rows,
+                data_files: placed.files.clone(),
+                time,
             })
             .collect()
     }

@@ -7,7 +7,7 @@ pub const SUMMARY_LEDGER: &str = "event-ingest.ledger";
 /// Key in a snapshot's summary: the run that this snapshot added.
 pub const SUMMARY_RUN: &str = "event-ingest.run";
 /// Key in a snapshot's summary, set by whoever copies a snapshot: the one that it was copied from.
-const SUMMARY_SOURCE: &str = "source-snapshot-id";
+pub(crate) const SUMMARY_SOURCE: &str = "source-snapshot-id";
 /// Table property: `<snapshot id>:<pointer>` of the last commit, for when expiry cuts the history.
 pub const PROPERTY_LEDGER: &str = "event-ingest.ledger";
 /// Table property: the root below which the table's ledger lives.

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 pub use entry::Entry;
 pub use head::{Head, Run};
+pub(crate) use locate::SUMMARY_SOURCE;
 pub use locate::{
     Located, PROPERTY_LEDGER, PROPERTY_ROOT, SUMMARY_LEDGER, SUMMARY_RUN, locate, property_value,
 };
