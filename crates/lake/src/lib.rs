@@ -10,6 +10,7 @@
 //! | [`catalog`] | loading tables, and the port by which commits leave |
 //! | [`commit`] | what a commit contains, and whether one landed |
 //! | [`quarantine`] | the record of what no retry can mend |
+//! | [`inspect`] | a table and its ledger as an operator looks at them |
 //! | [`ingest`] | the flow of one request through all of these |
 
 pub mod allow;
@@ -19,6 +20,7 @@ pub mod commit;
 mod config;
 mod error;
 pub mod ingest;
+pub mod inspect;
 mod layout;
 pub mod ledger;
 pub mod options;

@@ -34,8 +34,8 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 #[derive(Debug)]
 pub struct Lake {
     config: LakeConfig,
-    ledger_root: String,
-    stores: Arc<Stores>,
+    pub(crate) ledger_root: String,
+    pub(crate) stores: Arc<Stores>,
     catalog: Catalog,
     claims: Arc<Claims>,
     writers: Semaphore,

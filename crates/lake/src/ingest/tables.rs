@@ -58,6 +58,20 @@ impl Lake {
         Err(Error::unavailable(format!("`{name}` changes too quickly to begin its ledger")))
     }
 
+    /// The table with its ledger as it is, which may be none yet.
+    pub(crate) async fn look(&self, name: &TableName) -> Result<Option<(Table, Ledger, Head)>> {
+        let Some(table) = self.catalog.load(name).await? else { return Ok(None) };
+        let ledger = self.ledger_of(&table)?;
+        let head = match locate(table.metadata()) {
+            Located::At(pointer) => ledger.head(&pointer).await?,
+            Located::New => Head::new(table.metadata().uuid()),
+            Located::Undecided(reason) => {
+                return Err(Error::inconsistent(format!("the ledger of `{name}` cannot be told: {reason}")));
+            }
+        };
+        Ok(Some((table, ledger, head)))
+    }
+
     /// Makes a table for files with this schema.
     pub(super) async fn create_table(&self, name: &TableName, schema: Schema) -> Result<()> {
         let properties = HashMap::from([

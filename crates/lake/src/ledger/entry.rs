@@ -23,3 +23,21 @@ pub struct Entry {
     /// When the commit was prepared.
     pub time: DateTime<Utc>,
 }
+
+/// An object whatever its version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The store's configured name.
+    pub store: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The key, verbatim.
+    pub key: String,
+}
+
+impl ObjectName {
+    /// The object that this is a version of.
+    pub fn of(identity: &ObjectIdentity) -> Self {
+        Self { store: identity.store.clone(), bucket: identity.bucket.clone(), key: identity.key.clone() }
+    }
+}

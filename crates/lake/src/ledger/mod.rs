@@ -14,13 +14,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use ingest_core::ObjectIdentity;
 use object_store::ObjectStoreExt;
 use parquet::errors::ParquetError;
 use uuid::Uuid;
 
-pub use entry::Entry;
+pub use entry::{Entry, ObjectName};
 pub use head::{Head, Run};
 pub(crate) use locate::SUMMARY_SOURCE;
 pub use locate::{
@@ -89,6 +89,35 @@ impl Ledger {
         let found: Vec<Vec<Entry>> =
             stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
         Ok(found.into_iter().flatten().map(|entry| (entry.identity.clone(), entry)).collect())
+    }
+
+    /// Every entry of a ledger, run by run; within a run in its order.
+    ///
+    /// # Errors
+    /// As [`Ledger::head`], for each run as it is reached.
+    pub fn entries<'a>(&'a self, head: &'a Head) -> impl Stream<Item = Result<Entry>> + Send + 'a {
+        stream::iter(&head.runs)
+            .then(move |run| async move {
+                let damaged = |e| {
+                    Error::inconsistent(format!("ledger run `{}` is damaged", self.url(&run.path)))
+                        .caused_by(e)
+                };
+                let entries = run::entries(self.read(&run.path).await?).map_err(damaged)?;
+                Ok::<_, Error>(stream::iter(entries.map(move |entry| entry.map_err(damaged))))
+            })
+            .try_flatten()
+    }
+
+    /// Every version of these objects that the ledger has. The entries come in no particular order.
+    ///
+    /// # Errors
+    /// As [`Ledger::head`].
+    pub async fn versions(&self, head: &Head, objects: &[ObjectName]) -> Result<Vec<Entry>> {
+        let wanted: HashSet<&ObjectName> = objects.iter().collect();
+        self.entries(head)
+            .try_filter(|entry| std::future::ready(wanted.contains(&ObjectName::of(&entry.identity))))
+            .try_collect()
+            .await
     }
 
     async fn find_in(&self, run: &str, wanted: &HashSet<ObjectIdentity>) -> Result<Vec<Entry>> {
