@@ -17,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
 use crate::error::{Error, Result};
+use crate::ledger::Ledgers;
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
 
@@ -35,6 +36,7 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 pub struct Lake {
     config: LakeConfig,
     pub(crate) ledger_root: String,
+    ledgers: Ledgers,
     pub(crate) stores: Arc<Stores>,
     catalog: Catalog,
     claims: Arc<Claims>,
@@ -67,6 +69,7 @@ impl Lake {
         let writers = Semaphore::new(config.concurrent_writes.max(1));
         Ok(Self {
             config,
+            ledgers: Ledgers::new(stores.clone(), &ledger_root),
             ledger_root,
             stores,
             catalog,
