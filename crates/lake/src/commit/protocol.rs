@@ -32,6 +32,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::ledger::Lineage;
+
 /// Rounds of a flight before its members are asked to come again. With the pauses between them: about half a minute.
 pub const MAX_ROUNDS: u32 = 20;
 
@@ -45,7 +47,7 @@ pub struct Footing {
     /// The partition spec that the files were written for.
     pub spec_id: i32,
     /// The ledger that had none of the member's objects.
-    pub ledger: String,
+    pub ledger: Lineage,
 }
 
 /// A member by its place in the group.
@@ -263,7 +265,8 @@ mod tests {
     use super::*;
 
     fn footing(schema_id: i32, ledger: &str) -> Footing {
-        Footing { table: Uuid::nil(), schema_id, spec_id: 0, ledger: ledger.to_owned() }
+        let ledger = Lineage { head: Some(ledger.to_owned()), copied: Vec::new() };
+        Footing { table: Uuid::nil(), schema_id, spec_id: 0, ledger }
     }
 
     fn table(ledger: &str) -> Input {

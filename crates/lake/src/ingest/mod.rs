@@ -64,7 +64,7 @@ impl Lake {
         };
         stores.locate(&ledger_root)?;
         let writers = Semaphore::new(config.concurrent_writes.max(1));
-        let tables = Arc::new(Tables { catalog, stores, ledger_root });
+        let tables = Arc::new(Tables::new(catalog, stores, ledger_root));
         let committers = Committers::new(tables.clone());
         Ok(Self { config, tables, claims: Arc::default(), writers, committers })
     }

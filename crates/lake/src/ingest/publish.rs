@@ -237,7 +237,7 @@ fn entries(
         snapshot_id: 0,
         mode: mode.to_owned(),
         rows: placed.rows,
-        data_files: placed.files.clone(),
+        parts: placed.parts.clone(),
         time,
     };
     places.iter().zip(placed).map(entry).collect()

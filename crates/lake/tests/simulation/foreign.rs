@@ -22,7 +22,7 @@ pub fn act(world: &mut World) {
         8..10 => property(world, &table),
         10..13 => stage(world, &table),
         13..15 => set_main(world, &table),
-        17 if false => cherry_pick(world, &table),
+        15..17 => cherry_pick(world, &table),
         17..19 => expire(world, &table),
         _ if world.rng.random_bool(0.5) => replace(world, &table),
         _ => {
@@ -129,7 +129,7 @@ fn cherry_pick(world: &mut World, table: &TableMetadata) -> Change {
     let mut summary = vec![(SOURCE.to_owned(), source.snapshot_id().to_string())];
     // Some engines copy the summary, with the source's pointer in it.
     if world.rng.random_bool(0.5) {
-        let pointer = &source.summary().additional_properties[SUMMARY_LEDGER];
+        let pointer = source.summary().additional_properties.get(SUMMARY_LEDGER)?;
         summary.push((SUMMARY_LEDGER.to_owned(), pointer.clone()));
         summary.push((SUMMARY_RUN.to_owned(), run));
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 /// An object version.
 pub type Object = u8;
 /// A data file.
@@ -11,7 +13,7 @@ pub type DataFile = u32;
 #[derive(Debug, Default)]
 pub struct Store {
     next_file: DataFile,
-    next_name: u32,
+    next_name: u128,
     /// Data files with the objects whose rows they hold.
     pub data: BTreeMap<DataFile, Vec<Object>>,
     /// Data files of a snapshot, by its manifest list.
@@ -46,7 +48,7 @@ impl Store {
     /// A name that no file has.
     pub fn name(&mut self, snapshot_id: i64) -> String {
         self.next_name += 1;
-        format!("{snapshot_id}-{}", self.next_name)
+        format!("{snapshot_id}-{}", Uuid::from_u128(self.next_name))
     }
 
     /// The objects that these runs name; an error if one is gone.

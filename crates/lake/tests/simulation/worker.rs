@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use iceberg::spec::TableMetadata;
 use lake::commit::protocol::{Action, Answer, End, Flight, Footing, Input, State};
 use lake::commit::{Append, commit_of, landed};
-use lake::ledger::{Located, Written, locate};
+use lake::ledger::{Lineage, Located, Written, locate};
 use rand::Rng;
 
 use super::store::{Attempt, DataFile, Object, Store};
@@ -16,7 +16,7 @@ const GROUP: usize = 3;
 
 /// The ledger of `main`.
 pub enum Ledger {
-    At { mark: String, runs: Vec<String> },
+    At { mark: Lineage, runs: Vec<String> },
     New,
     Undecided(String),
 }
@@ -24,11 +24,15 @@ pub enum Ledger {
 /// What the real rules say, read from the simulated store. An error: a head is gone.
 pub fn ledger_of(table: &TableMetadata, store: &Store) -> Result<Ledger, String> {
     Ok(match locate(table) {
-        Located::At(pointer) => {
-            let runs = store.heads.get(&pointer).ok_or_else(|| format!("head {pointer} is gone"))?.clone();
-            Ledger::At { mark: pointer, runs }
+        Located::At(lineage) if lineage.is_new() => Ledger::New,
+        Located::At(lineage) => {
+            let mut runs = match &lineage.head {
+                Some(head) => store.heads.get(head).ok_or_else(|| format!("head {head} is gone"))?.clone(),
+                None => Vec::new(),
+            };
+            runs.extend(lineage.copied.iter().filter(|run| !runs.contains(run)).cloned().collect::<Vec<_>>());
+            Ledger::At { mark: lineage, runs }
         }
-        Located::New => Ledger::New,
         Located::Undecided(why) => Ledger::Undecided(why),
     })
 }
@@ -174,6 +178,9 @@ fn plan(world: &mut World, worker: usize, id: u32) {
         }
         Ok(Ledger::Undecided(_)) | Err(_) => return end(world, worker, id, false),
     };
+    if !mark.copied.is_empty() {
+        world.coverage.met("ledger: with the run of a copied snapshot");
+    }
     let Ok(known) = world.store.objects(&runs) else { return end(world, worker, id, false) };
     let footing = footing(&table, mark);
     let request = world.workers[worker].jobs[&id].request;
@@ -190,7 +197,7 @@ fn plan(world: &mut World, worker: usize, id: u32) {
     again(world, worker, id);
 }
 
-fn footing(table: &TableMetadata, ledger: String) -> Footing {
+fn footing(table: &TableMetadata, ledger: Lineage) -> Footing {
     Footing {
         table: table.uuid(),
         schema_id: table.current_schema_id(),

@@ -8,7 +8,7 @@ use iceberg::{TableRequirement, TableUpdate};
 use lake::catalog::Commit;
 use lake::commit::protocol::{Action, Answer, Input};
 use lake::commit::{Append, commit_of};
-use lake::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, Written};
+use lake::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
@@ -470,6 +470,7 @@ fn strip_pointer(post: &mut Post) {
         if let TableUpdate::AddSnapshot { snapshot: added } = update {
             let mut summary = added.summary().clone();
             summary.additional_properties.remove(SUMMARY_LEDGER);
+            summary.additional_properties.remove(SUMMARY_RUN);
             *added = iceberg::spec::Snapshot::builder()
                 .with_snapshot_id(added.snapshot_id())
                 .with_parent_snapshot_id(added.parent_snapshot_id())
