@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 use super::head::{Head, Run};
 use super::merge::{Merge, Standing, due};
@@ -18,6 +19,7 @@ const LIFETIME: TimeDelta = TimeDelta::days(1);
 #[derive(Debug, Default)]
 pub(super) struct Merger {
     state: Mutex<State>,
+    under_way: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -81,13 +83,15 @@ impl Merger {
 
     fn take(self: &Arc<Self>, state: &mut State, inputs: Vec<Run>) -> Begun {
         state.running.push(inputs.clone());
+        self.under_way.send_replace(state.running.len());
         Begun { merger: self.clone(), inputs, failed: true }
     }
 
-    /// Whether no merge is under way.
-    #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.lock().running.is_empty()
+    /// Waits until no merge is under way.
+    pub(super) async fn idle(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender lives as long as this does.
+        let _ = under_way.wait_for(|merges| *merges == 0).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,6 +124,7 @@ impl Drop for Begun {
     fn drop(&mut self) {
         let mut state = self.merger.lock();
         state.running.retain(|other| *other != self.inputs);
+        self.merger.under_way.send_replace(state.running.len());
         if self.failed {
             state.pause = PAUSE_COMMITS;
         }
