@@ -3,21 +3,46 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::head::{Head, Run};
 use super::merge::{Merge, Standing, due};
 
-/// Merges of up to so many entries do not wait for larger ones, which may take minutes.
-const SMALL_ENTRIES: u64 = 250_000;
+/// Merges of up to so many entries do not wait for larger ones, which may take a minute.
+const SMALL_ENTRIES: u64 = 32 * 1024;
 /// After a merge that failed, so many commits pass before another is begun.
 const PAUSE_COMMITS: u32 = 32;
 /// A merge that found no head for so long is given up, well before a clean-up may delete its file.
 const LIFETIME: TimeDelta = TimeDelta::days(1);
 
+/// Bounds the merges that go on beside the commits in a process, whatever the number of tables: one small and one
+/// large at a time. A large one holds some 40 MiB.
+#[derive(Debug, Clone)]
+pub(super) struct Lanes {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { small: Arc::new(Semaphore::new(1)), large: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+impl Lanes {
+    fn enter(&self, inputs: &[Run]) -> Option<OwnedSemaphorePermit> {
+        let entries: u64 = inputs.iter().map(|run| run.entries).sum();
+        let lane = if entries <= SMALL_ENTRIES { &self.small } else { &self.large };
+        lane.clone().try_acquire_owned().ok()
+    }
+}
+
 /// The merges of one table.
 #[derive(Debug, Default)]
 pub(super) struct Merger {
+    lanes: Lanes,
     state: Mutex<State>,
+    under_way: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +61,11 @@ struct Finished {
 }
 
 impl Merger {
+    /// The merges of a table in a process with these lanes.
+    pub(super) fn new(lanes: Lanes) -> Self {
+        Self { lanes, ..Self::default() }
+    }
+
     /// Puts the outputs of finished merges in the place of their inputs, and returns the outputs that no head names
     /// nor will name: they can be deleted. What is adopted stays here until a base names it, so that a commit that
     /// loses a race adopts it again.
@@ -58,7 +88,7 @@ impl Merger {
         unused
     }
 
-    /// A merge that should be made now, beside what is under way: at most one small and one large at a time.
+    /// A merge that should be made now, if its lane is free. If it is not, a later commit asks again.
     pub(super) fn begin(self: &Arc<Self>, head: &Head) -> Option<Begun> {
         let mut state = self.lock();
         if state.pause > 0 {
@@ -66,28 +96,33 @@ impl Merger {
             return None;
         }
         let inputs = due(&head.runs, |run| state.is_busy(run))?;
-        if state.running.iter().any(|other| is_small(other) == is_small(&inputs)) {
-            return None;
-        }
-        Some(self.take(&mut state, inputs))
+        let lane = self.lanes.enter(&inputs)?;
+        Some(self.take(&mut state, inputs, Some(lane)))
     }
 
     /// A merge that a commit has to make itself, because the head names too many runs.
     pub(super) fn overdue(self: &Arc<Self>, head: &Head) -> Option<Begun> {
         let mut state = self.lock();
         let inputs = due(&head.runs, |run| state.is_busy(run))?;
-        Some(self.take(&mut state, inputs))
+        Some(self.take(&mut state, inputs, None))
     }
 
-    fn take(self: &Arc<Self>, state: &mut State, inputs: Vec<Run>) -> Begun {
+    fn take(
+        self: &Arc<Self>,
+        state: &mut State,
+        inputs: Vec<Run>,
+        lane: Option<OwnedSemaphorePermit>,
+    ) -> Begun {
         state.running.push(inputs.clone());
-        Begun { merger: self.clone(), inputs, failed: true }
+        self.under_way.send_replace(state.running.len());
+        Begun { merger: self.clone(), inputs, failed: true, _lane: lane }
     }
 
-    /// Whether no merge is under way.
-    #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.lock().running.is_empty()
+    /// Waits until no merge is under way.
+    pub(super) async fn idle(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender lives as long as this does.
+        let _ = under_way.wait_for(|merges| *merges == 0).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,6 +135,7 @@ pub(super) struct Begun {
     merger: Arc<Merger>,
     inputs: Vec<Run>,
     failed: bool,
+    _lane: Option<OwnedSemaphorePermit>,
 }
 
 impl Begun {
@@ -120,6 +156,7 @@ impl Drop for Begun {
     fn drop(&mut self) {
         let mut state = self.merger.lock();
         state.running.retain(|other| *other != self.inputs);
+        self.merger.under_way.send_replace(state.running.len());
         if self.failed {
             state.pause = PAUSE_COMMITS;
         }
@@ -131,10 +168,6 @@ impl State {
         let finished = self.finished.iter().flat_map(|finished| &finished.merge.inputs);
         self.running.iter().flatten().chain(finished).any(|other| other == run)
     }
-}
-
-fn is_small(group: &[Run]) -> bool {
-    group.iter().map(|run| run.entries).sum::<u64>() <= SMALL_ENTRIES
 }
 
 #[cfg(test)]
@@ -221,6 +254,19 @@ mod tests {
         let large = merger.begin(&both).unwrap();
         assert_eq!((small.inputs()[0].entries, large.inputs()[0].entries), (1, 50_000));
         assert!(merger.begin(&both).is_none() && merger.overdue(&both).is_none());
+    }
+
+    #[test]
+    fn tables_share_the_lanes_but_a_commit_that_has_to_merge_does_not_wait() {
+        let lanes = Lanes::default();
+        let (one, other) = (Arc::new(Merger::new(lanes.clone())), Arc::new(Merger::new(lanes)));
+        let base = head((0..8).map(|name| (name, 1)));
+        let begun = one.begin(&base).unwrap();
+        assert!(other.begin(&base).is_none());
+        begun.finish(run(100, 8), now());
+        let held = other.begin(&base).unwrap();
+        assert!(one.overdue(&head((20..28).map(|name| (name, 1)))).is_some());
+        drop(held);
     }
 
     #[test]

@@ -55,7 +55,8 @@ use crate::error::{Error, Result};
 use crate::storage::Stores;
 use cache::Caches;
 use file::{RunFile, request_limit, unreadable};
-use merger::Merger;
+use hash::key_hash;
+use merger::{Lanes, Merger};
 use search::{Search, Wanted};
 
 /// Runs read at the same time during a look-up.
@@ -63,12 +64,14 @@ const RUNS_IN_FLIGHT: usize = 8;
 /// Tables whose merges are remembered; beyond, those that nobody uses are forgotten.
 const TABLES_KEPT: usize = 1_000;
 
-/// The ledgers of all tables below one root, as one process sees them. They share what they keep in memory.
+/// The ledgers of all tables below one root, as one process sees them. They share caches, and the lanes
+/// in which runs are merged.
 #[derive(Debug)]
 pub struct Ledgers {
     stores: Arc<Stores>,
     root: String,
     caches: Caches,
+    lanes: Lanes,
     tables: Mutex<HashMap<Uuid, Ledger>>,
 }
 
@@ -79,6 +82,7 @@ impl Ledgers {
             stores,
             root: root.trim_end_matches('/').to_owned(),
             caches: Caches::default(),
+            lanes: Lanes::default(),
             tables: Mutex::default(),
         }
     }
@@ -95,7 +99,7 @@ impl Ledgers {
             table,
             caches: self.caches.clone(),
             requests: request_limit(),
-            merger: Arc::default(),
+            merger: Arc::new(Merger::new(self.lanes.clone())),
         });
         ledger.clone()
     }
@@ -214,6 +218,8 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::head`].
     pub async fn versions(&self, head: &Head, objects: &[ObjectName]) -> Result<Vec<Entry>> {
+        let objects: HashMap<&ObjectName, i64> = objects.iter().map(|name| (name, key_hash(name))).collect();
+        let objects = &objects;
         let reads: Vec<_> = head
             .runs
             .iter()

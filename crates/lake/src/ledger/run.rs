@@ -31,9 +31,8 @@ const PAGE_BYTES: usize = 8 * 1024;
 const DICTIONARY_BYTES: usize = 32 * 1024;
 /// Entries that are turned into columns, or back, at a time.
 pub(super) const BATCH_ENTRIES: usize = 1024;
-/// Bytes of one part of a multipart upload, and how many are under way at once.
+/// Bytes of one part of a multipart upload, of which one is under way at a time.
 const PART_BYTES: usize = 5 * 1024 * 1024;
-const PARTS_IN_FLIGHT: usize = 2;
 
 /// Writes a run file. Entries have to come in the order of [`columns::sort`].
 pub(super) struct RunWriter {
@@ -44,8 +43,7 @@ pub(super) struct RunWriter {
 
 impl RunWriter {
     pub(super) fn new(at: Location, url: String) -> Result<Self> {
-        let upload =
-            BufWriter::with_capacity(at.store, at.path, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
+        let upload = BufWriter::with_capacity(at.store, at.path, PART_BYTES).with_max_concurrency(1);
         let options = ArrowWriterOptions::new().with_properties(properties()).with_skip_arrow_metadata(true);
         let sink = ParquetObjectWriter::from_buf_writer(upload);
         let file = AsyncArrowWriter::try_new_with_options(sink, SCHEMA.clone(), options)

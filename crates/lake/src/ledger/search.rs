@@ -96,11 +96,10 @@ impl Search {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Every entry of these objects that the run has.
-    pub(super) async fn versions(&self, objects: &[ObjectName]) -> Result<Vec<Entry>> {
-        let hashes: Vec<(i64, &ObjectName)> = objects.iter().map(|name| (key_hash(name), name)).collect();
+    /// Every entry that the run has of these objects, which come with their key hashes.
+    pub(super) async fn versions(&self, objects: &HashMap<&ObjectName, i64>) -> Result<Vec<Entry>> {
         let mut groups: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
-        for (hash, _) in &hashes {
+        for hash in objects.values() {
             for group in self.index.groups_of(*hash) {
                 groups.entry(group).or_default().push(*hash);
             }
@@ -116,7 +115,9 @@ impl Search {
             let mut batches = self.rows(metadata, ProjectionMask::all(), selection(&pages, &hashes))?;
             while let Some(batch) = batches.try_next().await.map_err(|e| self.file.error(e))? {
                 let entries = columns::decode(&batch).map_err(|e| self.file.error(e))?;
-                found.extend(entries.into_iter().filter(|e| objects.contains(&ObjectName::of(&e.identity))));
+                found.extend(
+                    entries.into_iter().filter(|e| objects.contains_key(&ObjectName::of(&e.identity))),
+                );
             }
         }
         Ok(found)

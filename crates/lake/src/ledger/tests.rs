@@ -28,13 +28,6 @@ async fn written(ledger: &Ledger, base: &Head, snapshot_id: i64, entries: Vec<En
     ledger.head(&written.pointer).await.unwrap()
 }
 
-/// Waits until no merge is under way.
-async fn merges_end(ledger: &Ledger) {
-    while !ledger.merger.is_idle() {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn what_was_written_is_found_again_through_every_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +96,7 @@ async fn runs_are_merged_beside_the_commits_and_every_entry_is_still_found_once(
     let mut head = Head::new(TABLE);
     for n in 0..200 {
         head = written(&ledger, &head, n, vec![entry(&format!("{}", (n * 37) % 200))]).await;
-        merges_end(&ledger).await;
+        ledger.merges_end().await;
     }
     assert!(head.runs.len() <= 8 * 3 + 1, "{} runs", head.runs.len());
     assert_eq!(head.runs.iter().map(|run| run.entries).sum::<u64>(), 200);
@@ -123,7 +116,7 @@ async fn commits_that_lose_their_race_neither_redo_a_merge_nor_leave_its_file_be
     }
     let before_the_merge = base.clone();
     ledger.write(&base, 8, Vec::new()).await.unwrap();
-    merges_end(&ledger).await;
+    ledger.merges_end().await;
     let lost = written(&ledger, &base, 9, vec![entry("a")]).await;
     let again = written(&ledger, &base, 10, vec![entry("a")]).await;
     assert_eq!(lost.runs[0], again.runs[0], "the same merged run");
@@ -133,7 +126,7 @@ async fn commits_that_lose_their_race_neither_redo_a_merge_nor_leave_its_file_be
     // Another process merged the same runs, and was first.
     let other = self::ledger(folder.path());
     other.write(&before_the_merge, 11, Vec::new()).await.unwrap();
-    merges_end(&other).await;
+    other.merges_end().await;
     assert_eq!(merged_files(folder.path()), 2);
     other.write(&again, 12, Vec::new()).await.unwrap();
     while merged_files(folder.path()) > 1 {

@@ -6,6 +6,7 @@ use object_store::ObjectStoreExt;
 use super::entry::Entry;
 use super::head::{Head, Run};
 use super::interleave::interleave;
+use super::merge::due;
 use super::run::{BATCH_ENTRIES, RunWriter};
 use super::{Ledger, columns, name};
 use crate::error::{Error, Result};
@@ -68,6 +69,16 @@ impl Ledger {
         }
         self.write_head(&pointer, &head).await?;
         Ok(Written { pointer, run })
+    }
+
+    /// Waits until no merge of this table is under way in this process. The next commit takes in what came of them.
+    pub async fn merges_end(&self) {
+        self.merger.idle().await;
+    }
+
+    /// Whether no runs of a head are to be merged.
+    pub fn is_merged(&self, head: &Head) -> bool {
+        due(&head.runs, |_| false).is_none()
     }
 
     /// Takes finished merges into a head that is about to be written.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use iceberg::table::Table;
-use ingest_core::FileStatus;
+use ingest_core::{FileStatus, TableName};
 use lake::catalog::{Commit, CommitPort, Outcome};
+use lake::ledger::Entry;
 use lake::{Error, ErrorKind};
 
-use crate::fixture::{Fixture, file, request};
+use crate::fixture::{Fixture, TABLE, file, parquet, request};
 
 #[tokio::test]
 async fn a_request_that_is_delivered_twice_adds_its_rows_once() {
@@ -166,6 +168,30 @@ async fn the_snapshot_names_ledger_and_run() {
     assert_eq!(summary["total-records"], "2");
     let property = &table.metadata().properties()["event-ingest.ledger"];
     assert_eq!(*property, format!("{}:{}", snapshot.snapshot_id(), summary["event-ingest.ledger"]));
+}
+
+#[tokio::test]
+async fn the_ledger_says_which_row_groups_hold_an_object() {
+    /// A row group of a data file is closed at so many rows.
+    const ROW_GROUP: i64 = 1024 * 1024;
+    let fixture = Fixture::new().await;
+    let ids = |range: std::ops::Range<i64>| -> Arc<dyn arrow_array::Array> {
+        Arc::new(arrow_array::Int64Array::from_iter_values(range))
+    };
+    fixture.put("long", parquet(vec![("id", ids(0..ROW_GROUP + 10))])).await;
+    fixture.put("short", parquet(vec![("id", ids(0..5))])).await;
+    fixture.put("empty", parquet(vec![("id", ids(0..0))])).await;
+    fixture.ingest(&["long", "short", "empty"]).await;
+
+    let seen = fixture.lake.inspect(&TableName::parse(TABLE).unwrap()).await.unwrap().unwrap();
+    let entries: Vec<Entry> = seen.ledger.entries(&seen.head).try_collect().await.unwrap();
+    let parts = |key: &str| -> Vec<(u32, u32)> {
+        let entry = entries.iter().find(|entry| entry.identity.key == key).unwrap();
+        entry.parts.iter().map(|part| (part.first_row_group, part.row_groups)).collect()
+    };
+    assert_eq!(parts("long"), [(0, 2)]);
+    assert_eq!(parts("short"), [(1, 1)]);
+    assert_eq!(parts("empty"), []);
 }
 
 #[tokio::test]
