@@ -5,9 +5,9 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use service_kit::config::print_config;
 use service_kit::shutdown;
 
+use crate::commands;
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -29,7 +29,7 @@ enum Command {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = Cli::command().get_matches_from(args);
     match run(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("event-ingest: {error:#}");
             ExitCode::FAILURE
@@ -37,26 +37,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match Cli::from_arg_matches(matches)?.command {
         Command::Standalone(args) if args.print_config => {
             args.credentials()?;
-            print("standalone", matches)
+            commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
     }
 }
 
-/// The effective settings of a subcommand.
-fn print(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
-    let cli = Cli::command();
-    let command = cli.find_subcommand(name).expect("the subcommand was just parsed");
-    let matches = matches.subcommand_matches(name).expect("the subcommand was just parsed");
-    Ok(print_config(command, matches, &[], &mut io::stdout())?)
-}
-
-fn standalone(args: StandaloneArgs) -> anyhow::Result<()> {
+fn standalone(args: StandaloneArgs) -> anyhow::Result<ExitCode> {
     args.logging.init().map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { server::run(args, shutdown::on_signal()?, io::stdout()).await })
+    runtime.block_on(async { server::run(args, shutdown::on_signal()?, io::stdout()).await })?;
+    Ok(ExitCode::SUCCESS)
 }

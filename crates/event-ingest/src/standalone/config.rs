@@ -14,6 +14,8 @@ use service_kit::logging::LoggingArgs;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
+/// Part of every object's identity: the store of a data folder.
+pub const STORE_NAME: &str = "standalone";
 
 /// Shortest access and secret keys, in bytes, as other S3 servers have it.
 const MIN_ACCESS_KEY: usize = 3;
