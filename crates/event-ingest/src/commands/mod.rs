@@ -1,5 +1,8 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod ingest;
+mod load;
+pub mod reconcile;
 pub mod settings;
 
 use std::future::Future;

@@ -93,7 +93,7 @@ impl Candidate {
     pub fn new(store: &str, uri: ObjectUri, listed: Listed, policy: &Policy, now: DateTime<Utc>) -> Self {
         let step = if let Some(reason) = uri.unaddressable() {
             Step::Done(Verdict::Unaddressable(reason))
-        } else if now - listed.modified < policy.min_age {
+        } else if listed.modified.is_some_and(|modified| now - modified < policy.min_age) {
             Step::Done(Verdict::Recent)
         } else {
             let listed = ObjectIdentity::of(store, &uri, None, listed.etag.as_deref());
@@ -112,6 +112,12 @@ impl Candidate {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.listed.size
+    }
+
+    /// Its identity as far as the listing tells: by its ETag, if there is one.
+    #[must_use]
+    pub fn listed_identity(&self, store: &str) -> Option<ObjectIdentity> {
+        ObjectIdentity::of(store, &self.uri, None, self.listed.etag.as_deref())
     }
 
     /// What comes next.
@@ -150,7 +156,7 @@ impl Candidate {
     #[must_use]
     pub fn into_request(self) -> RequestedObject {
         let hint = ObjectHint {
-            event_time: Some(self.listed.modified),
+            event_time: self.listed.modified,
             size: Some(self.listed.size),
             etag: self.listed.etag,
             version_id: None,
@@ -160,8 +166,7 @@ impl Candidate {
 
     /// Whether an identity is the one that the listing told. The store and the key are this object's in any case.
     fn is_listed(&self, identity: &ObjectIdentity) -> bool {
-        let listed = ObjectIdentity::of(&identity.store, &self.uri, None, self.listed.etag.as_deref());
-        listed.as_ref() == Some(identity)
+        self.listed_identity(&identity.store).as_ref() == Some(identity)
     }
 }
 
@@ -187,8 +192,12 @@ mod tests {
     }
 
     fn candidate(key: &str, etag: Option<&str>, age: TimeDelta, policy: &Policy) -> Candidate {
-        let listed =
-            Listed { key: key.to_owned(), size: 3, etag: etag.map(str::to_owned), modified: now() - age };
+        let listed = Listed {
+            key: key.to_owned(),
+            size: 3,
+            etag: etag.map(str::to_owned),
+            modified: Some(now() - age),
+        };
         Candidate::new("s3", ObjectUri::new("b", key).unwrap(), listed, policy, now())
     }
 

@@ -46,8 +46,8 @@ pub struct Listed {
     pub size: u64,
     /// ETag, as written.
     pub etag: Option<String>,
-    /// When the current version was put, by the store's clock.
-    pub modified: DateTime<Utc>,
+    /// When the current version was put, by the store's clock, if that is known.
+    pub modified: Option<DateTime<Utc>>,
 }
 
 /// Some objects, in the order of their keys.
@@ -243,7 +243,7 @@ fn parse(body: &[u8]) -> Result<Page, Box<dyn std::error::Error + Send + Sync>> 
     let escaped = answer.encoding_type.is_some();
     let listed = |found: Contents| {
         let key = if escaped { unescape(&found.key)? } else { found.key };
-        Ok(Listed { key, size: found.size, etag: found.e_tag, modified: found.last_modified })
+        Ok(Listed { key, size: found.size, etag: found.e_tag, modified: Some(found.last_modified) })
     };
     let objects = answer.contents.into_iter().map(listed).collect::<Result<_, std::str::Utf8Error>>()?;
     Ok(Page { objects, more: answer.is_truncated })
@@ -304,8 +304,7 @@ mod tests {
         async fn page(&self, _: &str, after: &str) -> Result<Page> {
             let first = if after.is_empty() { 0 } else { after.parse::<u64>().unwrap() + 1 };
             let last = (first + 10).min(self.0);
-            let object =
-                |n| Listed { key: format!("{n:08}"), size: 1, etag: None, modified: DateTime::UNIX_EPOCH };
+            let object = |n| Listed { key: format!("{n:08}"), size: 1, etag: None, modified: None };
             Ok(Page { objects: (first..last).map(object).collect(), more: last < self.0 })
         }
     }
