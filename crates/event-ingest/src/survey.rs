@@ -53,6 +53,7 @@ pub struct Survey {
     store: String,
     policy: Policy,
     identify: Identify,
+    refresh: Duration,
     tables: HashMap<TableName, View>,
 }
 
@@ -61,7 +62,8 @@ pub struct Survey {
 struct View {
     looked: Instant,
     ledger: Option<LedgerView>,
-    quarantine: Quarantine,
+    /// Under the table's name stands what was set aside before there was a table.
+    quarantines: Vec<Quarantine>,
 }
 
 #[derive(Debug)]
@@ -75,12 +77,19 @@ impl Survey {
     /// A survey of the tables of a lake, for objects of the store of this name.
     #[must_use]
     pub fn new(lake: Arc<Lake>, store: String, policy: Policy, identify: Identify) -> Self {
-        Self { lake, store, policy, identify, tables: HashMap::new() }
+        Self { lake, store, policy, identify, refresh: REFRESH, tables: HashMap::new() }
+    }
+
+    /// Looks at the table anew for each batch.
+    #[must_use]
+    pub fn always_fresh(mut self) -> Self {
+        self.refresh = Duration::ZERO;
+        self
     }
 
     /// Looks at a table unless that was done a moment ago.
     async fn look(&mut self, table: &TableName) -> lake::Result<&View> {
-        let fresh = self.tables.get(table).is_some_and(|view| view.looked.elapsed() < REFRESH);
+        let fresh = self.tables.get(table).is_some_and(|view| view.looked.elapsed() < self.refresh);
         if !fresh {
             if self.tables.len() >= MAX_TABLES {
                 self.tables.clear();
@@ -149,21 +158,18 @@ impl Judge for Survey {
 impl View {
     async fn of(lake: &Lake, table: &TableName) -> lake::Result<Self> {
         let looked = Instant::now();
+        let before = Quarantine::new(lake.stores().clone(), lake.ledger_root(), &table.to_string());
         Ok(match lake.inspect(table).await? {
             Some(found) => Self {
                 looked,
-                quarantine: found.quarantine,
+                quarantines: vec![found.quarantine, before],
                 ledger: Some(LedgerView {
                     abandoned: abandoned(found.table.metadata()),
                     ledger: found.ledger,
                     head: found.head,
                 }),
             },
-            None => Self {
-                looked,
-                quarantine: Quarantine::new(lake.stores().clone(), lake.ledger_root(), &table.to_string()),
-                ledger: None,
-            },
+            None => Self { looked, quarantines: vec![before], ledger: None },
         })
     }
 
@@ -201,7 +207,12 @@ impl View {
             _ => None,
         });
         let questions = questions.map(|(index, identity)| async move {
-            Ok::<_, lake::Error>((index, Answer::Is(self.quarantine.has(&identity).await?)))
+            for quarantine in &self.quarantines {
+                if quarantine.has(&identity).await? {
+                    return Ok::<_, lake::Error>((index, Answer::Is(true)));
+                }
+            }
+            Ok((index, Answer::Is(false)))
         });
         stream::iter(questions.collect::<Vec<_>>()).buffer_unordered(REQUESTS_IN_FLIGHT).try_collect().await
     }

@@ -50,12 +50,6 @@ impl<T> Groups<T> {
         self.held -= group.len();
         Some((route, group))
     }
-
-    /// How many are held.
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> usize {
-        self.held
-    }
 }
 
 #[cfg(test)]
@@ -80,9 +74,9 @@ mod tests {
         assert!(groups.add(route(2), 0).is_none());
         let handed: Vec<_> = (0..FULL).filter_map(|n| groups.add(route(1), n)).collect();
         assert_eq!(handed, [(route(1), (0..FULL).collect::<Vec<_>>())]);
-        assert_eq!(groups.held(), 1);
+        assert_eq!(groups.held, 1);
         assert_eq!(groups.take_largest(), Some((route(2), vec![0])));
-        assert_eq!((groups.take_largest(), groups.held()), (None, 0));
+        assert_eq!((groups.take_largest(), groups.held), (None, 0));
     }
 
     #[test]
@@ -91,12 +85,12 @@ mod tests {
         let (mut most, mut handed) = (0, 0);
         for n in 0..10 * MAX_HELD {
             handed += groups.add(route(n % 1_000), n).map_or(0, |(_, group)| group.len());
-            most = most.max(groups.held());
+            most = most.max(groups.held);
         }
         assert_eq!(most, MAX_HELD);
         while let Some((_, group)) = groups.take_largest() {
             handed += group.len();
         }
-        assert_eq!((handed, groups.held()), (10 * MAX_HELD, 0));
+        assert_eq!((handed, groups.held), (10 * MAX_HELD, 0));
     }
 }

@@ -1,19 +1,14 @@
 //! Requests, several at once, each tried until it is done or cannot be.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use ingest_core::{IngestRequest, IngestResult};
 use light_worker::Ingest;
-use rand::Rng;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How often a request is tried that may succeed later, and the pauses between.
-const ATTEMPTS: u32 = 8;
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use super::retry::Retry;
 
 /// Carries out requests, a bounded number at a time.
 pub(crate) struct Loader<I> {
@@ -59,25 +54,15 @@ async fn attempt<I: Ingest>(
     request: &IngestRequest,
     stop: &CancellationToken,
 ) -> anyhow::Result<IngestResult> {
-    let mut attempt = 0;
+    let mut retry = Retry::new(stop);
     loop {
-        attempt += 1;
         let error = match ingest.ingest(request).await {
             Ok(result) => return Ok(result),
             Err(error) => error,
         };
-        let passing = error.retryable() && attempt < ATTEMPTS && !stop.is_cancelled();
-        if passing {
-            let bound = FIRST_PAUSE.saturating_mul(1 << attempt).min(LONGEST_PAUSE);
-            let pause = bound.mul_f64(rand::rng().random_range(0.5..=1.0));
-            tracing::warn!(request_id = request.request_id, %error, ?pause, "trying again");
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-                continue;
-            }
-        }
-        return Err(error).with_context(|| {
+        retry.after(error).await.with_context(|| {
             let first = request.objects.first().map(|object| object.uri.to_string()).unwrap_or_default();
             format!("{} objects for table `{}`, {first} first", request.file_count(), request.table)
-        });
+        })?;
     }
 }

@@ -11,6 +11,7 @@
 mod groups;
 mod loader;
 mod report;
+mod retry;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,6 @@ mod tests;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use chrono::Utc;
 use futures::{Stream, StreamExt};
 use ingest_core::{IngestRequest, ObjectUri, RequestedObject, Route, RuleSet, Verdict as RuleVerdict};
@@ -33,6 +33,7 @@ use crate::survey::Judge;
 use groups::Groups;
 pub(crate) use loader::Loader;
 pub(crate) use report::{Report, Style};
+use retry::Retry;
 pub(crate) use source::{Found, Source, find};
 
 /// Keys after which everything under way is finished, so that the walk can be taken up again from there.
@@ -55,9 +56,6 @@ pub(crate) struct Load<J, I> {
     stop: CancellationToken,
     /// Everything up to this object is done.
     position: Option<ObjectUri>,
-    /// The most objects that were held between two stations.
-    #[cfg(test)]
-    most_held: usize,
 }
 
 /// What a [`Load`] is made of.
@@ -84,8 +82,6 @@ impl<J: Judge, I: Ingest> Load<J, I> {
             report: parts.report,
             stop: parts.stop,
             position: None,
-            #[cfg(test)]
-            most_held: 0,
         }
     }
 
@@ -109,10 +105,6 @@ impl<J: Judge, I: Ingest> Load<J, I> {
             match self.rules.judge_listed(&uri, listed.size) {
                 RuleVerdict::Route(route) => self.take(route, uri, listed).await?,
                 RuleVerdict::Ignored(reason) | RuleVerdict::Unmatched(reason) => self.report.ignored(reason),
-            }
-            #[cfg(test)]
-            {
-                self.most_held = self.most_held.max(self.candidates.held()).max(self.requests.held());
             }
             since_checkpoint += 1;
             if since_checkpoint == CHECKPOINT_KEYS {
@@ -157,7 +149,14 @@ impl<J: Judge, I: Ingest> Load<J, I> {
 
     async fn judge(&mut self, route: &Arc<Route>, candidates: Vec<Candidate>) -> anyhow::Result<()> {
         let Some(judge) = &mut self.judge else { return Ok(()) };
-        for (candidate, verdict) in judge.judge(&route.table, candidates).await? {
+        let mut retry = Retry::new(&self.stop);
+        let judged = loop {
+            match judge.judge(&route.table, candidates.clone()).await {
+                Ok(judged) => break judged,
+                Err(error) => retry.after(error).await?,
+            }
+        };
+        for (candidate, verdict) in judged {
             match verdict {
                 Verdict::InTable => self.report.in_table(),
                 Verdict::Recent => self.report.recent(),
@@ -236,9 +235,9 @@ impl<J: Judge, I: Ingest> Load<J, I> {
         let again = again(self.position.as_ref());
         outcome
             .and(drained)
-            .with_context(|| format!("not all was looked at; what is ingested stays. {again}"))?;
+            .map_err(|error| anyhow::anyhow!("{error:#}. What is ingested stays. {again}"))?;
         if self.stop.is_cancelled() {
-            anyhow::bail!("interrupted; what is ingested stays. {again}");
+            anyhow::bail!("interrupted. What is ingested stays. {again}");
         }
         Ok(if self.report.summary().all_in() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_SET_ASIDE) })
     }
