@@ -22,9 +22,11 @@ use super::config::{CATALOG_NAME, STORE_NAME, StandaloneArgs};
 use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
 use super::folder::{DataFolder, EndpointFile};
 use super::inbox::Inbox;
+use super::reconcile::{self, Reconciler};
 use super::store::{Store, StoreError};
 use super::worker::Worker;
 use super::{admin, banner, s3};
+use crate::survey::{Identify, Survey};
 
 /// Requests carried out at once, and how many of them may write data files (about 100 MiB of memory each).
 const CONCURRENT_REQUESTS: usize = 4;
@@ -71,8 +73,12 @@ pub async fn run(
     };
     let lake =
         Lake::open(lake_config(&args, &endpoint)?).await.context("the Iceberg catalog cannot be opened")?;
+    let lake = Arc::new(lake);
     let metrics = Metrics::new();
     let defaults = RequestDefaults { table: args.table.clone() };
+    let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
+        .always_fresh();
+    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), args.rules(), survey, &metrics);
     let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
@@ -110,10 +116,16 @@ pub async fn run(
         endpoint_stop.cancel();
         result
     };
+    let reconciled = async {
+        if !args.reconcile_every.is_zero() {
+            reconciler.run(args.reconcile_every, stop.clone()).await;
+        }
+    };
     folder.announce_endpoint(&endpoint)?;
     writeln!(out, "{}", banner::text(&endpoint)).context("cannot say where everything is")?;
 
-    let (flow, s3, admin) = tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) });
+    let (flow, s3, admin, ()) =
+        tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) }, reconciled);
     folder.retract_endpoint()?;
     store.close().await;
     flow.context("the inbox cannot be read")?;

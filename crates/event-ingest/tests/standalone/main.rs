@@ -5,6 +5,7 @@ mod chunked;
 mod commands;
 mod flow;
 mod listing;
+mod reconcile;
 mod s3;
 mod server;
 mod store;

@@ -32,10 +32,14 @@ pub struct Running {
 
 impl Running {
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--batch-wait", "10ms"]).await
+    }
+
+    pub async fn start_with(folder: &Path, options: &[&str]) -> Self {
         let data = folder.to_str().unwrap();
         let free = "127.0.0.1:0";
-        let line =
-            ["server", "--data", data, "--listen", free, "--admin-listen", free, "--batch-wait", "10ms"];
+        let line = ["server", "--data", data, "--listen", free, "--admin-listen", free];
+        let line = line.iter().chain(options);
         let args = Cli::parse_from(line).args;
         let stop = CancellationToken::new();
         let task = tokio::spawn(server::run(args, stop.clone(), io::sink()));
@@ -63,7 +67,7 @@ impl Running {
         self.client().put(&object_store::path::Path::parse(key).unwrap(), content.into()).await.unwrap();
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
         let answer = reqwest::get(format!("{}{path}", self.endpoint.admin_url)).await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
