@@ -13,6 +13,7 @@ mod loader;
 mod report;
 mod retry;
 mod source;
+mod summary;
 #[cfg(test)]
 mod tests;
 

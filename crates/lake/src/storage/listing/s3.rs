@@ -1,17 +1,12 @@
-//! Listing a bucket, page by page, in the order of its keys.
-//!
-//! object_store lists too, but its paths cannot hold every key: one key with an empty segment fails a whole
-//! listing, and a folder marker `a/` is shown as the object `a`. Here keys are verbatim. A page begins after a
-//! key, not at a server's token: so a walk can be stopped and taken up again days later.
+//! The listing of an S3 server's bucket: one signed request a page.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt};
 use http::{StatusCode, Uri};
 use object_store::aws::{AmazonS3, AmazonS3ConfigKey, AwsAuthorizer};
 use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
@@ -21,11 +16,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use rand::Rng;
 use serde::Deserialize;
 
-use super::s3;
+use super::{Listed, Listing, PAGE_KEYS, Page};
 use crate::error::{Error, Result};
+use crate::storage::s3;
 
-/// Keys of a page: what S3 gives at most.
-pub const PAGE_KEYS: usize = 1000;
 /// Largest answer that is read: a thousand of the longest keys, each byte escaped, and what surrounds them.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// How often a page is asked for, and the pauses between.
@@ -37,63 +31,8 @@ const SIGNED_FOR: Duration = Duration::from_secs(60);
 /// What a query takes as it is.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// One object of a listing. A listing names no version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The key, verbatim.
-    pub key: String,
-    /// Size in bytes.
-    pub size: u64,
-    /// ETag, as written.
-    pub etag: Option<String>,
-    /// When the current version was put, by the store's clock, if that is known.
-    pub modified: Option<DateTime<Utc>>,
-}
-
-/// Some objects, in the order of their keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Page {
-    /// At most [`PAGE_KEYS`].
-    pub objects: Vec<Listed>,
-    /// Whether there are more after these.
-    pub more: bool,
-}
-
-/// A bucket that can be listed.
-#[async_trait]
-pub trait Listing: fmt::Debug + Send + Sync {
-    /// The first objects whose keys begin with `prefix` and come after `after` in the order of UTF-8 bytes.
-    ///
-    /// # Errors
-    /// The store did not answer, or refused.
-    async fn page(&self, prefix: &str, after: &str) -> Result<Page>;
-}
-
-/// Every object below a prefix after a key. Holds one page at a time.
-pub fn walk(
-    listing: Arc<dyn Listing>,
-    prefix: String,
-    after: String,
-) -> impl Stream<Item = Result<Listed>> + Send {
-    let pages = stream::try_unfold(Some(after), move |after| {
-        let (listing, prefix) = (listing.clone(), prefix.clone());
-        async move {
-            let Some(after) = after else { return Ok::<_, Error>(None) };
-            let page = listing.page(&prefix, &after).await?;
-            let last = page.objects.last().filter(|_| page.more).map(|object| object.key.clone());
-            if page.more && last.as_ref().is_none_or(|last| *last <= after) {
-                return Err(Error::unavailable(format!(
-                    "the listing does not go on after key `{after}`: the store does not list in the order of keys"
-                )));
-            }
-            Ok(Some((stream::iter(page.objects.into_iter().map(Ok)), last)))
-        }
-    });
-    pages.try_flatten()
-}
-
 /// A bucket of an S3 server.
-pub(super) struct S3Listing {
+pub(in crate::storage) struct S3Listing {
     bucket: String,
     region: String,
     client: AmazonS3,
@@ -108,7 +47,7 @@ impl fmt::Debug for S3Listing {
 }
 
 impl S3Listing {
-    pub(super) fn new(bucket: &str, properties: &BTreeMap<String, String>) -> Result<Self> {
+    pub(in crate::storage) fn new(bucket: &str, properties: &BTreeMap<String, String>) -> Result<Self> {
         let builder = s3::builder(bucket, properties)?;
         let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_default();
         let cannot = |e| Error::config(format!("cannot list bucket `{bucket}`")).caused_by(e);
@@ -258,7 +197,6 @@ fn unescape(key: &str) -> Result<String, std::str::Utf8Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
 
     #[test]
     fn keys_come_out_verbatim_whoever_wrote_them() {
@@ -293,48 +231,5 @@ mod tests {
             "encoding-type=url&list-type=2&max-keys=1000&prefix=in%2F%C3%BC&start-after=in%2Fa%20b%2Bc"
         );
         assert_eq!(query("", ""), "encoding-type=url&list-type=2&max-keys=1000&prefix=");
-    }
-
-    /// Ten keys a page, as if there were so many.
-    #[derive(Debug)]
-    struct Numbers(u64);
-
-    #[async_trait]
-    impl Listing for Numbers {
-        async fn page(&self, _: &str, after: &str) -> Result<Page> {
-            let first = if after.is_empty() { 0 } else { after.parse::<u64>().unwrap() + 1 };
-            let last = (first + 10).min(self.0);
-            let object = |n| Listed { key: format!("{n:08}"), size: 1, etag: None, modified: None };
-            Ok(Page { objects: (first..last).map(object).collect(), more: last < self.0 })
-        }
-    }
-
-    #[tokio::test]
-    async fn a_walk_sees_every_key_once_from_where_it_begins() {
-        let keys = |after: &str| {
-            walk(Arc::new(Numbers(35)), String::new(), after.to_owned())
-                .map_ok(|listed| listed.key)
-                .try_collect::<Vec<_>>()
-        };
-        let all = keys("").await.unwrap();
-        assert_eq!((all.len(), all[34].as_str()), (35, "00000034"));
-        assert_eq!(keys("00000031").await.unwrap(), ["00000032", "00000033", "00000034"]);
-    }
-
-    /// A store that ignores where a page should begin.
-    #[derive(Debug)]
-    struct Stuck;
-
-    #[async_trait]
-    impl Listing for Stuck {
-        async fn page(&self, prefix: &str, _: &str) -> Result<Page> {
-            Ok(Page { more: true, ..Numbers(10).page(prefix, "").await? })
-        }
-    }
-
-    #[tokio::test]
-    async fn a_listing_that_does_not_go_on_ends_with_an_error() {
-        let walked = walk(Arc::new(Stuck), String::new(), String::new()).try_collect::<Vec<_>>().await;
-        assert_eq!(walked.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 }
