@@ -5,9 +5,11 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use service_kit::config::print_config;
 use service_kit::shutdown;
 
+use crate::commands;
+use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -23,13 +25,17 @@ struct Cli {
 enum Command {
     /// Run everything in one process: an S3 endpoint whose objects become rows
     Standalone(StandaloneArgs),
+    /// Bring files of a bucket into a table, without Kafka; what is in it already is skipped
+    Ingest(IngestArgs),
+    /// Find what the buckets have under the rules and the tables lack; ingest it with --apply
+    Reconcile(ReconcileArgs),
 }
 
 /// Runs the command that the arguments name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = Cli::command().get_matches_from(args);
     match run(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("event-ingest: {error:#}");
             ExitCode::FAILURE
@@ -37,26 +43,31 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match Cli::from_arg_matches(matches)?.command {
         Command::Standalone(args) if args.print_config => {
             args.credentials()?;
-            print("standalone", matches)
+            commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
+        Command::Ingest(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                ingest::run(args, lake, stop, io::stdout())
+            })
+        }
+        Command::Reconcile(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                reconcile::run(args, lake, stop, io::stdout())
+            })
+        }
     }
 }
 
-/// The effective settings of a subcommand.
-fn print(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
-    let cli = Cli::command();
-    let command = cli.find_subcommand(name).expect("the subcommand was just parsed");
-    let matches = matches.subcommand_matches(name).expect("the subcommand was just parsed");
-    Ok(print_config(command, matches, &[], &mut io::stdout())?)
-}
-
-fn standalone(args: StandaloneArgs) -> anyhow::Result<()> {
+fn standalone(args: StandaloneArgs) -> anyhow::Result<ExitCode> {
     args.logging.init().map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { server::run(args, shutdown::on_signal()?, io::stdout()).await })
+    runtime.block_on(async { server::run(args, shutdown::on_signal()?, io::stdout()).await })?;
+    Ok(ExitCode::SUCCESS)
 }

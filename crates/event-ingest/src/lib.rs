@@ -1,4 +1,6 @@
 //! The command line of event-ingest: the standalone mode and the operator's commands.
 
 pub mod cli;
+pub mod commands;
 pub mod standalone;
+pub mod survey;

@@ -11,6 +11,7 @@
 //! | [`commit`] | what a commit contains, and whether one landed |
 //! | [`quarantine`] | the record of what no retry can mend |
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
+//! | [`reconcile`] | which objects of a listing are not in the table, and why |
 //! | [`ingest`] | the flow of one request through all of these |
 
 pub mod allow;
@@ -25,6 +26,7 @@ mod layout;
 pub mod ledger;
 pub mod options;
 pub mod quarantine;
+pub mod reconcile;
 pub mod source;
 pub mod storage;
 pub mod write;

@@ -78,19 +78,38 @@ impl Quarantine {
         at.store.put(&at.path, bytes.into()).await.map_err(|e| failed(e.into()))?;
         Ok(())
     }
+
+    /// Whether there is a record of this object version. One that was made when its identity could not be found out
+    /// does not count.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn has(&self, identity: &ObjectIdentity) -> Result<bool> {
+        let url = format!("{}/{}.json", self.folder, identity_name(identity));
+        let at = self.stores.locate(&url)?;
+        match at.store.head(&at.path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => {
+                Err(Error::unavailable(format!("cannot look up quarantine record `{url}`")).caused_by(e))
+            }
+        }
+    }
 }
 
 /// A file name for an identity. A record without one is named by what the request said, so it can never stand
 /// for an object that is found later.
 fn name(object: &RequestedObject, identity: Option<&ObjectIdentity>) -> String {
-    let text = match identity {
-        Some(identity) => serde_json::to_vec(&("identity", identity)),
-        None => serde_json::to_vec(&(
-            "announced",
-            object.uri.to_string(),
-            &object.hint.version_id,
-            &object.hint.etag,
-        )),
-    };
-    hex::encode(Sha256::digest(text.expect("strings always have a JSON form")))
+    match identity {
+        Some(identity) => identity_name(identity),
+        None => digest(&("announced", object.uri.to_string(), &object.hint.version_id, &object.hint.etag)),
+    }
+}
+
+fn identity_name(identity: &ObjectIdentity) -> String {
+    digest(&("identity", identity))
+}
+
+fn digest(name: &impl Serialize) -> String {
+    hex::encode(Sha256::digest(serde_json::to_vec(name).expect("strings always have a JSON form")))
 }

@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use ingest_core::{RequestDefaults, TableName};
-use lake::{AllowList, LakeConfig};
-use service_kit::config::{
-    Property, byte_size, duration, key_value, key_values, number, positive, socket_address,
-};
+use lake::LakeConfig;
+use service_kit::config::{Property, byte_size, duration, number, positive, socket_address};
 use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
 
-/// Environment variables that begin with this are properties of the catalog.
-const CATALOG_PREFIX: &str = "ICEBERG_CATALOG__";
+use crate::lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 
 /// Where requests come from.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +61,9 @@ pub struct Args {
     #[command(flatten)]
     pub kafka: KafkaArgs,
 
-    /// Iceberg catalog or storage property as key=value; repeatable. Goes over ICEBERG_CATALOG__<KEY> (ICEBERG_CATALOG__S3__ENDPOINT is s3.endpoint)
-    #[arg(long = "catalog", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub catalog: Vec<(String, String)>,
-    /// Name of the catalog
-    #[arg(long, env = "CATALOG_NAME", default_value = "my_catalog")]
-    pub catalog_name: String,
+    /// Catalog, storage and ledger.
+    #[command(flatten)]
+    pub lake: LakeArgs,
     /// Table of requests that name none
     #[arg(long, env = "DEFAULT_TABLE", default_value = "db.my_table")]
     pub default_table: TableName,
@@ -87,12 +81,6 @@ pub struct Args {
     /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas
     #[arg(long = "allow-table", env = "ALLOW_TABLES", value_delimiter = ',', default_value = "db.*")]
     pub allow_table: Vec<String>,
-    /// Name of the object store that requests speak of; part of every object's identity, so never change it
-    #[arg(long, env = "STORE_NAME", default_value = "s3")]
-    pub store_name: String,
-    /// Location of the ledgers [default: <warehouse>/_event_ingest]
-    #[arg(long, env = "LEDGER_ROOT")]
-    pub ledger_root: Option<String>,
 
     /// Requests that write data files at once; each takes about 100 MiB of memory
     #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
@@ -157,8 +145,8 @@ pub enum ConfigError {
     #[error(transparent)]
     Kafka(#[from] PropertyError),
     /// `--allow-source` or `--allow-table`.
-    #[error("--allow-source (ALLOW_SOURCES), --allow-table (ALLOW_TABLES): {0}")]
-    Allow(#[from] lake::allow::PatternError),
+    #[error(transparent)]
+    Allow(#[from] AllowError),
     /// The delays contradict one another.
     #[error(
         "--retry-delay-min (RETRY_DELAY_MIN): expected at most --retry-delay-max {longest:?}, was given {first:?}"
@@ -174,7 +162,7 @@ pub enum ConfigError {
 impl Args {
     /// The settings, together with what the environment passes through to librdkafka and to the catalog.
     pub fn config(&self, vars: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
-        let catalog = key_values(CATALOG_PREFIX, vars.clone(), &self.catalog);
+        let catalog = self.lake.properties(vars);
         let kafka = ClientProperties::new(vars.clone(), &self.kafka.properties)?;
         if self.retry_delay_min > self.retry_delay_max {
             return Err(ConfigError::RetryDelays {
@@ -182,12 +170,12 @@ impl Args {
                 longest: self.retry_delay_max,
             });
         }
-        let allow = AllowList::parse(
-            self.allow_source.iter().map(String::as_str),
-            self.allow_table.iter().map(String::as_str),
-        )?;
-        let named = |(name, property): (&String, &Property)| (format!("catalog.{name}"), property.clone());
-        let mut properties: Vec<_> = catalog.iter().map(named).collect();
+        let purpose = LakeUse {
+            allow: allow_list(&self.allow_source, &self.allow_table)?,
+            create_tables: self.create_tables,
+            concurrent_writes: self.concurrent_writes,
+        };
+        let mut properties = catalog_listing(&catalog);
         let intake = if self.source == Source::Http {
             None
         } else {
@@ -201,15 +189,7 @@ impl Args {
             http: (self.source != Source::Kafka).then(|| self.http_limits()),
             ignored_variables: if intake.is_some() { kafka.ignored().to_vec() } else { Vec::new() },
             kafka: intake,
-            lake: LakeConfig {
-                catalog_name: self.catalog_name.clone(),
-                properties: catalog.into_iter().map(|(name, property)| (name, property.value)).collect(),
-                store_name: self.store_name.clone(),
-                ledger_root: self.ledger_root.clone(),
-                create_tables: self.create_tables,
-                allow,
-                concurrent_writes: self.concurrent_writes,
-            },
+            lake: self.lake.config(&catalog, purpose),
             defaults: RequestDefaults { table: self.default_table.clone() },
             ready_timeout: self.ready_timeout,
             shutdown_timeout: self.shutdown_timeout,

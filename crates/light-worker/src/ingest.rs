@@ -1,5 +1,7 @@
 //! The one thing that this service needs of the lake, as a trait: so that the service can be tested without tables.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use ingest_core::{IngestRequest, IngestResult};
 use lake::Lake;
@@ -22,5 +24,17 @@ impl Ingest for Lake {
 
     async fn ready(&self) -> lake::Result<()> {
         Lake::ready(self).await
+    }
+}
+
+/// Shared with others.
+#[async_trait]
+impl<I: Ingest> Ingest for Arc<I> {
+    async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult> {
+        (**self).ingest(request).await
+    }
+
+    async fn ready(&self) -> lake::Result<()> {
+        (**self).ready().await
     }
 }

@@ -6,11 +6,13 @@
 mod config;
 mod handler;
 mod ingest;
+mod lake_args;
 mod metrics;
 mod run;
 
 pub use config::{Args, Config, ConfigError, Source};
 pub use handler::{IngestHandler, SOURCE};
 pub use ingest::Ingest;
+pub use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 pub use metrics::{BYTES, DURATION, FAILURES, FILES, LATENCY, ROWS, WorkerMetrics};
 pub use run::{RunError, run, run_on};

@@ -9,11 +9,13 @@ use clap::Args;
 use ingest_core::batching::BatchingConfig;
 use ingest_core::{Glob, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target};
 use serde::{Deserialize, Serialize};
-use service_kit::config::{number_from_one_to, socket_address, some_time};
+use service_kit::config::{duration, number_from_one_to, socket_address, some_time};
 use service_kit::logging::LoggingArgs;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
+/// Part of every object's identity: the store of a data folder.
+pub const STORE_NAME: &str = "standalone";
 
 /// Shortest access and secret keys, in bytes, as other S3 servers have it.
 const MIN_ACCESS_KEY: usize = 3;
@@ -61,6 +63,9 @@ pub struct StandaloneArgs {
     /// Longest wait for a batch to fill; short here, because on one's own machine one wants to see rows at once
     #[arg(long, env = "EVENT_INGEST_BATCH_WAIT", value_name = "TIME", default_value = "1s", value_parser = some_time)]
     pub batch_wait: Duration,
+    /// How often bucket and tables are compared, the first time at the start: what was lost is announced again. 0s turns it off
+    #[arg(long, env = "EVENT_INGEST_RECONCILE_EVERY", value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub reconcile_every: Duration,
     /// Logging
     #[command(flatten)]
     pub logging: LoggingArgs,

@@ -1,5 +1,6 @@
 //! The data folder: what lies where, who may use it, and the two small files beside the databases.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::config::Credentials;
+
+/// The SQLite file of the Iceberg catalog, and the folder of its tables.
+const CATALOG: &str = "catalog.db";
+const WAREHOUSE: &str = "warehouse";
+/// What scripts need to know about a running server.
+const ENDPOINT: &str = "endpoint.json";
 
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +39,9 @@ pub enum FolderError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// No standalone instance ever worked in it.
+    #[error("{0} is no data folder of a standalone instance: it has no {CATALOG}; check --data")]
+    Foreign(PathBuf),
 }
 
 /// A data folder that this process alone may use, as long as this value lives.
@@ -89,7 +99,7 @@ impl DataFolder {
             Err(TryLockError::Error(source)) => return Err(at(&lock_path)(source)),
         }
         let folder = Self { root, _lock: lock };
-        let warehouse = folder.warehouse();
+        let warehouse = folder.root.join(WAREHOUSE);
         fs::create_dir_all(&warehouse).map_err(at(&warehouse))?;
         // Of a process that was killed: nobody listens there any more.
         folder.retract_endpoint()?;
@@ -102,16 +112,16 @@ impl DataFolder {
         &self.root
     }
 
-    /// Where tables are written.
+    /// URI of the Iceberg catalog.
     #[must_use]
-    pub fn warehouse(&self) -> PathBuf {
-        self.root.join("warehouse")
+    pub fn catalog_uri(&self) -> String {
+        catalog_uri(&self.root)
     }
 
-    /// The SQLite file of the Iceberg catalog.
+    /// URI of the folder where tables are written.
     #[must_use]
-    pub fn catalog(&self) -> PathBuf {
-        self.root.join("catalog.db")
+    pub fn warehouse_uri(&self) -> String {
+        warehouse_uri(&self.root)
     }
 
     /// The credentials that were generated when the folder was first used.
@@ -138,7 +148,7 @@ impl DataFolder {
     /// # Errors
     /// What the file system says.
     pub fn announce_endpoint(&self, endpoint: &EndpointFile) -> Result<(), FolderError> {
-        self.write_private("endpoint.json", endpoint)
+        self.write_private(ENDPOINT, endpoint)
     }
 
     /// Takes that back.
@@ -146,7 +156,7 @@ impl DataFolder {
     /// # Errors
     /// What the file system says.
     pub fn retract_endpoint(&self) -> Result<(), FolderError> {
-        let path = self.root.join("endpoint.json");
+        let path = self.root.join(ENDPOINT);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(at(&path)(source)),
             _ => Ok(()),
@@ -170,6 +180,76 @@ impl DataFolder {
         };
         write().map_err(at(&path))
     }
+}
+
+/// A folder as another process on the same machine sees it: it reads, and leaves the lock alone.
+#[derive(Debug)]
+pub struct Neighbour {
+    root: PathBuf,
+    endpoint: Option<EndpointFile>,
+}
+
+impl Neighbour {
+    /// Looks at the folder of an instance, whether it runs or not.
+    ///
+    /// # Errors
+    /// [`FolderError::Foreign`], [`FolderError::Damaged`], or what the file system says.
+    pub fn look(path: &Path) -> Result<Self, FolderError> {
+        let root = path.canonicalize().map_err(at(path))?;
+        if !root.join(CATALOG).is_file() {
+            return Err(FolderError::Foreign(root));
+        }
+        let path = root.join(ENDPOINT);
+        let endpoint = match fs::read(&path) {
+            Ok(found) => {
+                Some(serde_json::from_slice(&found).map_err(|source| FolderError::Damaged { path, source })?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(at(&path)(source)),
+        };
+        Ok(Self { root, endpoint })
+    }
+
+    /// What its server says of itself while it runs.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&EndpointFile> {
+        self.endpoint.as_ref()
+    }
+
+    /// Catalog and storage properties under Iceberg's names. The S3 endpoint is there only while the server runs.
+    #[must_use]
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        let mut pairs = vec![
+            ("type", "sql".to_owned()),
+            ("uri", catalog_uri(&self.root)),
+            ("warehouse", warehouse_uri(&self.root)),
+        ];
+        if let Some(endpoint) = &self.endpoint {
+            pairs.extend(endpoint.s3_properties());
+        }
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+impl EndpointFile {
+    /// How an S3 client reaches the server, under Iceberg's property names.
+    #[must_use]
+    pub fn s3_properties(&self) -> [(&'static str, String); 4] {
+        [
+            ("s3.endpoint", self.url.clone()),
+            ("s3.region", self.region.clone()),
+            ("s3.access-key-id", self.access_key.clone()),
+            ("s3.secret-access-key", self.secret_key.clone()),
+        ]
+    }
+}
+
+fn catalog_uri(root: &Path) -> String {
+    format!("sqlite:///{}", root.join(CATALOG).display())
+}
+
+fn warehouse_uri(root: &Path) -> String {
+    format!("file://{}", root.join(WAREHOUSE).display())
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> FolderError {

@@ -1,6 +1,5 @@
 //! The assembly: folder, store, S3 endpoint, lake and flow in one process, from start to graceful end.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +18,15 @@ use service_kit::serve::{bind, serve};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
-use super::config::{CATALOG_NAME, StandaloneArgs};
+use super::config::{CATALOG_NAME, STORE_NAME, StandaloneArgs};
 use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
 use super::folder::{DataFolder, EndpointFile};
 use super::inbox::Inbox;
+use super::reconcile::{self, Reconciler};
 use super::store::{Store, StoreError};
 use super::worker::Worker;
 use super::{admin, banner, s3};
-
-/// Part of every object's identity: the store of this folder.
-const STORE_NAME: &str = "standalone";
+use crate::survey::{Identify, Survey};
 
 /// Requests carried out at once, and how many of them may write data files (about 100 MiB of memory each).
 const CONCURRENT_REQUESTS: usize = 4;
@@ -69,14 +67,18 @@ pub async fn run(
         bucket: args.bucket.clone(),
         table: args.table.to_string(),
         catalog_name: CATALOG_NAME.to_owned(),
-        catalog_uri: format!("sqlite:///{}", folder.catalog().display()),
-        warehouse: format!("file://{}", folder.warehouse().display()),
+        catalog_uri: folder.catalog_uri(),
+        warehouse: folder.warehouse_uri(),
         pid: std::process::id(),
     };
     let lake =
         Lake::open(lake_config(&args, &endpoint)?).await.context("the Iceberg catalog cannot be opened")?;
+    let lake = Arc::new(lake);
     let metrics = Metrics::new();
     let defaults = RequestDefaults { table: args.table.clone() };
+    let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
+        .always_fresh();
+    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), args.rules(), survey, &metrics);
     let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
@@ -114,10 +116,16 @@ pub async fn run(
         endpoint_stop.cancel();
         result
     };
+    let reconciled = async {
+        if !args.reconcile_every.is_zero() {
+            reconciler.run(args.reconcile_every, stop.clone()).await;
+        }
+    };
     folder.announce_endpoint(&endpoint)?;
     writeln!(out, "{}", banner::text(&endpoint)).context("cannot say where everything is")?;
 
-    let (flow, s3, admin) = tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) });
+    let (flow, s3, admin, ()) =
+        tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) }, reconciled);
     folder.retract_endpoint()?;
     store.close().await;
     flow.context("the inbox cannot be read")?;
@@ -127,21 +135,18 @@ pub async fn run(
 }
 
 fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result<LakeConfig> {
-    let properties = [
-        ("type", "sql"),
-        ("uri", &endpoint.catalog_uri),
-        ("warehouse", &endpoint.warehouse),
-        ("s3.endpoint", &endpoint.url),
-        ("s3.region", &endpoint.region),
-        ("s3.access-key-id", &endpoint.access_key),
-        ("s3.secret-access-key", &endpoint.secret_key),
+    let catalog = [
+        ("type", "sql".to_owned()),
+        ("uri", endpoint.catalog_uri.clone()),
+        ("warehouse", endpoint.warehouse.clone()),
     ];
+    let properties = catalog.into_iter().chain(endpoint.s3_properties());
     let source = format!("s3://{}", args.bucket);
     let tables = args.routes.iter().map(|(_, table)| table).chain([&args.table]);
     let tables: Vec<String> = tables.map(ToString::to_string).collect();
     Ok(LakeConfig {
         catalog_name: CATALOG_NAME.to_owned(),
-        properties: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        properties: properties.map(|(name, value)| (name.to_owned(), value)).collect(),
         store_name: STORE_NAME.to_owned(),
         ledger_root: None,
         create_tables: true,

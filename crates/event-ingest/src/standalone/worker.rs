@@ -2,6 +2,8 @@
 //!
 //! Both lanes end here: what would go to Spark elsewhere is read by the same streaming code.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudevents::Data;
@@ -13,10 +15,10 @@ use service_kit::intake::{Handler, Incoming, Reply};
 use super::flow::{Ingest, IngestError};
 
 /// The light worker's handler over a lake.
-pub(super) struct Worker(IngestHandler<Lake>);
+pub(super) struct Worker(IngestHandler<Arc<Lake>>);
 
 impl Worker {
-    pub(super) fn new(handler: IngestHandler<Lake>) -> Self {
+    pub(super) fn new(handler: IngestHandler<Arc<Lake>>) -> Self {
         Self(handler)
     }
 }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
 mod chunked;
+mod commands;
 mod flow;
 mod listing;
+mod reconcile;
 mod s3;
 mod server;
 mod store;

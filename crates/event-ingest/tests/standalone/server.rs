@@ -24,18 +24,22 @@ struct Cli {
     args: StandaloneArgs,
 }
 
-struct Running {
-    endpoint: EndpointFile,
+pub struct Running {
+    pub endpoint: EndpointFile,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    async fn start(folder: &Path) -> Self {
+    pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--batch-wait", "10ms"]).await
+    }
+
+    pub async fn start_with(folder: &Path, options: &[&str]) -> Self {
         let data = folder.to_str().unwrap();
         let free = "127.0.0.1:0";
-        let line =
-            ["server", "--data", data, "--listen", free, "--admin-listen", free, "--batch-wait", "10ms"];
+        let line = ["server", "--data", data, "--listen", free, "--admin-listen", free];
+        let line = line.iter().chain(options);
         let args = Cli::parse_from(line).args;
         let stop = CancellationToken::new();
         let task = tokio::spawn(server::run(args, stop.clone(), io::sink()));
@@ -47,7 +51,7 @@ impl Running {
         Self { endpoint, stop, task }
     }
 
-    fn client(&self) -> AmazonS3 {
+    pub fn client(&self) -> AmazonS3 {
         AmazonS3Builder::new()
             .with_endpoint(&self.endpoint.url)
             .with_allow_http(true)
@@ -59,17 +63,17 @@ impl Running {
             .unwrap()
     }
 
-    async fn put(&self, key: &str, content: impl Into<PutPayload>) {
+    pub async fn put(&self, key: &str, content: impl Into<PutPayload>) {
         self.client().put(&object_store::path::Path::parse(key).unwrap(), content.into()).await.unwrap();
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
         let answer = reqwest::get(format!("{}{path}", self.endpoint.admin_url)).await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
     /// What happened, once the inbox is empty and so many files are known.
-    async fn activity(&self, files: usize) -> Value {
+    pub async fn activity(&self, files: usize) -> Value {
         eventually("an empty inbox", DEADLINE, async || {
             let report: Value = serde_json::from_str(&self.get("/api/v1/activity").await.1).unwrap();
             (report["inbox_waiting"] == 0 && report["files"].as_array()?.len() == files).then_some(report)
@@ -77,13 +81,13 @@ impl Running {
         .await
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
 }
 
-fn flights() -> Vec<u8> {
+pub fn flights() -> Vec<u8> {
     // Cargo runs tests in their package's folder.
     let path = "../../examples/data/flights-2001-01.parquet";
     std::fs::read(path).unwrap()

@@ -3,6 +3,7 @@
 //! An object and its announcement are one transaction, so an object that a client was told is stored is an
 //! object that will be ingested. Keys are data, never paths: they live in SQLite as they are.
 
+mod again;
 mod announce;
 mod blobs;
 mod buckets;
@@ -25,6 +26,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Notify;
 
+pub use again::Lost;
 pub use blobs::{Blob, BlobWriter};
 pub use buckets::Bucket;
 pub use error::StoreError;

@@ -275,7 +275,11 @@ impl Store {
     }
 }
 
-async fn fetch(connection: &mut SqliteConnection, bucket: &str, key: &str) -> Result<Object, StoreError> {
+pub(super) async fn fetch(
+    connection: &mut SqliteConnection,
+    bucket: &str,
+    key: &str,
+) -> Result<Object, StoreError> {
     let columns = Object::COLUMNS;
     let row = sqlx::query(&format!("SELECT {columns} FROM objects WHERE bucket = ? AND key = ?"))
         .bind(bucket)

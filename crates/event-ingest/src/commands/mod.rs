@@ -1,0 +1,60 @@
+//! The operator's commands: what they share, and one module each.
+
+pub mod ingest;
+mod load;
+pub mod reconcile;
+pub mod settings;
+
+use std::future::Future;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use lake::LakeConfig;
+use service_kit::config::{Property, print_config};
+use service_kit::shutdown;
+use tokio_util::sync::CancellationToken;
+
+use settings::OperatorArgs;
+
+/// Exit code of a command that did its work and has to report objects that are not in the table: quarantined,
+/// or outside what is allowed. 1 is a failure, 2 a wrong command line.
+pub const EXIT_SET_ASIDE: u8 = 3;
+
+/// Runs the work of an operator's command in a runtime of its own, or shows its settings if that was asked for.
+/// `cli` is the whole command line, `matches` what was given on it. The work's token is cancelled by SIGINT and SIGTERM.
+///
+/// # Errors
+/// Settings that cannot be used, and those of the work.
+pub fn operate<F>(
+    cli: &Command,
+    matches: &ArgMatches,
+    args: &OperatorArgs,
+    work: impl FnOnce(LakeConfig, CancellationToken) -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let operator = args.settings(&std::env::vars().collect())?;
+    if args.print_config {
+        return print_settings(cli, matches, &operator.properties);
+    }
+    args.logging.init().map_err(anyhow::Error::from_boxed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { work(operator.lake, shutdown::on_signal()?).await })
+}
+
+/// Prints the effective settings of the subcommand that was given, at any depth, and the properties that it passes on.
+pub(crate) fn print_settings(
+    cli: &Command,
+    matches: &ArgMatches,
+    extra: &[(String, Property)],
+) -> anyhow::Result<ExitCode> {
+    let (mut command, mut matches) = (cli, matches);
+    while let Some((name, given)) = matches.subcommand() {
+        command = command.find_subcommand(name).expect("the subcommand was just parsed");
+        matches = given;
+    }
+    print_config(command, matches, extra, &mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
