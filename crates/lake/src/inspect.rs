@@ -31,8 +31,7 @@ impl Lake {
     /// The catalog or the store does not answer, or the ledger cannot be told.
     pub async fn inspect(&self, name: &TableName) -> Result<Option<Inspection>> {
         let Some((table, ledger, head)) = self.look(name).await? else { return Ok(None) };
-        let quarantine =
-            Quarantine::new(self.stores().clone(), self.ledger_root(), &table.metadata().uuid().to_string());
+        let quarantine = self.quarantine(&table.metadata().uuid().to_string());
         Ok(Some(Inspection { table, ledger, head, quarantine }))
     }
 

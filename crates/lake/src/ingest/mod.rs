@@ -17,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
 use crate::error::{Error, Result};
+use crate::quarantine::QuarantineListener;
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
 
@@ -33,10 +34,11 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 /// Appends files to the tables of one catalog, each object version once.
 #[derive(Debug)]
 pub struct Lake {
-    config: LakeConfig,
+    pub(crate) config: LakeConfig,
     pub(crate) ledger_root: String,
     pub(crate) stores: Arc<Stores>,
-    catalog: Catalog,
+    pub(crate) catalog: Catalog,
+    pub(crate) quarantine_listener: Option<Arc<dyn QuarantineListener>>,
     claims: Arc<Claims>,
     writers: Semaphore,
     /// One committer a table in this process. Only allowed tables get an entry.
@@ -70,6 +72,7 @@ impl Lake {
             ledger_root,
             stores,
             catalog,
+            quarantine_listener: None,
             claims: Arc::default(),
             writers,
             committers: Mutex::default(),

@@ -19,7 +19,7 @@ use crate::commit::{self, Append, landed};
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::options::TableOptions;
-use crate::quarantine::{Announced, Quarantine, Record};
+use crate::quarantine::{Announced, Record};
 use crate::source::{ParquetSource, ReadError, resolve};
 use crate::write::{RewriteError, Rewritten, check, delete_uncommitted, rewrite, schema_for};
 
@@ -108,7 +108,7 @@ impl Lake {
                 return Ok(Step::Again);
             }
         }
-        self.quarantine(request, slice, &metadata.uuid().to_string()).await?;
+        self.keep_aside(request, slice, &metadata.uuid().to_string()).await?;
         Ok(Step::Finished)
     }
 
@@ -138,7 +138,7 @@ impl Lake {
             }
         }
         slice.note_ledger(&HashMap::new());
-        self.quarantine(request, slice, &request.table.to_string()).await?;
+        self.keep_aside(request, slice, &request.table.to_string()).await?;
         Ok(Step::Finished)
     }
 
@@ -244,8 +244,8 @@ impl Lake {
     }
 
     /// Writes the records of what is set aside.
-    async fn quarantine(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
-        let quarantine = Quarantine::new(self.stores.clone(), &self.ledger_root, table);
+    async fn keep_aside(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
+        let quarantine = self.quarantine(table);
         for faulty in slice.faulty() {
             let record = Record {
                 file: faulty.object.uri.to_string(),
@@ -253,10 +253,12 @@ impl Lake {
                 announced: Announced::of(faulty.object),
                 reason: faulty.reason.to_owned(),
                 table: request.table.to_string(),
+                format: request.format,
+                options: request.options.clone(),
                 request_id: request.request_id.clone(),
                 time: Utc::now(),
             };
-            quarantine.put(faulty.object, &record).await?;
+            quarantine.put(&record).await?;
             tracing::warn!(
                 request_id = request.request_id,
                 table = %request.table,
