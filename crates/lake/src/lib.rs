@@ -11,6 +11,7 @@
 //! | [`commit`] | what a commit contains, and whether one landed |
 //! | [`quarantine`] | the record of what no retry can mend |
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
+//! | [`maintain`] | whether table and ledger agree, a lost ledger made anew, files that nobody needs |
 //! | [`ingest`] | the flow of one request through all of these |
 
 pub mod allow;
@@ -23,6 +24,7 @@ pub mod ingest;
 pub mod inspect;
 mod layout;
 pub mod ledger;
+pub mod maintain;
 pub mod options;
 pub mod quarantine;
 pub mod source;

@@ -4,4 +4,7 @@
 mod exactly_once;
 mod faults;
 mod fixture;
+mod foreign;
+mod orphans;
 mod types;
+mod verify;
