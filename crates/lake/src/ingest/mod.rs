@@ -22,6 +22,7 @@ use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
 
 use slice::Slice;
+pub(crate) use tables::new_snapshot_id;
 
 /// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
 /// for an object stays bounded, and a retry finds the first slices done.

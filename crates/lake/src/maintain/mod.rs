@@ -12,7 +12,8 @@ mod attempts;
 mod history;
 mod names;
 pub mod orphans;
-//R
+pub mod rebuild;
+mod recovery;
 mod references;
 mod report;
 pub mod sweep;

@@ -6,5 +6,6 @@ mod faults;
 mod fixture;
 mod foreign;
 mod orphans;
+mod rebuild;
 mod types;
 mod verify;
