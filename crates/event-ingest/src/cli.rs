@@ -23,6 +23,10 @@ struct Cli {
 enum Command {
     /// Run everything in one process: an S3 endpoint whose objects become rows
     Standalone(StandaloneArgs),
+    /// See what became of objects, and put back those that were set aside
+    Files(commands::files::FilesArgs),
+    /// Look after the ledger of a table
+    Ledger(commands::ledger::LedgerArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -44,6 +48,8 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
+        Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
+        Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }
 

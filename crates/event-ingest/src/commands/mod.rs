@@ -1,5 +1,7 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod files;
+pub mod ledger;
 pub mod settings;
 
 use std::future::Future;

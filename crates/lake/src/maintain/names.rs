@@ -17,6 +17,19 @@ pub enum Kind {
     Run,
 }
 
+impl Kind {
+    /// The name for people and machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Manifest => "manifest",
+            Self::ManifestList => "manifest-list",
+            Self::Head => "ledger-head",
+            Self::Run => "ledger-run",
+        }
+    }
+}
+
 /// The snapshot id in the name of a run: `<snapshot id>-<uuid>.parquet`.
 pub(super) fn run(name: &str) -> Option<i64> {
     attempt(name.strip_suffix(".parquet")?)

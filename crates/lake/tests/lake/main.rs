@@ -5,6 +5,7 @@ mod exactly_once;
 mod faults;
 mod fixture;
 mod foreign;
+mod golden;
 mod orphans;
 mod rebuild;
 mod types;
