@@ -1,10 +1,11 @@
 //! Flags and environment variables.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, TableName};
+use clap::{Args as ClapArgs, Parser, ValueEnum};
+use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, Rule, TableName, Target};
 use service_kit::config::{
     byte_size, duration, number, number_from_one_to, positive, socket_address, some_time,
 };
@@ -27,6 +28,42 @@ pub enum OnUnmatched {
     Ignore,
     /// Its record goes to the dead letters.
     DeadLetter,
+}
+
+/// Which objects are wanted, and for which table: the same for the dispatcher and for whoever lists what it should have seen.
+#[derive(ClapArgs, Debug, Clone)]
+pub struct RuleArgs {
+    /// Buckets to take objects from, * for any run of characters; repeatable, or separated by commas
+    #[arg(long = "bucket", env = "BUCKETS", value_delimiter = ',', default_value = "*")]
+    pub buckets: Vec<Glob>,
+    /// Keys begin with this
+    #[arg(long, env = "KEY_PREFIX", default_value = "")]
+    pub prefix: String,
+    /// Keys end with this
+    #[arg(long, env = "KEY_SUFFIX", default_value = "")]
+    pub suffix: String,
+    /// Event names without s3:, * for any run of characters; repeatable, or separated by commas
+    #[arg(long = "event", env = "EVENTS", value_delimiter = ',', default_value = "ObjectCreated:*")]
+    pub events: Vec<Glob>,
+    /// Table of the objects, as namespace.name
+    #[arg(long, env = "TABLE", default_value = "db.my_table")]
+    pub table: TableName,
+    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given. The light worker takes parquet only for now
+    #[arg(long, env = "FORMAT")]
+    pub format: Option<FileFormat>,
+}
+
+impl RuleArgs {
+    /// The rule that these flags are.
+    pub fn rule(&self) -> Rule {
+        Rule {
+            buckets: self.buckets.clone(),
+            prefix: self.prefix.clone(),
+            suffix: self.suffix.clone(),
+            events: self.events.clone(),
+            target: Target { table: self.table.clone(), format: self.format, options: BTreeMap::new() },
+        }
+    }
 }
 
 /// Batches announcements of new objects from Kafka and sends each batch to the light or the heavy lane
@@ -56,24 +93,9 @@ pub struct Args {
     #[command(flatten)]
     pub kafka: KafkaArgs,
 
-    /// Buckets to take objects from, * for any run of characters; repeatable, or separated by commas
-    #[arg(long = "bucket", env = "BUCKETS", value_delimiter = ',', default_value = "*")]
-    pub buckets: Vec<Glob>,
-    /// Keys begin with this
-    #[arg(long, env = "KEY_PREFIX", default_value = "")]
-    pub prefix: String,
-    /// Keys end with this
-    #[arg(long, env = "KEY_SUFFIX", default_value = "")]
-    pub suffix: String,
-    /// Event names without s3:, * for any run of characters; repeatable, or separated by commas
-    #[arg(long = "event", env = "EVENTS", value_delimiter = ',', default_value = "ObjectCreated:*")]
-    pub events: Vec<Glob>,
-    /// Table of the objects, as namespace.name
-    #[arg(long, env = "TABLE", default_value = "db.my_table")]
-    pub table: TableName,
-    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given. The light worker takes parquet only for now
-    #[arg(long, env = "FORMAT")]
-    pub format: Option<FileFormat>,
+    /// Which objects are wanted, and for which table.
+    #[command(flatten)]
+    pub rule: RuleArgs,
     /// What becomes of objects that match nothing, or whose suffix tells no format
     #[arg(long, env = "UNMATCHED", default_value = "ignore")]
     pub unmatched: OnUnmatched,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ingest_core::batching::{BatchingConfig, Overflow};
-use ingest_core::{Lane, LightLimits, Rule, Target};
+use ingest_core::{Lane, LightLimits, Rule};
 use rdkafka::ClientConfig;
 use service_kit::config::{Origin, Property};
 use service_kit::kafka::{ClientProperties, PropertyError};
@@ -112,13 +112,7 @@ impl Args {
             },
             group: self.group.clone(),
             kafka: ClientProperties::new(vars, &self.kafka.properties)?,
-            rule: Rule {
-                buckets: self.buckets.clone(),
-                prefix: self.prefix.clone(),
-                suffix: self.suffix.clone(),
-                events: self.events.clone(),
-                target: Target { table: self.table.clone(), format: self.format, options: BTreeMap::new() },
-            },
+            rule: self.rule.rule(),
             unmatched: self.unmatched,
             batching: self.batching(),
             revoke_timeout: self.revoke_timeout,

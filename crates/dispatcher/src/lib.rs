@@ -17,7 +17,7 @@ mod probe;
 mod run;
 mod sender;
 
-pub use args::{Args, OnUnmatched, OverflowArg};
+pub use args::{Args, OnUnmatched, OverflowArg, RuleArgs};
 pub use config::{Config, ConfigError, Topics};
 pub use consume::DispatchError;
 pub use metrics::METRICS;

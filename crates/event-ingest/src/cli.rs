@@ -8,6 +8,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use service_kit::shutdown;
 
 use crate::commands;
+use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -23,6 +25,10 @@ struct Cli {
 enum Command {
     /// Run everything in one process: an S3 endpoint whose objects become rows
     Standalone(StandaloneArgs),
+    /// Bring files of a bucket into a table, without Kafka; what is in it already is skipped
+    Ingest(IngestArgs),
+    /// Find what the buckets have under the rules and the tables lack; ingest it with --apply
+    Reconcile(ReconcileArgs),
     /// See what became of objects, and put back those that were set aside
     Files(commands::files::FilesArgs),
     /// Look after the ledger of a table
@@ -48,6 +54,18 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
+        Command::Ingest(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                ingest::run(args, lake, stop, io::stdout())
+            })
+        }
+        Command::Reconcile(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                reconcile::run(args, lake, stop, io::stdout())
+            })
+        }
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }

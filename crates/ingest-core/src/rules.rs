@@ -53,13 +53,14 @@ impl Rule {
         }
     }
 
-    fn matches(&self, announcement: &Announcement) -> bool {
-        let uri = &announcement.uri;
-        let any = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.matches(text));
+    fn matches_name(&self, uri: &ObjectUri) -> bool {
         uri.key().starts_with(&self.prefix)
             && uri.key().ends_with(&self.suffix)
-            && any(&self.buckets, uri.bucket())
-            && any(&self.events, &announcement.event_name)
+            && self.buckets.iter().any(|glob| glob.matches(uri.bucket()))
+    }
+
+    fn matches_event(&self, name: &str) -> bool {
+        self.events.iter().any(|glob| glob.matches(name))
     }
 }
 
@@ -103,15 +104,24 @@ impl RuleSet {
 
     /// What becomes of an announced object.
     pub fn judge(&self, announcement: &Announcement) -> Verdict {
-        if let Some(reason) = by_product(&announcement.uri, announcement.hint.size) {
+        let event = |rule: &Rule| rule.matches_event(&announcement.event_name);
+        self.judge_if(&announcement.uri, announcement.hint.size, event)
+    }
+
+    /// What becomes of an object that stands in a listing, which does not say by which event it came.
+    pub fn judge_listed(&self, uri: &ObjectUri, size: u64) -> Verdict {
+        self.judge_if(uri, Some(size), |_| true)
+    }
+
+    fn judge_if(&self, uri: &ObjectUri, size: Option<u64>, wanted: impl Fn(&Rule) -> bool) -> Verdict {
+        if let Some(reason) = by_product(uri, size) {
             return Verdict::Ignored(reason);
         }
-        let Some(Compiled { rule, routes }) =
-            self.0.iter().find(|compiled| compiled.rule.matches(announcement))
-        else {
+        let matching = |compiled: &&Compiled| compiled.rule.matches_name(uri) && wanted(&compiled.rule);
+        let Some(Compiled { rule, routes }) = self.0.iter().find(matching) else {
             return Verdict::Unmatched("no-rule");
         };
-        let format = rule.target.format.or_else(|| FileFormat::from_suffix(&announcement.uri));
+        let format = rule.target.format.or_else(|| FileFormat::from_suffix(uri));
         match format {
             Some(format) => Verdict::Route(Arc::clone(&routes[format as usize])),
             None => Verdict::Unmatched("unknown-format"),
@@ -191,6 +201,11 @@ mod tests {
             ..announcement("other", "incoming/a.parquet")
         };
         assert_eq!(table(&rules, &copy), "no-rule");
+        // A listing does not tell events: all else counts.
+        let listed = |key| rules.judge_listed(&ObjectUri::new("other", key).unwrap(), 1);
+        assert!(matches!(listed("incoming/a.parquet"), Verdict::Route(_)));
+        assert_eq!(listed("incoming/a.csv"), Verdict::Unmatched("no-rule"));
+        assert_eq!(listed("incoming/_a.parquet"), Verdict::Ignored("underscore-name"));
     }
 
     #[test]

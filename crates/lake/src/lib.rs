@@ -11,6 +11,7 @@
 //! | [`commit`] | what a commit contains, and whether one landed |
 //! | [`quarantine`] | the record of what no retry can mend |
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
+//! | [`reconcile`] | which objects of a listing are not in the table, and why |
 //! | [`maintain`] | whether table and ledger agree, a lost ledger made anew, files that nobody needs |
 //! | [`ingest`] | the flow of one request through all of these |
 
@@ -27,6 +28,7 @@ pub mod ledger;
 pub mod maintain;
 pub mod options;
 pub mod quarantine;
+pub mod reconcile;
 pub mod source;
 pub mod storage;
 pub mod write;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
 mod chunked;
+mod commands;
 mod flow;
 mod listing;
 mod s3;

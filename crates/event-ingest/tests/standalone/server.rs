@@ -24,14 +24,14 @@ struct Cli {
     args: StandaloneArgs,
 }
 
-struct Running {
-    endpoint: EndpointFile,
+pub struct Running {
+    pub endpoint: EndpointFile,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    async fn start(folder: &Path) -> Self {
+    pub async fn start(folder: &Path) -> Self {
         let data = folder.to_str().unwrap();
         let free = "127.0.0.1:0";
         let line =
@@ -47,7 +47,7 @@ impl Running {
         Self { endpoint, stop, task }
     }
 
-    fn client(&self) -> AmazonS3 {
+    pub fn client(&self) -> AmazonS3 {
         AmazonS3Builder::new()
             .with_endpoint(&self.endpoint.url)
             .with_allow_http(true)
@@ -59,7 +59,7 @@ impl Running {
             .unwrap()
     }
 
-    async fn put(&self, key: &str, content: impl Into<PutPayload>) {
+    pub async fn put(&self, key: &str, content: impl Into<PutPayload>) {
         self.client().put(&object_store::path::Path::parse(key).unwrap(), content.into()).await.unwrap();
     }
 
@@ -69,7 +69,7 @@ impl Running {
     }
 
     /// What happened, once the inbox is empty and so many files are known.
-    async fn activity(&self, files: usize) -> Value {
+    pub async fn activity(&self, files: usize) -> Value {
         eventually("an empty inbox", DEADLINE, async || {
             let report: Value = serde_json::from_str(&self.get("/api/v1/activity").await.1).unwrap();
             (report["inbox_waiting"] == 0 && report["files"].as_array()?.len() == files).then_some(report)
@@ -77,13 +77,13 @@ impl Running {
         .await
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
 }
 
-fn flights() -> Vec<u8> {
+pub fn flights() -> Vec<u8> {
     // Cargo runs tests in their package's folder.
     let path = "../../examples/data/flights-2001-01.parquet";
     std::fs::read(path).unwrap()

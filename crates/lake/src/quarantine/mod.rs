@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{Stream, StreamExt, TryStreamExt};
+use ingest_core::ObjectIdentity;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 pub use record::{Announced, Notice, Record};
@@ -77,6 +78,23 @@ impl Quarantine {
             listener.set_aside(&Notice { table_uuid, record: record.clone() }).await?;
         }
         Ok(())
+    }
+
+    /// Whether there is a record of this object version. One that was made when its identity could not be found out
+    /// does not count.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn has(&self, identity: &ObjectIdentity) -> Result<bool> {
+        let url = self.url(&record::identity_name(identity));
+        let at = self.stores.locate(&url)?;
+        match at.store.head(&at.path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => {
+                Err(Error::unavailable(format!("cannot look up quarantine record `{url}`")).caused_by(e))
+            }
+        }
     }
 
     /// Every record, in no particular order, read as they are asked for.
@@ -178,6 +196,8 @@ mod tests {
         assert!(all(&quarantine).await.is_empty(), "a table without a quarantine has no records");
         quarantine.put(&record("a")).await.unwrap();
         quarantine.put(&record("b")).await.unwrap();
+        assert!(quarantine.has(&record("b").identity.unwrap()).await.unwrap());
+        assert!(!quarantine.has(&record("c").identity.unwrap()).await.unwrap());
         let later = Record { reason: "still bad".into(), ..record("a") };
         quarantine.put(&later).await.unwrap();
         let kept = all(&quarantine).await;

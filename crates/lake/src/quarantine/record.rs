@@ -75,12 +75,20 @@ impl Record {
     /// stand for an object that is found later.
     pub(super) fn name(&self) -> String {
         let said = &self.announced;
-        let text = match &self.identity {
-            Some(identity) => serde_json::to_vec(&("identity", identity)),
-            None => serde_json::to_vec(&("announced", &self.file, &said.version_id, &said.etag)),
-        };
-        hex::encode(Sha256::digest(text.expect("strings always have a JSON form")))
+        match &self.identity {
+            Some(identity) => identity_name(identity),
+            None => digest(&("announced", &self.file, &said.version_id, &said.etag)),
+        }
     }
+}
+
+/// The name of the file of a record with this identity.
+pub(super) fn identity_name(identity: &ObjectIdentity) -> String {
+    digest(&("identity", identity))
+}
+
+fn digest(what: &impl Serialize) -> String {
+    hex::encode(Sha256::digest(serde_json::to_vec(what).expect("strings always have a JSON form")))
 }
 
 /// A record as it is told to others: the data of the CloudEvent `dev.eventingest.quarantined.v1`.
@@ -98,9 +106,7 @@ impl Notice {
     /// id, so that a repeat can be recognised.
     pub fn id(&self) -> String {
         let record = &self.record;
-        let what = (self.table_uuid, &record.table, record.name(), &record.reason);
-        let text = serde_json::to_vec(&what).expect("strings always have a JSON form");
-        let mut id = hex::encode(Sha256::digest(text));
+        let mut id = digest(&(self.table_uuid, &record.table, record.name(), &record.reason));
         id.truncate(ID_DIGITS);
         id
     }

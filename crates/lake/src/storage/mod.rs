@@ -4,6 +4,7 @@
 //! so that there is one set of credentials, one retry policy and one place to inject faults.
 
 mod file_io;
+pub mod listing;
 mod s3;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +18,8 @@ pub(crate) use file_io::factory;
 pub use file_io::file_io;
 
 use crate::error::{Error, Result};
+
+use listing::{Listing, S3Listing};
 
 /// An object: the client that reaches it, and its path there.
 #[derive(Debug, Clone)]
@@ -99,6 +102,14 @@ impl Stores {
         let store: Arc<dyn ObjectStore> = Arc::new(s3::client(bucket, &self.properties)?);
         buckets.insert(bucket.to_owned(), store.clone());
         Ok(store)
+    }
+
+    /// The listing of a bucket, by the server that the properties name.
+    ///
+    /// # Errors
+    /// Properties that make no client.
+    pub fn listing(&self, bucket: &str) -> Result<Arc<dyn Listing>> {
+        Ok(Arc::new(S3Listing::new(bucket, &self.properties)?))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn ObjectStore>>> {

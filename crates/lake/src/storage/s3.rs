@@ -18,13 +18,24 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A client for one bucket. Without static keys the environment decides (web identity, instance metadata, …).
 pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3> {
+    builder(bucket, properties)?.build().map_err(|e| {
+        Error::config(format!("cannot make an S3 client for bucket `{bucket}`; see the s3.* properties"))
+            .caused_by(e)
+    })
+}
+
+/// What every connection to a store has.
+pub(super) fn client_options() -> ClientOptions {
+    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// The settings of a client.
+pub(super) fn builder(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3Builder> {
     let get = |name: &str| properties.get(name).map(String::as_str);
     let static_keys = get("s3.access-key-id").is_some();
     let mut builder = if static_keys { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
     // First: it replaces all client options, and `with_allow_http` below is one of them.
-    builder = builder.with_bucket_name(bucket).with_client_options(
-        ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT),
-    );
+    builder = builder.with_bucket_name(bucket).with_client_options(client_options());
     if let (Some(id), Some(secret)) = (get("s3.access-key-id"), get("s3.secret-access-key")) {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
     } else if static_keys {
@@ -48,18 +59,11 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
     if let Some(value) = get("s3.force-virtual-addressing") {
         path_style = !flag("s3.force-virtual-addressing", value)?;
     }
-    builder
-        .with_virtual_hosted_style_request(!path_style)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: MAX_RETRIES,
-            retry_timeout: RETRY_TIMEOUT,
-        })
-        .build()
-        .map_err(|e| {
-            Error::config(format!("cannot make an S3 client for bucket `{bucket}`; see the s3.* properties"))
-                .caused_by(e)
-        })
+    Ok(builder.with_virtual_hosted_style_request(!path_style).with_retry(RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: MAX_RETRIES,
+        retry_timeout: RETRY_TIMEOUT,
+    }))
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {

@@ -1,0 +1,133 @@
+//! `event-ingest ingest`: files of a bucket into a table, without Kafka and without rules.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use clap::Args;
+use ingest_core::{FileFormat, ObjectUri, Route, Rule, RuleSet, TableName, Target};
+use lake::reconcile::Policy;
+use lake::storage::listing::walk;
+use lake::{Lake, LakeConfig};
+use service_kit::config::{key_value, positive};
+use tokio_util::sync::CancellationToken;
+
+use super::load::{Found, Load, Loader, Parts, Report, Source, Style, find};
+use super::settings::OperatorArgs;
+use crate::survey::{Identify, Survey};
+
+/// Whatever the operator names is wanted, however young, and whatever became of it before.
+const POLICY: Policy = Policy { min_age: TimeDelta::MIN, include_rolled_back: true };
+
+/// The flags of the command.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Exit status: 0 if every file is in the table, 3 if some were quarantined or may not be read, 1 after a failure. To go on after an interruption, run the same command again."
+)]
+pub struct IngestArgs {
+    /// s3://bucket/key, s3://bucket/prefix/ or s3://bucket/beginning*: objects, all objects below a prefix, all keys that begin so. A key that is no object is taken for a prefix. Below a prefix, _SUCCESS, _temporary/, names that begin with . or _ and empty markers are left out
+    #[arg(required = true, value_name = "S3-URI")]
+    pub sources: Vec<Source>,
+    /// Table of the files, as namespace.name
+    #[arg(long, env = "TABLE", value_name = "NAME")]
+    pub table: TableName,
+    /// Make the table if it is missing, with the schema of the first file
+    #[arg(long)]
+    pub create_table: bool,
+    /// Format of the files: parquet, csv or json; told by the suffix of each key if not given
+    #[arg(long, env = "FORMAT")]
+    pub format: Option<FileFormat>,
+    /// Below a prefix, only keys that end with this
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub suffix: String,
+    /// Option that overrides the table's own, such as schema-policy=strict; repeatable
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub options: Vec<(String, String)>,
+    /// Say what would be ingested and what the table has already; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Requests of up to 200 files carried out at once; each takes about 100 MiB of memory
+    #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
+    pub concurrent_writes: usize,
+    /// Write a JSON line for each request, or in a dry run for each file, and one with the summary
+    #[arg(long)]
+    pub json: bool,
+    /// What all commands have.
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What could not be ingested, and how to go on.
+pub async fn run(
+    args: IngestArgs,
+    mut config: LakeConfig,
+    stop: CancellationToken,
+    out: impl io::Write + Send + 'static,
+) -> anyhow::Result<ExitCode> {
+    config.create_tables = args.create_table;
+    config.concurrent_writes = args.concurrent_writes;
+    let store = config.store_name.clone();
+    let lake = Arc::new(Lake::open(config).await?);
+    let judge = args.dry_run.then(|| Survey::new(lake.clone(), store.clone(), POLICY, Identify::Head));
+    let loader = (!args.dry_run).then(|| Loader::new(lake.clone(), args.concurrent_writes, stop.clone()));
+    let mut load = Load::new(Parts {
+        rules: args.rules(),
+        store: store.clone(),
+        policy: POLICY,
+        judge,
+        loader,
+        report: Report::new(Style { json: args.json, name_planned: args.dry_run }, Box::new(out)),
+        stop: stop.clone(),
+    });
+    let outcome = take_in(&args, &lake, &store, &mut load).await;
+    load.end(outcome, |_| "Run the same command again: it skips what is in the table".to_owned()).await
+}
+
+async fn take_in(
+    args: &IngestArgs,
+    lake: &Arc<Lake>,
+    store: &str,
+    load: &mut Load<Survey, Lake>,
+) -> anyhow::Result<()> {
+    for source in &args.sources {
+        match find(lake, store, source).await? {
+            Found::Object(listed) => {
+                let uri = ObjectUri::new(&source.bucket, &listed.key)?;
+                let route = args.route(&uri)?;
+                load.take_named(route, uri, listed).await?;
+            }
+            Found::Below(prefix) => {
+                let listing = lake.stores().listing(&source.bucket)?;
+                load.take_all(&source.bucket, walk(listing, prefix, String::new())).await?;
+            }
+        }
+    }
+    load.settle().await
+}
+
+impl IngestArgs {
+    /// One rule: what lies below the prefixes goes to the table.
+    fn rules(&self) -> RuleSet {
+        RuleSet::new([Rule { suffix: self.suffix.clone(), ..Rule::all(self.target()) }])
+    }
+
+    /// Where an object goes that was named itself: no rule keeps it out.
+    fn route(&self, uri: &ObjectUri) -> anyhow::Result<Arc<Route>> {
+        let Target { table, format, options } = self.target();
+        let format = format.or_else(|| FileFormat::from_suffix(uri)).with_context(|| {
+            format!("{uri}: the suffix tells no format; give --format parquet, csv or json")
+        })?;
+        Ok(Arc::new(Route { table, format, options }))
+    }
+
+    fn target(&self) -> Target {
+        let options: BTreeMap<_, _> = self.options.iter().cloned().collect();
+        Target { table: self.table.clone(), format: self.format, options }
+    }
+}
