@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::{ArgMatches, Args, Command, Subcommand};
+use futures::TryStreamExt;
 use ingest_core::TableName;
 use lake::Lake;
+use lake::inspect::Inspection;
+use lake::ledger::DEFAULT_AGE;
 use lake::maintain::orphans::OLDER_THAN;
 use lake::maintain::rebuild::Plan;
 use lake::maintain::sweep::Search;
@@ -190,6 +193,37 @@ async fn orphans(lake: &Lake, args: &OrphansArgs) -> anyhow::Result<ExitCode> {
         if !args.json {
             writeln!(out, "deleted {deleted} files")?;
         }
+    }
+    unreachable(lake, args, out).await
+}
+
+/// Ledger files that no retained snapshot reaches any more, of whatever attempt.
+async fn unreachable(lake: &Lake, args: &OrphansArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let Inspection { table, ledger, .. } =
+        lake.inspect(&args.table).await?.ok_or_else(|| missing(&args.table))?;
+    let now = Utc::now();
+    let mut files = std::pin::pin!(ledger.unreachable(table.metadata(), now, DEFAULT_AGE).await?);
+    let (mut count, mut bytes) = (0_u64, 0);
+    while let Some(file) = files.try_next().await? {
+        count += 1;
+        bytes += file.bytes;
+        if args.json {
+            let age_seconds = (now - file.modified).num_seconds();
+            let (url, kind) = (&file.path, "unreachable-ledger-file");
+            let line = json!({"url": url, "kind": kind, "bytes": file.bytes, "age_seconds": age_seconds, "deletable": true});
+            writeln!(out, "{line}")?;
+        }
+        if args.delete {
+            ledger.delete(&file).await?;
+        }
+    }
+    if !args.json && count > 0 {
+        let fate = if args.delete { "deleted" } else { "may be deleted" };
+        let days = DEFAULT_AGE.num_days();
+        writeln!(
+            out,
+            "{count} ledger files with {bytes} bytes, out of reach and older than {days} days: {fate}"
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
 use crate::error::{Error, Result};
+use crate::ledger::Ledgers;
 use crate::quarantine::QuarantineListener;
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
@@ -37,6 +38,7 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 pub struct Lake {
     pub(crate) config: LakeConfig,
     pub(crate) ledger_root: String,
+    ledgers: Ledgers,
     pub(crate) stores: Arc<Stores>,
     pub(crate) catalog: Catalog,
     pub(crate) quarantine_listener: Option<Arc<dyn QuarantineListener>>,
@@ -70,6 +72,7 @@ impl Lake {
         let writers = Semaphore::new(config.concurrent_writes.max(1));
         Ok(Self {
             config,
+            ledgers: Ledgers::new(stores.clone(), &ledger_root),
             ledger_root,
             stores,
             catalog,

@@ -17,7 +17,7 @@ use crate::ErrorKind;
 use crate::catalog::Outcome;
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, Result};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Lineage};
 use crate::options::TableOptions;
 use crate::quarantine::{Announced, Record};
 use crate::source::{ParquetSource, ReadError, resolve};
@@ -99,7 +99,7 @@ impl Lake {
                 spec_id: metadata.default_partition_spec_id(),
             };
             let mut sent = Vec::new();
-            let step = self.commit(request, view.pointer, &plan, slice, &mut sent).await;
+            let step = self.commit(request, view.lineage, &plan, slice, &mut sent).await;
             // Once a commit was sent, no answer proves that nobody refers to the files: they stay.
             if sent.is_empty() {
                 delete_uncommitted(&self.stores, &plan.written.files).await;
@@ -184,7 +184,7 @@ impl Lake {
     async fn commit(
         &self,
         request: &IngestRequest,
-        planned_on: String,
+        planned_on: Lineage,
         plan: &Plan,
         slice: &mut Slice<'_>,
         sent: &mut Vec<i64>,
@@ -203,10 +203,10 @@ impl Lake {
             let mut touched = metadata.uuid() != plan.table
                 || metadata.current_schema_id() != plan.schema_id
                 || metadata.default_partition_spec_id() != plan.spec_id;
-            if view.pointer != checked {
+            if view.lineage != checked {
                 let found = view.ledger.look_up(&view.head, &slice.identities()).await?;
                 touched |= !found.is_empty();
-                checked.clone_from(&view.pointer);
+                checked.clone_from(&view.lineage);
             }
             if touched {
                 return Ok(Step::Again);
@@ -284,7 +284,7 @@ impl Plan {
                 snapshot_id,
                 mode: self.mode.to_owned(),
                 rows: placed.rows,
-                data_files: placed.files.clone(),
+                parts: placed.parts.clone(),
                 time,
             })
             .collect()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ingest_core::{FileOutcome, FileStatus, ObjectIdentity, RequestedObject};
 
 use super::outcome;
-use crate::ledger::Entry;
+use crate::ledger::Found;
 use crate::source::{ObjectFault, ParquetSource, Resolved, SourceObject};
 
 /// Objects with their places in the request. Each is in exactly one state.
@@ -102,10 +102,10 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes in what the ledger has. What is absent and not there is missing now.
-    pub(super) fn note_ledger(&mut self, found: &HashMap<ObjectIdentity, Entry>) {
+    pub(super) fn note_ledger(&mut self, found: &HashMap<ObjectIdentity, Found>) {
         for item in &mut self.items {
-            if let Some(entry) = item.state.identity().and_then(|identity| found.get(identity)) {
-                item.state = State::Known { snapshot_id: entry.snapshot_id };
+            if let Some(found) = item.state.identity().and_then(|identity| found.get(identity)) {
+                item.state = State::Known { snapshot_id: found.snapshot_id };
             } else if let State::Absent(identity) = &item.state {
                 let reason = "the bucket has no such object".to_owned();
                 item.state = State::Faulty { identity: identity.clone(), reason };

@@ -13,7 +13,7 @@ use super::Lake;
 use crate::catalog::Outcome;
 use crate::commit::{self, Append};
 use crate::error::{Error, Result};
-use crate::ledger::{Head, Ledger, Located, PROPERTY_ROOT, locate};
+use crate::ledger::{Head, Ledger, Lineage, Located, MainLedger, PROPERTY_ROOT, locate};
 
 /// How often a table without a ledger is given one before we let the caller try later.
 const INIT_ATTEMPTS: usize = 5;
@@ -24,7 +24,7 @@ const METADATA_VERSIONS: &str = "100";
 pub(super) struct View {
     pub(super) table: Table,
     pub(super) ledger: Ledger,
-    pub(super) pointer: String,
+    pub(super) lineage: Lineage,
     pub(super) head: Head,
 }
 
@@ -42,18 +42,12 @@ impl Lake {
                 return Ok(None);
             };
             let ledger = self.ledger_of(&table)?;
-            match locate(table.metadata()) {
-                Located::At(pointer) => {
-                    let head = ledger.head(&pointer).await?;
-                    return Ok(Some(View { table, ledger, pointer, head }));
-                }
-                Located::New => self.begin_ledger(name, &table, &ledger).await?,
-                Located::Undecided(reason) => {
-                    return Err(Error::inconsistent(format!(
-                        "the ledger of `{name}` cannot be told, so nothing is written: {reason}"
-                    )));
-                }
+            let MainLedger { lineage, head } =
+                ledger.of_main(table.metadata()).await.map_err(|e| of(name, e))?;
+            if !lineage.is_new() {
+                return Ok(Some(View { table, ledger, lineage, head }));
             }
+            self.begin_ledger(name, &table, &ledger).await?;
         }
         Err(Error::unavailable(format!("`{name}` changes too quickly to begin its ledger")))
     }
@@ -62,14 +56,8 @@ impl Lake {
     pub(crate) async fn look(&self, name: &TableName) -> Result<Option<(Table, Ledger, Head)>> {
         let Some(table) = self.catalog.load(name).await? else { return Ok(None) };
         let ledger = self.ledger_of(&table)?;
-        let head = match locate(table.metadata()) {
-            Located::At(pointer) => ledger.head(&pointer).await?,
-            Located::New => Head::new(table.metadata().uuid()),
-            Located::Undecided(reason) => {
-                return Err(Error::inconsistent(format!("the ledger of `{name}` cannot be told: {reason}")));
-            }
-        };
-        Ok(Some((table, ledger, head)))
+        let main = ledger.of_main(table.metadata()).await.map_err(|e| of(name, e))?;
+        Ok(Some((table, ledger, main.head)))
     }
 
     /// Makes a table for files with this schema.
@@ -98,10 +86,11 @@ impl Lake {
         let commit = commit::prepare(table, append).await?;
         match self.catalog.commit(table, commit).await {
             Outcome::Committed => {
-                let kept = self.catalog.load(name).await?.is_none_or(|now| {
-                    now.metadata().uuid() != table.metadata().uuid() || locate(now.metadata()) != Located::New
+                let dropped = self.catalog.load(name).await?.is_some_and(|now| {
+                    let is_new = matches!(locate(now.metadata()), Located::At(lineage) if lineage.is_new());
+                    now.metadata().uuid() == table.metadata().uuid() && is_new
                 });
-                if !kept {
+                if dropped {
                     return Err(Error::inconsistent(format!(
                         "the catalog dropped the ledger pointer of `{name}`: without it rows could double, so none is written"
                     )));
@@ -126,9 +115,14 @@ impl Lake {
                 table.identifier(),
                 self.ledger_root
             ))),
-            _ => Ok(Ledger::new(self.stores.clone(), &self.ledger_root, metadata.uuid())),
+            _ => Ok(self.ledgers.of(metadata.uuid())),
         }
     }
+}
+
+/// Says whose ledger it is that failed.
+fn of(name: &TableName, error: Error) -> Error {
+    Error::new(error.kind(), format!("the ledger of `{name}`")).caused_by(error)
 }
 
 /// A snapshot id that nobody has used: random and positive.

@@ -18,10 +18,28 @@ pub struct Entry {
     pub mode: String,
     /// Its rows.
     pub rows: u64,
-    /// URLs of the data files that hold them.
-    pub data_files: Vec<String>,
+    /// Where its rows are; nowhere for an object without rows.
+    pub parts: Vec<Part>,
     /// When the commit was prepared.
     pub time: DateTime<Utc>,
+}
+
+/// Row groups of one data file that hold rows of an object. They may hold rows of its neighbours too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// URL of the data file.
+    pub file: String,
+    /// The first of the row groups, counted from 0.
+    pub first_row_group: u32,
+    /// How many there are, one after the other.
+    pub row_groups: u32,
+}
+
+/// What a look-up says of an object version that the ledger has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The snapshot that made its rows visible.
+    pub snapshot_id: i64,
 }
 
 /// An object whatever its version.

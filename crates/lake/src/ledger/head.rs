@@ -32,6 +32,11 @@ impl Head {
         Self { version: VERSION, table_uuid, generation: 0, runs: Vec::new() }
     }
 
+    /// Whether a run is named.
+    pub(super) fn names(&self, path: &str) -> bool {
+        self.runs.iter().any(|run| run.path == path)
+    }
+
     /// Whether this head can be used for the table with that uuid; the text says why not.
     pub(super) fn check(&self, table: Uuid) -> Result<(), String> {
         if self.version != VERSION {

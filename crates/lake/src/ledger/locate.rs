@@ -1,6 +1,8 @@
-//! Which head is the ledger of `main`: a pure function of the table's metadata.
+//! What the ledger of `main` is: a pure function of the table's metadata.
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{Snapshot, TableMetadata};
+
+use super::name::FileKind;
 
 /// Key in a snapshot's summary: the pointer to the head that is the ledger as of this snapshot.
 pub const SUMMARY_LEDGER: &str = "event-ingest.ledger";
@@ -13,13 +15,27 @@ pub const PROPERTY_LEDGER: &str = "event-ingest.ledger";
 /// Table property: the root below which the table's ledger lives.
 pub const PROPERTY_ROOT: &str = "event-ingest.ledger-root";
 
+/// What the ledger of `main` is made of. It is another whenever the ledger is another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// Pointer to the head; none if no snapshot back to the root of `main` has one.
+    pub head: Option<String>,
+    /// Runs that copied snapshots have added since, newest first.
+    pub copied: Vec<String>,
+}
+
+impl Lineage {
+    /// Whether nothing was ever recorded for this `main`: its ledger has to be begun.
+    pub fn is_new(&self) -> bool {
+        self.head.is_none() && self.copied.is_empty()
+    }
+}
+
 /// Where the ledger of `main` is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Located {
-    /// At this pointer.
-    At(String),
-    /// `main` goes back to its first snapshot and none names a ledger: this table has none yet.
-    New,
+    /// There.
+    At(Lineage),
     /// It cannot be known; the text says why.
     Undecided(String),
 }
@@ -28,40 +44,35 @@ pub enum Located {
 ///
 /// | the next ancestor | the ledger is |
 /// |---|---|
-/// | names a pointer | at that pointer: a rollback is honoured by itself |
-/// | names none, has a parent | its parent's (another writer's commit) |
-/// | was copied from elsewhere (`source-snapshot-id`) and names none | undecided |
-/// | is missing, and the table property names it | at the property's pointer |
+/// | names a head made for it | that head: a rollback is honoured by itself |
+/// | was copied from a snapshot that is an ancestor too | its parent's: the rows are known |
+/// | was copied from a snapshot that added a run | its parent's and that run, never the source's head |
+/// | was copied from a snapshot that added none | its parent's |
+/// | was copied from a snapshot that is gone | undecided |
+/// | none of these (another writer's commit) | its parent's; without a parent, new |
+/// | is missing, and the table property is about it | the property's head |
 /// | is missing otherwise | undecided |
-/// | names none and has no parent | new |
+///
+/// A snapshot was copied if it says so (`source-snapshot-id`), or if its summary names ledger files that were made
+/// for another snapshot.
 pub fn locate(table: &TableMetadata) -> Located {
+    let mut copied = Vec::new();
     let mut next = table.current_snapshot().map(|snapshot| snapshot.snapshot_id());
     while let Some(id) = next {
         let Some(snapshot) = table.snapshot_by_id(id) else {
-            return expired(table, id);
+            return expired(table, id, copied);
         };
-        let summary = &snapshot.summary().additional_properties;
-        if let Some(pointer) = summary.get(SUMMARY_LEDGER) {
-            return Located::At(pointer.clone());
+        if let Some(pointer) = own(snapshot, SUMMARY_LEDGER) {
+            return Located::At(Lineage { head: Some(pointer.to_owned()), copied });
         }
-        if summary.contains_key(SUMMARY_SOURCE) {
-            return Located::Undecided(format!(
-                "snapshot {id} was copied from another branch and names no ledger"
-            ));
+        match added(table, snapshot) {
+            Ok(Some(run)) if !copied.contains(&run) => copied.push(run),
+            Ok(_) => {}
+            Err(reason) => return Located::Undecided(reason),
         }
         next = snapshot.parent_snapshot_id();
     }
-    Located::New
-}
-
-fn expired(table: &TableMetadata, missing: i64) -> Located {
-    let property = table.properties().get(PROPERTY_LEDGER);
-    match property.and_then(|value| value.split_once(':')) {
-        Some((id, pointer)) if id.parse() == Ok(missing) => Located::At(pointer.to_owned()),
-        _ => Located::Undecided(format!(
-            "the history of main ends at snapshot {missing}, which has expired, and property `{PROPERTY_LEDGER}` is not about it"
-        )),
-    }
+    Located::At(Lineage { head: None, copied })
 }
 
 /// The value of [`PROPERTY_LEDGER`].
@@ -69,80 +80,75 @@ pub fn property_value(snapshot_id: i64, pointer: &str) -> String {
     format!("{snapshot_id}:{pointer}")
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
+/// The pointer of [`PROPERTY_LEDGER`] and the snapshot that it is about.
+pub(super) fn property(table: &TableMetadata) -> Option<(i64, &str)> {
+    let (id, pointer) = table.properties().get(PROPERTY_LEDGER)?.split_once(':')?;
+    let id = id.parse().ok()?;
+    (FileKind::of(pointer)?.snapshot_id() == Some(id)).then_some((id, pointer))
+}
 
-    use iceberg::TableCreation;
-    use iceberg::spec::{
-        MAIN_BRANCH, Operation, Schema, Snapshot, Summary, TableMetadata, TableMetadataBuilder,
-    };
-
-    use super::*;
-
-    fn table() -> TableMetadata {
-        let creation = TableCreation::builder()
-            .name("t".to_owned())
-            .location("file:///t".to_owned())
-            .schema(Schema::builder().build().unwrap())
-            .build();
-        TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata
-    }
-
-    fn commit(table: TableMetadata, id: i64, summary: &[(&str, &str)]) -> TableMetadata {
-        let additional_properties = summary.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let snapshot = Snapshot::builder()
-            .with_snapshot_id(id)
-            .with_parent_snapshot_id(table.current_snapshot_id())
-            .with_sequence_number(table.next_sequence_number())
-            .with_timestamp_ms(table.last_updated_ms() + 1)
-            .with_manifest_list(format!("file:///t/{id}.avro"))
-            .with_summary(Summary { operation: Operation::Append, additional_properties })
-            .with_schema_id(0)
-            .build();
-        table.into_builder(None).set_branch_snapshot(snapshot, MAIN_BRANCH).unwrap().build().unwrap().metadata
-    }
-
-    fn expire(table: TableMetadata, ids: &[i64]) -> TableMetadata {
-        table.into_builder(None).remove_snapshots(ids).build().unwrap().metadata
-    }
-
-    fn set(table: TableMetadata, value: &str) -> TableMetadata {
-        let properties = HashMap::from([(PROPERTY_LEDGER.to_owned(), value.to_owned())]);
-        table.into_builder(None).set_properties(properties).unwrap().build().unwrap().metadata
-    }
-
-    #[test]
-    fn a_table_that_nobody_wrote_a_ledger_for_has_a_new_one() {
-        assert_eq!(locate(&table()), Located::New);
-        assert_eq!(locate(&commit(commit(table(), 1, &[]), 2, &[])), Located::New);
-    }
-
-    #[test]
-    fn the_nearest_ancestor_that_names_a_pointer_decides() {
-        let table = commit(table(), 1, &[(SUMMARY_LEDGER, "old")]);
-        let table = commit(table, 2, &[(SUMMARY_LEDGER, "new")]);
-        let table = commit(table, 3, &[]);
-        assert_eq!(locate(&table), Located::At("new".into()));
-    }
-
-    #[test]
-    fn a_copied_snapshot_without_a_pointer_is_undecided() {
-        let table = commit(table(), 1, &[(SUMMARY_LEDGER, "old")]);
-        let table = commit(table, 2, &[("source-snapshot-id", "9")]);
-        assert!(matches!(locate(&table), Located::Undecided(_)));
-    }
-
-    #[test]
-    fn where_history_is_cut_the_property_decides_only_about_the_missing_parent() {
-        let table = commit(table(), 1, &[]);
-        let table = commit(table, 2, &[(SUMMARY_LEDGER, "at-2")]);
-        let table = expire(commit(table, 3, &[]), &[1, 2]);
-        assert!(matches!(locate(&table), Located::Undecided(_)), "no property");
-        assert!(
-            matches!(locate(&set(table.clone(), "1:at-1")), Located::Undecided(_)),
-            "about another snapshot"
-        );
-        assert_eq!(locate(&set(table, "2:at-2")), Located::At("at-2".into()));
+fn expired(table: &TableMetadata, missing: i64, copied: Vec<String>) -> Located {
+    match property(table) {
+        Some((id, pointer)) if id == missing => {
+            Located::At(Lineage { head: Some(pointer.to_owned()), copied })
+        }
+        _ => Located::Undecided(format!(
+            "the history of main ends at snapshot {missing}, which has expired, and property `{PROPERTY_LEDGER}` is not about it"
+        )),
     }
 }
+
+/// The run that a snapshot without a head brought to `main`, through however many copies; the text says why that
+/// cannot be known.
+fn added(table: &TableMetadata, copy: &Snapshot) -> Result<Option<String>, String> {
+    let mut snapshot = copy;
+    // A chain of copies is no longer than the snapshots are many.
+    for _ in 0..table.snapshots().len() {
+        if let Some(run) = own(snapshot, SUMMARY_RUN) {
+            return Ok(Some(run.to_owned()));
+        }
+        let Some(source) = source(snapshot)? else { return Ok(None) };
+        if is_ancestor(table, copy, source) {
+            return Ok(None);
+        }
+        snapshot = table.snapshot_by_id(source).map(AsRef::as_ref).ok_or_else(|| {
+            format!("snapshot {} was copied from snapshot {source}, which is gone", copy.snapshot_id())
+        })?;
+    }
+    Err(format!("snapshot {} was copied from itself", copy.snapshot_id()))
+}
+
+/// A ledger file in the summary that was made for this very snapshot.
+fn own<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a str> {
+    let path = snapshot.summary().additional_properties.get(key)?;
+    (FileKind::of(path)?.snapshot_id() == Some(snapshot.snapshot_id())).then_some(path)
+}
+
+/// The snapshot that this one is a copy of.
+fn source(snapshot: &Snapshot) -> Result<Option<i64>, String> {
+    let summary = &snapshot.summary().additional_properties;
+    if let Some(source) = summary.get(SUMMARY_SOURCE) {
+        let id = source.parse().map_err(|_| {
+            format!("snapshot {} was copied from `{source}`, which is no snapshot id", snapshot.snapshot_id())
+        })?;
+        return Ok(Some(id));
+    }
+    let named = [SUMMARY_RUN, SUMMARY_LEDGER].into_iter().filter_map(|key| summary.get(key));
+    Ok(named.filter_map(|path| FileKind::of(path)?.snapshot_id()).find(|id| *id != snapshot.snapshot_id()))
+}
+
+/// Whether `id` is below `snapshot` in its history, the first snapshot that has expired included.
+fn is_ancestor(table: &TableMetadata, snapshot: &Snapshot, id: i64) -> bool {
+    let mut next = snapshot.parent_snapshot_id();
+    while let Some(parent) = next {
+        if parent == id {
+            return true;
+        }
+        next = table.snapshot_by_id(parent).and_then(|snapshot| snapshot.parent_snapshot_id());
+    }
+    false
+}
+
+#[cfg(test)]
+#[path = "locate_tests.rs"]
+pub(super) mod tests;

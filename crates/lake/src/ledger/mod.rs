@@ -3,57 +3,153 @@
 //! Each commit writes one immutable Parquet file, its **run**, and one JSON file, its **head**, which names the
 //! runs that make the ledger. The snapshot names the head: data and ledger change in one compare-and-swap.
 //! Files live below `<root>/<table uuid>/`, outside the table's own location, where no clean-up of orphans looks.
+//!
+//! | module | what it decides or does |
+//! |---|---|
+//! | `locate` | which head and runs are the ledger of `main` |
+//! | `name`, `head`, `hash`, `columns` | the format |
+//! | `run`, `file` | writing and reading run files |
+//! | `search`, `index`, `cache` | look-ups that read a few pages |
+//! | `merge`, `merger`, `interleave` | keeping runs few, beside the commits |
+//! | `expire` | which files may go |
 
+mod cache;
+mod columns;
 mod entry;
+mod expire;
+mod file;
+mod hash;
 mod head;
+mod index;
+mod interleave;
 mod locate;
 mod merge;
+mod merger;
+mod name;
 mod run;
+mod search;
+mod write;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use iceberg::spec::TableMetadata;
 use ingest_core::ObjectIdentity;
 use object_store::ObjectStoreExt;
-use parquet::errors::ParquetError;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-pub use entry::{Entry, ObjectName};
+pub use entry::{Entry, Found, ObjectName, Part};
+pub use expire::{DEFAULT_AGE, LEAST_AGE, LedgerFile, Reachable};
 pub use head::{Head, Run};
 pub(crate) use locate::SUMMARY_SOURCE;
 pub use locate::{
-    Located, PROPERTY_LEDGER, PROPERTY_ROOT, SUMMARY_LEDGER, SUMMARY_RUN, locate, property_value,
+    Lineage, Located, PROPERTY_LEDGER, PROPERTY_ROOT, SUMMARY_LEDGER, SUMMARY_RUN, locate, property_value,
 };
+pub use name::FileKind;
+pub use write::Written;
 
 use crate::error::{Error, Result};
 use crate::storage::Stores;
+use cache::Caches;
+use file::{RunFile, request_limit, unreadable};
+use merger::Merger;
+use search::{Search, Wanted};
 
 /// Runs read at the same time during a look-up.
 const RUNS_IN_FLIGHT: usize = 8;
+/// Tables whose merges are remembered; beyond, those that nobody uses are forgotten.
+const TABLES_KEPT: usize = 1_000;
 
-/// The ledger files of one table.
+/// The ledgers of all tables below one root, as one process sees them. They share what they keep in memory.
+#[derive(Debug)]
+pub struct Ledgers {
+    stores: Arc<Stores>,
+    root: String,
+    caches: Caches,
+    tables: Mutex<HashMap<Uuid, Ledger>>,
+}
+
+impl Ledgers {
+    /// The ledgers below `root`.
+    pub fn new(stores: Arc<Stores>, root: &str) -> Self {
+        Self {
+            stores,
+            root: root.trim_end_matches('/').to_owned(),
+            caches: Caches::default(),
+            tables: Mutex::default(),
+        }
+    }
+
+    /// The ledger of the table with this uuid.
+    pub fn of(&self, table: Uuid) -> Ledger {
+        let mut tables = self.tables.lock().expect("no code panics while it holds this lock");
+        if tables.len() >= TABLES_KEPT {
+            tables.retain(|_, ledger| Arc::strong_count(&ledger.merger) > 1);
+        }
+        let ledger = tables.entry(table).or_insert_with(|| Ledger {
+            stores: self.stores.clone(),
+            folder: format!("{}/{table}", self.root),
+            table,
+            caches: self.caches.clone(),
+            requests: request_limit(),
+            merger: Arc::default(),
+        });
+        ledger.clone()
+    }
+}
+
+/// The ledger files of one table. Clones share caches and merges.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     stores: Arc<Stores>,
     folder: String,
     table: Uuid,
+    caches: Caches,
+    requests: Arc<Semaphore>,
+    merger: Arc<Merger>,
 }
 
-/// What a commit needs to know of the ledger files that were written for it.
+/// The ledger of a table's `main`, read.
 #[derive(Debug, Clone)]
-pub struct Written {
-    /// Pointer to the new head, relative to the table's ledger folder.
-    pub pointer: String,
-    /// Path of the commit's own run, likewise; none if the commit adds no entries.
-    pub run: Option<String>,
+pub struct MainLedger {
+    /// What it is made of; another value whenever the ledger of `main` is another.
+    pub lineage: Lineage,
+    /// Its runs; none if it is new.
+    pub head: Head,
 }
 
 impl Ledger {
-    /// The ledger of the table with this uuid below `root`.
+    /// The ledger of the table with this uuid below `root`, with caches of its own.
     pub fn new(stores: Arc<Stores>, root: &str, table: Uuid) -> Self {
-        Self { stores, folder: format!("{}/{table}", root.trim_end_matches('/')), table }
+        Ledgers::new(stores, root).of(table)
+    }
+
+    /// The ledger of `main`, as the table's metadata tells it: see [`locate`].
+    ///
+    /// # Errors
+    /// It cannot be told, or as [`Ledger::head`].
+    pub async fn of_main(&self, table: &TableMetadata) -> Result<MainLedger> {
+        match locate(table) {
+            Located::At(lineage) => {
+                let mut head = match &lineage.head {
+                    Some(pointer) => self.head(pointer).await?,
+                    None => Head::new(self.table),
+                };
+                for path in &lineage.copied {
+                    if !head.names(path) {
+                        let entries = self.search(path).await?.entries();
+                        head.runs.push(Run { path: path.clone(), entries });
+                    }
+                }
+                Ok(MainLedger { lineage, head })
+            }
+            Located::Undecided(reason) => Err(Error::inconsistent(format!(
+                "{reason}: look at it with `event-ingest ledger verify` before anything is written"
+            ))),
+        }
     }
 
     /// Reads a head.
@@ -72,7 +168,8 @@ impl Ledger {
         Ok(head)
     }
 
-    /// Those of `identities` that the ledger has, with what it says of them.
+    /// Those of `identities` that the ledger has. What that reads does not grow with the ledger: see
+    /// `docs/ledger.md`.
     ///
     /// # Errors
     /// As [`Ledger::head`].
@@ -80,32 +177,36 @@ impl Ledger {
         &self,
         head: &Head,
         identities: &[ObjectIdentity],
-    ) -> Result<HashMap<ObjectIdentity, Entry>> {
+    ) -> Result<HashMap<ObjectIdentity, Found>> {
         if identities.is_empty() {
             return Ok(HashMap::new());
         }
-        let wanted = identities.iter().cloned().collect();
-        let reads: Vec<_> = head.runs.iter().map(|run| self.find_in(&run.path, &wanted)).collect();
-        let found: Vec<Vec<Entry>> =
-            stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
-        Ok(found.into_iter().flatten().map(|entry| (entry.identity.clone(), entry)).collect())
+        let wanted: Vec<Wanted<'_>> = identities.iter().map(Wanted::new).collect();
+        let wanted = wanted.as_slice();
+        let reads: Vec<_> = head
+            .runs
+            .iter()
+            .map(|run| async move { self.search(&run.path).await?.find(wanted).await })
+            .collect();
+        let found: Vec<Vec<_>> = stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
+        Ok(found.into_iter().flatten().map(|(identity, found)| (identity.clone(), found)).collect())
     }
 
-    /// Every entry of a ledger, run by run; within a run in its order.
+    /// Every entry of a ledger, run by run; within a run sorted by the hash of the object's name. Holds one row
+    /// group at a time.
     ///
     /// # Errors
     /// As [`Ledger::head`], for each run as it is reached.
     pub fn entries<'a>(&'a self, head: &'a Head) -> impl Stream<Item = Result<Entry>> + Send + 'a {
-        stream::iter(&head.runs)
-            .then(move |run| async move {
-                let damaged = |e| {
-                    Error::inconsistent(format!("ledger run `{}` is damaged", self.url(&run.path)))
-                        .caused_by(e)
-                };
-                let entries = run::entries(self.read(&run.path).await?).map_err(damaged)?;
-                Ok::<_, Error>(stream::iter(entries.map(move |entry| entry.map_err(damaged))))
-            })
-            .try_flatten()
+        stream::iter(&head.runs).then(move |run| self.entries_of(&run.path)).try_flatten()
+    }
+
+    /// Every entry of one run, also of one that no head names (an attempt that failed).
+    ///
+    /// # Errors
+    /// As [`Ledger::head`].
+    pub async fn entries_of(&self, path: &str) -> Result<impl Stream<Item = Result<Entry>> + Send + use<>> {
+        run::entries(self.file(path)?).await
     }
 
     /// Every version of these objects that the ledger has. The entries come in no particular order.
@@ -113,89 +214,29 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::head`].
     pub async fn versions(&self, head: &Head, objects: &[ObjectName]) -> Result<Vec<Entry>> {
-        let wanted: HashSet<&ObjectName> = objects.iter().collect();
-        self.entries(head)
-            .try_filter(|entry| std::future::ready(wanted.contains(&ObjectName::of(&entry.identity))))
-            .try_collect()
-            .await
+        let reads: Vec<_> = head
+            .runs
+            .iter()
+            .map(|run| async move { self.search(&run.path).await?.versions(objects).await })
+            .collect();
+        let found: Vec<Vec<Entry>> =
+            stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
-    async fn find_in(&self, run: &str, wanted: &HashSet<ObjectIdentity>) -> Result<Vec<Entry>> {
-        run::find(self.read(run).await?, wanted).map_err(|e| {
-            Error::inconsistent(format!("ledger run `{}` is damaged", self.url(run))).caused_by(e)
-        })
+    async fn search(&self, path: &str) -> Result<Search> {
+        Search::open(&self.stores, self.requests.clone(), &self.caches, path, self.url(path)).await
     }
 
-    /// Writes the run and the head of a commit that adds `entries` to what `base` names. Nothing refers to the
-    /// new files until that commit does.
-    ///
-    /// # Errors
-    /// The store did not take them.
-    pub async fn write(&self, base: &Head, snapshot_id: i64, entries: Vec<Entry>) -> Result<Written> {
-        let name = format!("{snapshot_id}-{}", Uuid::new_v4());
-        let mut head = base.clone();
-        head.generation += 1;
-        let mut run = None;
-        if !entries.is_empty() {
-            let path = format!("runs/{name}.parquet");
-            let (bytes, entries) = encode(entries).map_err(undecodable)?;
-            self.put(&path, bytes).await?;
-            head.runs.push(Run { path: path.clone(), entries });
-            run = Some(path);
-        }
-        while let Some(group) = merge::due(&head.runs) {
-            let merged = self.merge(&group).await?;
-            head.runs.retain(|run| !group.contains(run));
-            head.runs.push(merged);
-        }
-        let pointer = format!("heads/{name}.json");
-        let bytes = serde_json::to_vec(&head)
-            .map_err(|e| Error::inconsistent("a ledger head could not be encoded").caused_by(e))?;
-        self.put(&pointer, bytes.into()).await?;
-        Ok(Written { pointer, run })
-    }
-
-    /// Writes one run with the entries of several.
-    async fn merge(&self, group: &[Run]) -> Result<Run> {
-        let mut files = Vec::with_capacity(group.len());
-        for run in group {
-            files.push(self.read(&run.path).await?);
-        }
-        let (bytes, entries) = merge::merge(files).map_err(undecodable)?;
-        let promised: u64 = group.iter().map(|run| run.entries).sum();
-        if entries != promised {
-            return Err(Error::inconsistent(format!(
-                "ledger runs hold {entries} entries, their head says {promised}"
-            )));
-        }
-        let path = format!("runs/merged-{}.parquet", Uuid::new_v4());
-        self.put(&path, bytes).await?;
-        Ok(Run { path, entries })
+    fn file(&self, path: &str) -> Result<RunFile> {
+        RunFile::new(&self.stores, self.requests.clone(), self.url(path).into())
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
         let url = self.url(path);
         let at = self.stores.locate(&url)?;
-        let object = at.store.get(&at.path).await.map_err(|e| match e {
-            object_store::Error::NotFound { .. } => Error::inconsistent(format!(
-                "ledger file `{url}` is gone: restore it; without it rows could double, so none is written"
-            )),
-            other => Error::unavailable(format!("cannot read ledger file `{url}`")).caused_by(other),
-        })?;
-        object
-            .bytes()
-            .await
-            .map_err(|e| Error::unavailable(format!("cannot read ledger file `{url}`")).caused_by(e))
-    }
-
-    async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let url = self.url(path);
-        let at = self.stores.locate(&url)?;
-        at.store
-            .put(&at.path, bytes.into())
-            .await
-            .map_err(|e| Error::unavailable(format!("cannot write ledger file `{url}`")).caused_by(e))?;
-        Ok(())
+        let object = at.store.get(&at.path).await.map_err(|e| unreadable(&url, e))?;
+        object.bytes().await.map_err(|e| unreadable(&url, e))
     }
 
     fn url(&self, path: &str) -> String {
@@ -203,78 +244,5 @@ impl Ledger {
     }
 }
 
-fn encode(mut entries: Vec<Entry>) -> std::result::Result<(Bytes, u64), ParquetError> {
-    entries.sort_by(|a, b| a.identity.cmp(&b.identity));
-    let mut writer = run::RunWriter::new()?;
-    for entry in entries {
-        writer.push(entry)?;
-    }
-    writer.finish()
-}
-
-fn undecodable(error: ParquetError) -> Error {
-    Error::inconsistent("a ledger run could not be written").caused_by(error)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::run::tests::entry;
-    use super::*;
-
-    fn ledger(folder: &std::path::Path) -> Ledger {
-        let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
-        Ledger::new(stores, &format!("file://{}", folder.display()), Uuid::from_u128(7))
-    }
-
-    #[tokio::test]
-    async fn what_was_written_is_found_again_through_every_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path());
-        let mut head = Head::new(Uuid::from_u128(7));
-        for n in 0..3 {
-            let written = ledger.write(&head, n, vec![entry(&format!("key-{n}"))]).await.unwrap();
-            head = ledger.head(&written.pointer).await.unwrap();
-        }
-        assert_eq!(head.generation, 3);
-        let asked: Vec<_> = ["key-0", "key-2", "absent"].iter().map(|key| entry(key).identity).collect();
-        let found = ledger.look_up(&head, &asked).await.unwrap();
-        assert_eq!(found.len(), 2);
-        assert_eq!(found[&asked[1]], entry("key-2"));
-    }
-
-    #[tokio::test]
-    async fn runs_are_merged_and_every_entry_is_still_found_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path());
-        let mut head = Head::new(Uuid::from_u128(7));
-        for n in 0..100 {
-            let written = ledger.write(&head, n, vec![entry(&format!("{}", (n * 37) % 100))]).await.unwrap();
-            head = ledger.head(&written.pointer).await.unwrap();
-        }
-        assert!(head.runs.len() < 20, "{} runs", head.runs.len());
-        assert_eq!(head.runs.iter().map(|run| run.entries).sum::<u64>(), 100);
-        let all: Vec<_> = (0..100).map(|n| entry(&n.to_string()).identity).collect();
-        assert_eq!(ledger.look_up(&head, &all).await.unwrap().len(), 100);
-    }
-
-    #[tokio::test]
-    async fn lost_and_foreign_files_are_errors_and_never_an_empty_ledger() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path());
-        let written = ledger.write(&Head::new(Uuid::from_u128(7)), 1, vec![entry("a")]).await.unwrap();
-        let head = ledger.head(&written.pointer).await.unwrap();
-        let other = Ledger { table: Uuid::from_u128(8), ..ledger.clone() };
-        assert_eq!(other.head(&written.pointer).await.unwrap_err().kind(), crate::ErrorKind::Inconsistent);
-
-        let run = folder.path().join(Uuid::from_u128(7).to_string()).join(written.run.unwrap());
-        std::fs::write(&run, b"PAR1 damaged PAR1").unwrap();
-        let damaged = ledger.look_up(&head, &[entry("a").identity]).await.unwrap_err();
-        std::fs::remove_file(run).unwrap();
-        let gone = ledger.look_up(&head, &[entry("a").identity]).await.unwrap_err();
-        for error in [damaged, gone] {
-            assert_eq!(error.kind(), crate::ErrorKind::Inconsistent, "{error}");
-        }
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use super::references::References;
 use super::{Kind, digest, names};
 use crate::error::{Error, Result};
 use crate::layout::metadata_folder;
-use crate::ledger::{Entry, Head, Ledger, Run};
+use crate::ledger::{Entry, Head, Ledger};
 use crate::storage::Stores;
 
 /// Most attempts that are looked into at once.
@@ -136,14 +136,14 @@ impl Scene<'_> {
         let mut age = Duration::MAX;
         if let Some((path, stored)) = &left.run {
             age = stored.age;
-            let entries: Vec<Entry> = self.ledger.entries(&one_run(self.table, path)).try_collect().await?;
+            let entries: Vec<Entry> = self.ledger.entries_of(path).await?.try_collect().await?;
             if let Some(first) = entries.first() {
                 // All entries of an attempt land together: one tells of all.
                 let found = self.ledger.look_up(self.head, std::slice::from_ref(&first.identity)).await?;
-                in_ledger = found.values().any(|entry| entry.snapshot_id == snapshot_id);
+                in_ledger = found.values().any(|found| found.snapshot_id == snapshot_id);
             }
             let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
-            files.extend(ours.flat_map(|entry| entry.data_files));
+            files.extend(ours.flat_map(|entry| entry.parts).map(|part| part.file));
             files.sort();
             files.dedup();
             files.retain(|url| names::is_data(names::last(url)));
@@ -168,13 +168,6 @@ impl Scene<'_> {
         let value = avro.user_metadata().get(PARENT).map(|value| String::from_utf8_lossy(value));
         Ok(value.and_then(|value| value.parse().ok()))
     }
-}
-
-/// A head that names one run and nothing else, to read that one.
-pub(super) fn one_run(table: &Table, path: &str) -> Head {
-    let mut head = Head::new(table.metadata().uuid());
-    head.runs.push(Run { path: path.to_owned(), entries: 0 });
-    head
 }
 
 /// The files below a folder.

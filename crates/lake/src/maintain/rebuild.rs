@@ -13,7 +13,7 @@ use iceberg::table::Table;
 use ingest_core::TableName;
 
 use super::agreement::{History, Presence};
-use super::attempts::{list, one_run};
+use super::attempts::list;
 use super::names;
 use super::recovery::{Chain, Choice, Proof, RunFacts, choose};
 use super::verify::live;
@@ -62,14 +62,14 @@ impl Lake {
         let mut base = None;
         let mut above = 0;
         for ancestor in &chain.ancestors {
-            base = whole(&table, &ledger, ancestor.pointer.as_deref()).await?;
+            base = whole(&ledger, ancestor.pointer.as_deref()).await?;
             if base.is_some() {
                 break;
             }
             above += 1;
         }
         if base.is_none() {
-            base = whole(&table, &ledger, chain.at_cut.as_deref()).await?;
+            base = whole(&ledger, chain.at_cut.as_deref()).await?;
         }
         let (based_on, mut head, covered) = match base {
             Some(Whole { pointer, head, covered }) => (Some(pointer), head, covered),
@@ -83,8 +83,11 @@ impl Lake {
         let proof = Proof::of(table.metadata(), &chain, authors);
         let candidates = self.candidates(&table, &ledger, &head, &covered).await?;
         let Choice { taken, covered, unproven } = choose(covered, candidates, &proof, all);
-        let located = locate(table.metadata());
-        let intact = taken.is_empty() && based_on.clone().is_some_and(|at| located == Located::At(at));
+        let located = match locate(table.metadata()) {
+            Located::At(lineage) => lineage.head,
+            Located::Undecided(_) => None,
+        };
+        let intact = taken.is_empty() && based_on.is_some() && located == based_on;
         head.runs.extend(taken);
         let gone = |id: &i64| !covered.contains(id);
         let lost = chain.ancestors[..above]
@@ -158,7 +161,7 @@ impl Lake {
             if named.contains(path.as_str()) || names::run(name).is_some_and(|id| covered.contains(&id)) {
                 continue;
             }
-            candidates.extend(facts(table, ledger, &path).await?);
+            candidates.extend(facts(ledger, &path).await?);
         }
         Ok(candidates)
     }
@@ -172,7 +175,7 @@ struct Whole {
 }
 
 /// The head at a pointer; `None` if there is no pointer, or if it, or one of its runs, is gone or damaged.
-async fn whole(table: &Table, ledger: &Ledger, pointer: Option<&str>) -> Result<Option<Whole>> {
+async fn whole(ledger: &Ledger, pointer: Option<&str>) -> Result<Option<Whole>> {
     let Some(pointer) = pointer else { return Ok(None) };
     let head = match ledger.head(pointer).await {
         Ok(head) => head,
@@ -181,7 +184,7 @@ async fn whole(table: &Table, ledger: &Ledger, pointer: Option<&str>) -> Result<
     };
     let mut covered = HashSet::new();
     for run in &head.runs {
-        match facts(table, ledger, &run.path).await? {
+        match facts(ledger, &run.path).await? {
             Some(facts) if facts.run.entries == run.entries => covered.extend(facts.snapshots),
             _ => return Ok(None),
         }
@@ -190,11 +193,14 @@ async fn whole(table: &Table, ledger: &Ledger, pointer: Option<&str>) -> Result<
 }
 
 /// Reads a run; `None` if it is gone or damaged.
-async fn facts(table: &Table, ledger: &Ledger, path: &str) -> Result<Option<RunFacts>> {
-    let alone = one_run(table, path);
+async fn facts(ledger: &Ledger, path: &str) -> Result<Option<RunFacts>> {
     let mut run = Run { path: path.to_owned(), entries: 0 };
     let mut snapshots = BTreeSet::new();
-    let mut entries = std::pin::pin!(ledger.entries(&alone));
+    let mut entries = match ledger.entries_of(path).await {
+        Ok(entries) => Box::pin(entries),
+        Err(e) if e.retryable() => return Err(e),
+        Err(_) => return Ok(None),
+    };
     loop {
         match entries.try_next().await {
             Ok(Some(entry)) => {

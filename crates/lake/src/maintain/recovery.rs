@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use iceberg::spec::TableMetadata;
 
 use super::history::{ancestry, known, source};
-use crate::ledger::{PROPERTY_LEDGER, Run, SUMMARY_LEDGER, SUMMARY_RUN};
+use crate::ledger::{FileKind, PROPERTY_LEDGER, Run, SUMMARY_LEDGER, SUMMARY_RUN};
 
 /// The ancestry of `main`, as far as a ledger is concerned.
 #[derive(Debug, Default)]
@@ -36,19 +36,29 @@ impl Chain {
             let property = table.properties().get(PROPERTY_LEDGER).and_then(|value| value.split_once(':'));
             if let (Some(missing), Some((id, pointer))) = (missing, property)
                 && id.parse() == Ok(missing)
+                && made_for(pointer, missing)
             {
                 chain.at_cut = Some(pointer.to_owned());
             }
             chain.ancestors.push(Ancestor {
                 id: snapshot.snapshot_id(),
                 source: source(snapshot),
-                pointer: summary.get(SUMMARY_LEDGER).cloned(),
+                // Another's pointer in a copied summary is no pointer: the copy did not follow the same parents.
+                pointer: summary
+                    .get(SUMMARY_LEDGER)
+                    .filter(|at| made_for(at, snapshot.snapshot_id()))
+                    .cloned(),
                 ours: summary.contains_key(SUMMARY_RUN),
                 added_rows: summary.get("added-records").and_then(|rows| rows.parse().ok()).unwrap_or(0),
             });
         }
         chain
     }
+}
+
+/// Whether a ledger file was made for this very snapshot.
+fn made_for(path: &str, snapshot_id: i64) -> bool {
+    FileKind::of(path).and_then(FileKind::snapshot_id) == Some(snapshot_id)
 }
 
 /// A run that can be read, and the snapshots of its entries.

@@ -93,10 +93,10 @@ impl Comparison {
                         report.rows += entry.rows;
                         *sums.entry(entry.snapshot_id).or_default() += entry.rows;
                     }
-                    for url in &entry.data_files {
-                        let file = digest(url);
+                    for part in &entry.parts {
+                        let file = digest(&part.file);
                         if mine(file) {
-                            self.name(file, url, entry, &mut files, report);
+                            self.name(file, &part.file, entry, &mut files, report);
                         }
                     }
                 })
@@ -143,7 +143,7 @@ impl Comparison {
         });
         seen.named = true;
         seen.rows += entry.rows;
-        seen.shared |= entry.data_files.len() > 1;
+        seen.shared |= entry.parts.iter().any(|part| part.file != url);
     }
 
     /// Looks at the live files of a pass once all entries were read. Their names come from the manifests again:
@@ -177,10 +177,8 @@ impl Comparison {
 
     /// Reads a run and says how many entries it has.
     async fn each_entry(&self, run: &Run, mut each: impl FnMut(&Entry)) -> Result<u64> {
-        let mut alone = self.head.clone();
-        alone.runs = vec![run.clone()];
         let mut found = 0;
-        let mut entries = std::pin::pin!(self.ledger.entries(&alone));
+        let mut entries = std::pin::pin!(self.ledger.entries_of(&run.path).await?);
         while let Some(entry) = entries.try_next().await? {
             found += 1;
             each(&entry);

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::statistics::describe;
 use crate::error::{Error, Result};
 use crate::layout::data_folder;
+use crate::ledger::Part;
 use crate::storage::{Location, Stores};
 
 /// A row group is closed when its encoded pages take this much memory.
@@ -45,21 +46,27 @@ impl DataFileWriter {
         Self { stores, table, schema, open: None, closed: Vec::new() }
     }
 
-    /// Appends a batch and returns the URL of the file that it went into.
-    pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<String> {
+    /// Appends a batch and returns the row groups that it went into.
+    pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<Part> {
         if self.open.is_none() {
             self.open = Some(self.start()?);
         }
         let open = self.open.as_mut().expect("opened just above");
+        let first = open.writer.flushed_row_groups().len();
         open.writer.write(batch).await.map_err(|e| failed(&open.url, e))?;
+        // The writer closes a row group by itself when it has enough rows.
+        let unfinished = usize::from(open.writer.in_progress_rows() > 0);
+        let end = open.writer.flushed_row_groups().len() + unfinished;
+        let count = |n: usize| u32::try_from(n).expect("a file of the target size has few row groups");
+        let part =
+            Part { file: open.url.clone(), first_row_group: count(first), row_groups: count(end - first) };
         if open.writer.memory_size() >= ROW_GROUP_BYTES {
             open.writer.flush().await.map_err(|e| failed(&open.url, e))?;
         }
-        let url = open.url.clone();
         if open.writer.bytes_written() >= TARGET_FILE_BYTES {
             self.close_file().await?;
         }
-        Ok(url)
+        Ok(part)
     }
 
     /// Closes the last file and returns all of them.

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::align::align;
 use super::data_file::DataFileWriter;
 use crate::error::{Error, Result};
+use crate::ledger::Part;
 use crate::source::{ParquetSource, ReadError};
 use crate::storage::Stores;
 
@@ -27,8 +28,21 @@ pub struct Rewritten {
 pub struct Placed {
     /// Rows written.
     pub rows: u64,
-    /// URLs of the data files that hold them; none for a source without rows.
-    pub files: Vec<String>,
+    /// The row groups that hold them; none for a source without rows.
+    pub parts: Vec<Part>,
+}
+
+impl Placed {
+    /// Takes in where the next batch went: on from the last part, or into another file.
+    fn add(&mut self, part: Part) {
+        match self.parts.last_mut() {
+            _ if part.row_groups == 0 => {}
+            Some(last) if last.file == part.file => {
+                last.row_groups = part.first_row_group + part.row_groups - last.first_row_group;
+            }
+            _ => self.parts.push(part),
+        }
+    }
 }
 
 /// Why nothing was written. Files that were begun are gone again.
@@ -80,11 +94,7 @@ async fn encode(
                 Err(error) => Err(RewriteError::Source(index, error)),
             };
             match step {
-                Ok(file) => {
-                    if place.files.last() != Some(&file) {
-                        place.files.push(file);
-                    }
-                }
+                Ok(part) => place.add(part),
                 Err(error) => {
                     writer.abandon().await;
                     return Err(error);

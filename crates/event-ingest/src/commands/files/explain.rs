@@ -7,7 +7,7 @@ use clap::Args;
 use ingest_core::{ObjectUri, TableName};
 use lake::Lake;
 use lake::inspect::Explanation;
-use lake::ledger::Entry;
+use lake::ledger::{Entry, Part};
 use lake::source::{ObjectFault, Resolved};
 use serde_json::{Value, json};
 
@@ -106,8 +106,9 @@ fn write_entry(out: &mut impl Write, entry: &Entry, standing: &str) -> io::Resul
     }
     writeln!(out, "  committed {}", entry.time)?;
     writeln!(out, "  mode      {}", entry.mode)?;
-    for file in &entry.data_files {
-        writeln!(out, "  data file {file}")?;
+    for Part { file, first_row_group, row_groups } in &entry.parts {
+        let last = first_row_group + row_groups.saturating_sub(1);
+        writeln!(out, "  data file {file}, row groups {first_row_group} to {last}")?;
     }
     Ok(())
 }
@@ -121,9 +122,14 @@ fn quarantined(found: &Explanation) -> Vec<Value> {
 }
 
 fn of_entry(entry: &Entry, standing: &str) -> Value {
+    let part = |part: &Part| {
+        let Part { file, first_row_group, row_groups } = part;
+        json!({"file": file, "first_row_group": first_row_group, "row_groups": row_groups})
+    };
+    let parts: Vec<Value> = entry.parts.iter().map(part).collect();
     json!({
         "identity": entry.identity, "rows": entry.rows, "snapshot_id": entry.snapshot_id, "standing": standing,
         "request_id": entry.request_id, "event_time": entry.event_time, "time": entry.time, "mode": entry.mode,
-        "data_files": entry.data_files,
+        "parts": parts,
     })
 }

@@ -1,0 +1,284 @@
+//! The truth table of [`locate`], on real table metadata.
+
+use std::collections::HashMap;
+
+use iceberg::TableCreation;
+use iceberg::spec::{MAIN_BRANCH, Operation, Schema, Snapshot, Summary, TableMetadata, TableMetadataBuilder};
+use uuid::Uuid;
+
+use super::*;
+
+/// A branch beside `main`, where the sources of copies are.
+const STAGE: &str = "stage";
+/// A source that added a run, one that added none, and one that will have expired.
+const WITH_RUN: i64 = 901;
+const WITHOUT_RUN: i64 = 902;
+const GONE: i64 = 903;
+/// The oldest snapshot of `main`.
+const BOTTOM: i64 = 1;
+
+fn head_of(id: i64) -> String {
+    format!("heads/{id}-{}.json", Uuid::nil())
+}
+
+fn run_of(id: i64) -> String {
+    format!("runs/{id}-{}.parquet", Uuid::nil())
+}
+
+pub(in crate::ledger) fn table() -> TableMetadata {
+    let creation = TableCreation::builder()
+        .name("t".to_owned())
+        .location("file:///t".to_owned())
+        .schema(Schema::builder().build().unwrap())
+        .build();
+    TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata
+}
+
+pub(in crate::ledger) fn commit(
+    table: TableMetadata,
+    branch: &str,
+    id: i64,
+    summary: &[(&str, String)],
+) -> TableMetadata {
+    let additional_properties = summary.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+    let parent = table.snapshot_for_ref(branch).map(|snapshot| snapshot.snapshot_id());
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(id)
+        .with_parent_snapshot_id(parent)
+        .with_sequence_number(table.next_sequence_number())
+        .with_timestamp_ms(table.last_updated_ms() + 1)
+        .with_manifest_list(format!("file:///t/{id}.avro"))
+        .with_summary(Summary { operation: Operation::Append, additional_properties })
+        .with_schema_id(0)
+        .build();
+    table.into_builder(None).set_branch_snapshot(snapshot, branch).unwrap().build().unwrap().metadata
+}
+
+pub(in crate::ledger) fn expire(table: TableMetadata, ids: &[i64]) -> TableMetadata {
+    table.into_builder(None).remove_snapshots(ids).build().unwrap().metadata
+}
+
+fn set(table: TableMetadata, value: &str) -> TableMetadata {
+    let properties = HashMap::from([(PROPERTY_LEDGER.to_owned(), value.to_owned())]);
+    table.into_builder(None).set_properties(properties).unwrap().build().unwrap().metadata
+}
+
+fn ours(id: i64) -> Vec<(&'static str, String)> {
+    vec![(SUMMARY_LEDGER, head_of(id)), (SUMMARY_RUN, run_of(id))]
+}
+
+fn copied_from(id: i64) -> Vec<(&'static str, String)> {
+    vec![(SUMMARY_SOURCE, id.to_string())]
+}
+
+fn at(head: Option<i64>, copied: &[i64]) -> Located {
+    Located::At(Lineage { head: head.map(head_of), copied: copied.iter().map(|id| run_of(*id)).collect() })
+}
+
+/// What a snapshot of `main` above the bottom can be.
+#[derive(Debug, Clone, Copy)]
+enum Layer {
+    Ours,
+    OursPublishingAStage,
+    AnotherWriters,
+    CopyOfRun,
+    CopyOfNoRun,
+    CopyOfGone,
+    CopyOfAncestor,
+    CopyOfNonsense,
+    SummaryOfRun,
+    SummaryOfGone,
+    SummaryOfAncestor,
+}
+
+const LAYERS: [Layer; 11] = [
+    Layer::Ours,
+    Layer::OursPublishingAStage,
+    Layer::AnotherWriters,
+    Layer::CopyOfRun,
+    Layer::CopyOfNoRun,
+    Layer::CopyOfGone,
+    Layer::CopyOfAncestor,
+    Layer::CopyOfNonsense,
+    Layer::SummaryOfRun,
+    Layer::SummaryOfGone,
+    Layer::SummaryOfAncestor,
+];
+
+/// What a layer does to the ledger of its parent.
+enum Effect {
+    Replaces,
+    AddsRun,
+    Nothing,
+    Undecides,
+}
+
+impl Layer {
+    fn summary(self, id: i64) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Ours => ours(id),
+            Self::OursPublishingAStage => [ours(id), copied_from(GONE)].concat(),
+            Self::AnotherWriters => Vec::new(),
+            Self::CopyOfRun => copied_from(WITH_RUN),
+            Self::CopyOfNoRun => copied_from(WITHOUT_RUN),
+            Self::CopyOfGone => copied_from(GONE),
+            Self::CopyOfAncestor => copied_from(BOTTOM),
+            Self::CopyOfNonsense => vec![(SUMMARY_SOURCE, "x".to_owned())],
+            Self::SummaryOfRun => ours(WITH_RUN),
+            Self::SummaryOfGone => ours(GONE),
+            Self::SummaryOfAncestor => ours(BOTTOM),
+        }
+    }
+
+    fn effect(self) -> Effect {
+        match self {
+            Self::Ours | Self::OursPublishingAStage => Effect::Replaces,
+            Self::CopyOfRun | Self::SummaryOfRun => Effect::AddsRun,
+            Self::AnotherWriters | Self::CopyOfNoRun | Self::CopyOfAncestor | Self::SummaryOfAncestor => {
+                Effect::Nothing
+            }
+            Self::CopyOfGone | Self::CopyOfNonsense | Self::SummaryOfGone => Effect::Undecides,
+        }
+    }
+}
+
+/// What the bottom of `main` can be.
+#[derive(Debug, Clone, Copy)]
+enum Bottom {
+    Ours,
+    AnotherWriters,
+    ExpiredWithProperty,
+    ExpiredWithPropertyOfAnother,
+    ExpiredWithPointerOfAnother,
+    ExpiredWithoutProperty,
+}
+
+const BOTTOMS: [Bottom; 6] = [
+    Bottom::Ours,
+    Bottom::AnotherWriters,
+    Bottom::ExpiredWithProperty,
+    Bottom::ExpiredWithPropertyOfAnother,
+    Bottom::ExpiredWithPointerOfAnother,
+    Bottom::ExpiredWithoutProperty,
+];
+
+fn build(bottom: Bottom, layers: &[Layer]) -> TableMetadata {
+    let mut table = commit(table(), STAGE, WITH_RUN, &ours(WITH_RUN));
+    table = commit(table, STAGE, WITHOUT_RUN, &[(SUMMARY_LEDGER, head_of(WITHOUT_RUN))]);
+    table = commit(table, "other", GONE, &ours(GONE));
+    let first = match bottom {
+        Bottom::AnotherWriters => Vec::new(),
+        _ => ours(BOTTOM),
+    };
+    table = commit(table, MAIN_BRANCH, BOTTOM, &first);
+    for (id, layer) in (BOTTOM + 1..).zip(layers) {
+        table = commit(table, MAIN_BRANCH, id, &layer.summary(id));
+    }
+    table = table.into_builder(None).remove_ref("other").build().unwrap().metadata;
+    table = expire(table, &[GONE]);
+    let cut = |table, property: Option<(i64, i64)>| {
+        let table = expire(table, &[BOTTOM]);
+        match property {
+            Some((about, made_for)) => set(table, &property_value(about, &head_of(made_for))),
+            None => table,
+        }
+    };
+    match bottom {
+        Bottom::Ours | Bottom::AnotherWriters => table,
+        Bottom::ExpiredWithProperty => cut(table, Some((BOTTOM, BOTTOM))),
+        Bottom::ExpiredWithPropertyOfAnother => cut(table, Some((77, 77))),
+        Bottom::ExpiredWithPointerOfAnother => cut(table, Some((BOTTOM, 77))),
+        Bottom::ExpiredWithoutProperty => cut(table, None),
+    }
+}
+
+/// The table in words: from the newest layer down, until one decides.
+fn expected(bottom: Bottom, layers: &[Layer]) -> Option<Located> {
+    let mut copied = Vec::new();
+    for (id, layer) in (BOTTOM + 1..).zip(layers).collect::<Vec<_>>().into_iter().rev() {
+        match layer.effect() {
+            Effect::Replaces => return Some(at(Some(id), &copied)),
+            Effect::AddsRun if copied.is_empty() => copied.push(WITH_RUN),
+            Effect::AddsRun | Effect::Nothing => {}
+            Effect::Undecides => return None,
+        }
+    }
+    match bottom {
+        Bottom::Ours | Bottom::ExpiredWithProperty => Some(at(Some(BOTTOM), &copied)),
+        Bottom::AnotherWriters => Some(at(None, &copied)),
+        Bottom::ExpiredWithPropertyOfAnother
+        | Bottom::ExpiredWithPointerOfAnother
+        | Bottom::ExpiredWithoutProperty => None,
+    }
+}
+
+#[test]
+fn every_history_of_three_snapshots_is_decided_as_the_table_says() {
+    for bottom in BOTTOMS {
+        for lower in LAYERS {
+            for upper in LAYERS {
+                let layers = [lower, upper];
+                let found = match locate(&build(bottom, &layers)) {
+                    Located::Undecided(_) => None,
+                    known => Some(known),
+                };
+                assert_eq!(found, expected(bottom, &layers), "{bottom:?} below {layers:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_without_snapshots_has_a_new_ledger() {
+    assert_eq!(locate(&table()), at(None, &[]));
+}
+
+#[test]
+fn a_copy_of_a_copy_adds_the_run_of_the_first() {
+    let mut table = commit(table(), STAGE, WITH_RUN, &ours(WITH_RUN));
+    table = commit(table, "other", 50, &copied_from(WITH_RUN));
+    table = commit(table, MAIN_BRANCH, 1, &ours(1));
+    table = commit(table, MAIN_BRANCH, 2, &copied_from(50));
+    assert_eq!(locate(&table), at(Some(1), &[WITH_RUN]));
+}
+
+#[test]
+fn several_copies_add_their_runs_each() {
+    let mut table = commit(table(), STAGE, 50, &ours(50));
+    table = commit(table, STAGE, 51, &ours(51));
+    table = commit(table, MAIN_BRANCH, 1, &[]);
+    table = commit(table, MAIN_BRANCH, 2, &copied_from(50));
+    table = commit(table, MAIN_BRANCH, 3, &copied_from(51));
+    assert_eq!(locate(&table), at(None, &[51, 50]));
+}
+
+#[test]
+fn copies_that_go_in_a_circle_are_undecided() {
+    let mut table = commit(table(), STAGE, 50, &copied_from(51));
+    table = commit(table, STAGE, 51, &copied_from(50));
+    table = commit(table, MAIN_BRANCH, 1, &copied_from(50));
+    assert!(matches!(locate(&table), Located::Undecided(_)));
+}
+
+#[test]
+fn after_a_rollback_the_older_ledger_counts_and_what_is_picked_again_is_added_to_it() {
+    let mut table = commit(table(), MAIN_BRANCH, 1, &ours(1));
+    table = commit(table, MAIN_BRANCH, 2, &ours(2));
+    let first = table.snapshot_by_id(1).unwrap().as_ref().clone();
+    let builder = table.into_builder(None);
+    let mut table =
+        builder.set_ref(MAIN_BRANCH, reference(first.snapshot_id())).unwrap().build().unwrap().metadata;
+    assert_eq!(locate(&table), at(Some(1), &[]));
+    table = commit(table, MAIN_BRANCH, 3, &copied_from(2));
+    assert_eq!(locate(&table), at(Some(1), &[2]));
+}
+
+fn reference(snapshot_id: i64) -> iceberg::spec::SnapshotReference {
+    use iceberg::spec::{SnapshotReference, SnapshotRetention};
+    let retention = SnapshotRetention::Branch {
+        min_snapshots_to_keep: None,
+        max_snapshot_age_ms: None,
+        max_ref_age_ms: None,
+    };
+    SnapshotReference::new(snapshot_id, retention)
+}
