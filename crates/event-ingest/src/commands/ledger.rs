@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::Utc;
 use clap::{ArgMatches, Args, Command, Subcommand};
 use futures::TryStreamExt;
@@ -22,6 +23,10 @@ use super::settings::OperatorArgs;
 
 /// Exit code of `verify` if ledger and table disagree, and of `rebuild` if something is lost or nothing was applied.
 pub const EXIT_DISAGREE: u8 = 4;
+
+/// What helps if there is no ledger to compare.
+const BROKEN: &str =
+    "cannot compare; if ledger files are lost, `event-ingest ledger rebuild` says what is left";
 
 /// Look after the ledger of a table
 #[derive(Args, Debug)]
@@ -117,7 +122,7 @@ fn missing(table: &TableName) -> anyhow::Error {
 }
 
 async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let report = lake.verify(&args.table).await?.ok_or_else(|| missing(&args.table))?;
+    let report = lake.verify(&args.table).await.context(BROKEN)?.ok_or_else(|| missing(&args.table))?;
     let mut out = io::stdout().lock();
     writeln!(out, "ledger    {} entries in {} runs, {} rows", report.entries, report.runs, report.rows)?;
     writeln!(out, "main      {} data files, {} of other writers", report.files, report.foreign)?;

@@ -58,10 +58,11 @@ pub(super) struct Scene<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-/// Files of one attempt by their names.
-#[derive(Debug, Default)]
+/// Files of one attempt: its run, and what else has its name.
+#[derive(Debug)]
 struct Left {
-    run: Option<(String, Stored)>,
+    path: String,
+    run: Stored,
     others: Vec<(Kind, Stored)>,
 }
 
@@ -85,8 +86,7 @@ impl Scene<'_> {
             if traces.named.len() > MAX_NAMED {
                 return Err(too_many(self.table, MAX_NAMED, "data files of failed attempts"));
             }
-            let run = left.run.map(|(_, stored)| (Kind::Run, stored));
-            let own = left.others.into_iter().chain(run);
+            let own = left.others.into_iter().chain([(Kind::Run, left.run)]);
             traces.own.extend(own.map(|(kind, stored)| (kind, index, stored)));
         }
         Ok(traces)
@@ -102,7 +102,7 @@ impl Scene<'_> {
             let path = format!("runs/{}", names::last(&stored.url));
             let id = names::run(names::last(&stored.url)).filter(failed);
             if let Some(id) = id.filter(|_| !self.references.names_in_ledger(&path)) {
-                left.entry(id).or_default().run = Some((path, stored));
+                left.insert(id, Left { path, run: stored, others: Vec::new() });
             }
             if left.len() > MAX_ATTEMPTS {
                 return Err(too_many(self.table, MAX_ATTEMPTS, "attempts"));
@@ -131,29 +131,26 @@ impl Scene<'_> {
 
     /// Reads what one attempt meant to do: the attempt, the data files that it names, and its own files again.
     async fn look_into(&self, snapshot_id: i64, left: Left) -> Result<(Attempt, Vec<String>, Left)> {
-        let mut in_ledger = false;
-        let mut files = Vec::new();
-        let mut age = Duration::MAX;
-        if let Some((path, stored)) = &left.run {
-            age = stored.age;
-            let entries: Vec<Entry> = self.ledger.entries_of(path).await?.try_collect().await?;
-            if let Some(first) = entries.first() {
-                // All entries of an attempt land together: one tells of all.
+        let entries: Vec<Entry> = self.ledger.entries_of(&left.path).await?.try_collect().await?;
+        let in_ledger = match entries.first() {
+            // All entries of an attempt land together: one tells of all.
+            Some(first) => {
                 let found = self.ledger.look_up(self.head, std::slice::from_ref(&first.identity)).await?;
-                in_ledger = found.values().any(|found| found.snapshot_id == snapshot_id);
+                found.values().any(|found| found.snapshot_id == snapshot_id)
             }
-            let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
-            files.extend(ours.flat_map(|entry| entry.parts).map(|part| part.file));
-            files.sort();
-            files.dedup();
-            files.retain(|url| names::is_data(names::last(url)));
-        }
+            None => false,
+        };
+        let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
+        let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
+        files.sort();
+        files.dedup();
+        files.retain(|url| names::is_data(names::last(url)));
         let list = left.others.iter().find(|(kind, _)| *kind == Kind::ManifestList);
         let required = match list {
             Some((_, stored)) => Required::Main(self.parent(&stored.url).await?),
             None => Required::NeverSent,
         };
-        Ok((Attempt { snapshot_id, required, in_ledger, age }, files, left))
+        Ok((Attempt { snapshot_id, required, in_ledger, age: left.run.age }, files, left))
     }
 
     /// The snapshot that a manifest list was made to follow.
