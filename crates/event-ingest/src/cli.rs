@@ -29,6 +29,10 @@ enum Command {
     Ingest(IngestArgs),
     /// Find what the buckets have under the rules and the tables lack; ingest it with --apply
     Reconcile(ReconcileArgs),
+    /// See what became of objects, and put back those that were set aside
+    Files(commands::files::FilesArgs),
+    /// Look after the ledger of a table
+    Ledger(commands::ledger::LedgerArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -62,6 +66,8 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
                 reconcile::run(args, lake, stop, io::stdout())
             })
         }
+        Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
+        Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`quarantine`] | the record of what no retry can mend |
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
 //! | [`reconcile`] | which objects of a listing are not in the table, and why |
+//! | [`maintain`] | whether table and ledger agree, a lost ledger made anew, files that nobody needs |
 //! | [`ingest`] | the flow of one request through all of these |
 
 pub mod allow;
@@ -24,6 +25,7 @@ pub mod ingest;
 pub mod inspect;
 mod layout;
 pub mod ledger;
+pub mod maintain;
 pub mod options;
 pub mod quarantine;
 pub mod reconcile;

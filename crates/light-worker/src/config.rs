@@ -11,6 +11,7 @@ use service_kit::config::{Property, byte_size, duration, number, positive, socke
 use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
+use service_kit::outlet::{OutletConfig, SinkUrl};
 
 use crate::lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 
@@ -51,6 +52,12 @@ pub struct Args {
     /// Kafka topic for records that cannot be handled
     #[arg(long, env = "DEAD_LETTER_TOPIC", default_value = "ingest-dlq")]
     pub dead_letter_topic: String,
+    /// Kafka topic for an event about each file that is set aside, sent before its request is answered; none if not given
+    #[arg(long, env = "QUARANTINE_TOPIC")]
+    pub quarantine_topic: Option<String>,
+    /// Address that takes the same events over HTTP; a Knative SinkBinding sets it
+    #[arg(long, env = "K_SINK", value_name = "URL", value_parser = SinkUrl::parse)]
+    pub event_sink: Option<SinkUrl>,
     /// Shortest delay before a Kafka record is tried again
     #[arg(long, env = "RETRY_DELAY_MIN", default_value = "200ms", value_parser = duration)]
     pub retry_delay_min: Duration,
@@ -124,6 +131,8 @@ pub struct Config {
     pub http: Option<HttpLimits>,
     /// What to consume, and how to reach the brokers, if Kafka is wanted.
     pub kafka: Option<(KafkaIntakeConfig, ClientProperties)>,
+    /// Where news of files that are set aside goes.
+    pub quarantine_events: OutletConfig,
     /// Catalog, storage and what is allowed.
     pub lake: LakeConfig,
     /// What requests may leave out.
@@ -176,19 +185,30 @@ impl Args {
             concurrent_writes: self.concurrent_writes,
         };
         let mut properties = catalog_listing(&catalog);
+        // A missing broker is an error now, not when a client starts.
         let intake = if self.source == Source::Http {
             None
         } else {
-            // A missing broker is an error now, not when the consumer starts.
             kafka.consumer(&self.group)?;
-            properties.extend(kafka.listing());
             Some((self.kafka_intake(), kafka.clone()))
         };
+        let news = match &self.quarantine_topic {
+            Some(topic) => {
+                kafka.producer()?;
+                Some((topic.clone(), kafka.clone()))
+            }
+            None => None,
+        };
+        let uses_kafka = intake.is_some() || news.is_some();
+        if uses_kafka {
+            properties.extend(kafka.listing());
+        }
         Ok(Config {
             listen: self.port.map_or(self.listen, |port| (Ipv4Addr::UNSPECIFIED, port).into()),
             http: (self.source != Source::Kafka).then(|| self.http_limits()),
-            ignored_variables: if intake.is_some() { kafka.ignored().to_vec() } else { Vec::new() },
+            ignored_variables: if uses_kafka { kafka.ignored().to_vec() } else { Vec::new() },
             kafka: intake,
+            quarantine_events: OutletConfig { topic: news, sink: self.event_sink.clone() },
             lake: self.lake.config(&catalog, purpose),
             defaults: RequestDefaults { table: self.default_table.clone() },
             ready_timeout: self.ready_timeout,

@@ -8,6 +8,7 @@ mod handler;
 mod ingest;
 mod lake_args;
 mod metrics;
+mod quarantined;
 mod run;
 
 pub use config::{Args, Config, ConfigError, Source};
@@ -15,4 +16,5 @@ pub use handler::{IngestHandler, SOURCE};
 pub use ingest::Ingest;
 pub use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 pub use metrics::{BYTES, DURATION, FAILURES, FILES, LATENCY, ROWS, WorkerMetrics};
+pub use quarantined::{QuarantineEvents, quarantined};
 pub use run::{RunError, run, run_on};

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use lake::Lake;
-use light_worker::{Args, run};
+use light_worker::{Args, QuarantineEvents, run};
+use service_kit::outlet::Outlet;
 use service_kit::{config, shutdown};
 
 fn main() -> ExitCode {
@@ -37,7 +39,10 @@ fn start() -> anyhow::Result<()> {
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         let stop = shutdown::on_signal()?;
-        let lake = Lake::open(settings.lake.clone()).await?;
+        let mut lake = Lake::open(settings.lake.clone()).await?;
+        if let Some(outlet) = Outlet::new(&settings.quarantine_events)? {
+            lake = lake.with_quarantine_listener(Arc::new(QuarantineEvents::new(outlet)));
+        }
         Ok(run(settings, lake, stop).await?)
     })
 }

@@ -10,5 +10,6 @@ pub mod intake;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
+pub mod outlet;
 pub mod serve;
 pub mod shutdown;

@@ -1,6 +1,8 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod files;
 pub mod ingest;
+pub mod ledger;
 mod load;
 pub mod reconcile;
 pub mod settings;

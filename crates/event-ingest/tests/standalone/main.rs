@@ -3,6 +3,7 @@
 
 mod chunked;
 mod commands;
+mod files;
 mod flow;
 mod listing;
 mod reconcile;

@@ -17,12 +17,15 @@ use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
 use crate::error::{Error, Result};
+use crate::quarantine::QuarantineListener;
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
 
 use committer::Committers;
 use slice::Slice;
 use tables::Tables;
+
+pub(crate) use tables::new_snapshot_id;
 
 /// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
 /// for an object stays bounded, and a retry finds the first slices done.
@@ -35,8 +38,9 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 /// Appends files to the tables of one catalog, each object version once.
 #[derive(Debug)]
 pub struct Lake {
-    config: LakeConfig,
+    pub(crate) config: LakeConfig,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) quarantine_listener: Option<Arc<dyn QuarantineListener>>,
     claims: Arc<Claims>,
     writers: Semaphore,
     committers: Committers,
@@ -66,7 +70,7 @@ impl Lake {
         let writers = Semaphore::new(config.concurrent_writes.max(1));
         let tables = Arc::new(Tables::new(catalog, stores, ledger_root));
         let committers = Committers::new(tables.clone());
-        Ok(Self { config, tables, claims: Arc::default(), writers, committers })
+        Ok(Self { config, tables, quarantine_listener: None, claims: Arc::default(), writers, committers })
     }
 
     /// Whether the catalog answers.

@@ -17,7 +17,7 @@ use crate::claims::Claim;
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::options::TableOptions;
-use crate::quarantine::{Announced, Quarantine, Record};
+use crate::quarantine::{Announced, Record};
 use crate::source::{ParquetSource, ReadError, resolve};
 use crate::write::{Placed, RewriteError, check, rewrite, schema_for};
 
@@ -56,7 +56,7 @@ impl Lake {
             let announced = committer.expect();
             let (places, mode, prepared) = match self.plan(request, slice, claim).await? {
                 Planned::Written { places, mode, prepared } => (places, mode, prepared),
-                Planned::Nothing(table) => return self.quarantine(request, slice, &table).await,
+                Planned::Nothing(table) => return self.keep_aside(request, slice, &table).await,
                 Planned::Again => continue,
             };
             let table = prepared.footing.table.to_string();
@@ -66,7 +66,7 @@ impl Lake {
                     for (index, rows) in places.into_iter().zip(rows) {
                         slice.set_done(index, snapshot_id, rows, mode);
                     }
-                    return self.quarantine(request, slice, &table).await;
+                    return self.keep_aside(request, slice, &table).await;
                 }
                 Landing::Replan { files } => files.discard(&self.tables).await,
                 Landing::Alone(prepared) => Files::Unsent(prepared.files).discard(&self.tables).await,
@@ -195,8 +195,8 @@ impl Lake {
     }
 
     /// Writes the records of what is set aside.
-    async fn quarantine(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
-        let quarantine = Quarantine::new(self.tables.stores.clone(), &self.tables.ledger_root, table);
+    async fn keep_aside(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
+        let quarantine = self.quarantine(table);
         for faulty in slice.faulty() {
             let record = Record {
                 file: faulty.object.uri.to_string(),
@@ -204,10 +204,12 @@ impl Lake {
                 announced: Announced::of(faulty.object),
                 reason: faulty.reason.to_owned(),
                 table: request.table.to_string(),
+                format: request.format,
+                options: request.options.clone(),
                 request_id: request.request_id.clone(),
                 time: Utc::now(),
             };
-            quarantine.put(faulty.object, &record).await?;
+            quarantine.put(&record).await?;
             tracing::warn!(
                 request_id = request.request_id,
                 table = %request.table,

@@ -130,7 +130,8 @@ impl Tables {
         }
     }
 
-    fn ledger_of(&self, table: &Table) -> Result<Ledger> {
+    /// The ledger files of a table, at the one root that it may have.
+    pub(crate) fn ledger_of(&self, table: &Table) -> Result<Ledger> {
         let metadata = table.metadata();
         match metadata.properties().get(PROPERTY_ROOT) {
             Some(root) if *root != self.ledger_root => Err(Error::inconsistent(format!(
@@ -149,7 +150,7 @@ fn of(name: &TableName, error: Error) -> Error {
 }
 
 /// A snapshot id that nobody has used: random and positive.
-pub(super) fn new_snapshot_id() -> i64 {
+pub(crate) fn new_snapshot_id() -> i64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     i64::try_from((high ^ low) >> 1).expect("63 bits fit")
 }

@@ -4,5 +4,10 @@
 mod exactly_once;
 mod faults;
 mod fixture;
+mod foreign;
+mod golden;
 mod group;
+mod orphans;
+mod rebuild;
 mod types;
+mod verify;

@@ -197,22 +197,25 @@ fn respond(reply: Reply) -> Response {
     }
 }
 
-/// Binary mode: the data as the body, so that it reads as plain JSON too.
 fn respond_event(event: Event) -> Result<Response, String> {
-    let message = Message::try_from(event).map_err(|error| error.to_string())?;
-    let mut response = Response::new(Body::from(message.body));
-    let attributes = message.attributes.iter().map(|(name, value)| (format!("{PREFIX}{name}"), value));
-    let content_type = message.content_type.iter().map(|value| (header::CONTENT_TYPE.to_string(), value));
-    for (name, value) in attributes.chain(content_type) {
-        let encoded = if name.starts_with(PREFIX) {
-            utf8_percent_encode(value, ENCODED).to_string()
-        } else {
-            value.clone()
-        };
-        let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::try_from(encoded).map_err(|error| error.to_string())?);
-    }
+    let (headers, body) = binary(event)?;
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// Binary mode: attributes as headers, and the data as the body, so that it reads as plain JSON too.
+pub(crate) fn binary(event: Event) -> Result<(HeaderMap, Bytes), String> {
+    let message = Message::try_from(event).map_err(|error| error.to_string())?;
+    let mut headers = HeaderMap::with_capacity(message.attributes.len() + 1);
+    for (name, value) in &message.attributes {
+        let name = HeaderName::try_from(format!("{PREFIX}{name}")).map_err(|error| error.to_string())?;
+        let encoded = utf8_percent_encode(value, ENCODED).to_string();
+        headers.insert(name, HeaderValue::try_from(encoded).map_err(|error| error.to_string())?);
+    }
+    if let Some(value) = message.content_type {
+        let value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+    Ok((headers, message.body))
 }

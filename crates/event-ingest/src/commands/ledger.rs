@@ -1,0 +1,273 @@
+//! `event-ingest ledger`: whether it agrees with its table, making a lost one anew, files that nobody needs.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::Utc;
+use clap::{ArgMatches, Args, Command, Subcommand};
+use futures::TryStreamExt;
+use ingest_core::TableName;
+use lake::Lake;
+use lake::inspect::Inspection;
+use lake::ledger::DEFAULT_AGE;
+use lake::maintain::orphans::OLDER_THAN;
+use lake::maintain::rebuild::Plan;
+use lake::maintain::sweep::Search;
+use serde_json::json;
+use service_kit::config::duration;
+
+use super::operate;
+use super::settings::OperatorArgs;
+
+/// Exit code of `verify` if ledger and table disagree, and of `rebuild` if something is lost or nothing was applied.
+pub const EXIT_DISAGREE: u8 = 4;
+
+/// What helps if there is no ledger to compare.
+const BROKEN: &str =
+    "cannot compare; if ledger files are lost, `event-ingest ledger rebuild` says what is left";
+
+/// Look after the ledger of a table
+#[derive(Args, Debug)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    command: LedgerCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum LedgerCommand {
+    /// Compare the ledger with the data files of main; exit code 4 if they disagree
+    Verify(VerifyArgs),
+    /// Say what a lost ledger can be made of again, and with --apply make it
+    Rebuild(RebuildArgs),
+    /// List files of failed attempts, and with --delete delete those that nothing can need any more
+    Orphans(OrphansArgs),
+}
+
+/// What to compare.
+#[derive(Args, Debug)]
+struct VerifyArgs {
+    /// Table
+    #[arg(long, value_name = "NAME")]
+    table: TableName,
+    /// Where the lake is.
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// What to make anew.
+#[derive(Args, Debug)]
+struct RebuildArgs {
+    /// Table
+    #[arg(long, value_name = "NAME")]
+    table: TableName,
+    /// Make it the ledger of main, by a snapshot without rows
+    #[arg(long)]
+    apply: bool,
+    /// Take runs, too, of snapshots that nothing tells of. Their objects then count as ingested, whether they are or not; otherwise they may be ingested again
+    #[arg(long)]
+    unproven: bool,
+    /// Where the lake is.
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// What to look for.
+#[derive(Args, Debug)]
+struct OrphansArgs {
+    /// Table
+    #[arg(long, value_name = "NAME")]
+    table: TableName,
+    /// Delete what may be deleted
+    #[arg(long)]
+    delete: bool,
+    /// Age below which a file stays; a day by default. Never shorter than a request of yours can take
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    older_than: Option<Duration>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Where the lake is.
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// Runs the subcommand that was given.
+///
+/// # Errors
+/// Wrong settings, no such table, or a catalog or store that does not answer.
+pub fn run(cli: &Command, matches: &ArgMatches, args: LedgerArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        LedgerCommand::Verify(args) => {
+            operate(cli, matches, &args.operator.clone(), |config, _| async move {
+                verify(&Lake::open(config).await?, &args).await
+            })
+        }
+        LedgerCommand::Rebuild(args) => {
+            operate(cli, matches, &args.operator.clone(), |config, _| async move {
+                rebuild(&Lake::open(config).await?, &args).await
+            })
+        }
+        LedgerCommand::Orphans(args) => {
+            operate(cli, matches, &args.operator.clone(), |config, _| async move {
+                orphans(&Lake::open(config).await?, &args).await
+            })
+        }
+    }
+}
+
+fn missing(table: &TableName) -> anyhow::Error {
+    anyhow::anyhow!("table `{table}` does not exist")
+}
+
+async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let report = lake.verify(&args.table).await.context(BROKEN)?.ok_or_else(|| missing(&args.table))?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "ledger    {} entries in {} runs, {} rows", report.entries, report.runs, report.rows)?;
+    writeln!(out, "main      {} data files, {} of other writers", report.files, report.foreign)?;
+    if report.rewritten > 0 {
+        writeln!(out, "rewritten {} files that the ledger names, by later snapshots", report.rewritten)?;
+    }
+    for finding in &report.findings {
+        writeln!(out, "wrong     {finding}")?;
+    }
+    if report.more > 0 {
+        writeln!(out, "wrong     {} findings more", report.more)?;
+    }
+    if report.sound() {
+        writeln!(out, "they agree")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::from(EXIT_DISAGREE))
+}
+
+async fn rebuild(lake: &Lake, args: &RebuildArgs) -> anyhow::Result<ExitCode> {
+    let plan = lake.plan_rebuild(&args.table, args.unproven).await?.ok_or_else(|| missing(&args.table))?;
+    let out = &mut io::stdout();
+    if plan.intact {
+        writeln!(out, "the ledger is whole: nothing to rebuild")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    describe(out, &plan)?;
+    if !args.apply {
+        writeln!(out, "nothing was changed: --apply makes it the ledger of main")?;
+        return Ok(ExitCode::from(EXIT_DISAGREE));
+    }
+    let snapshot_id = lake.rebuild(&args.table, &plan).await?;
+    writeln!(out, "made it the ledger of main, by snapshot {snapshot_id}")?;
+    let lossless = plan.lost.is_empty() && plan.unnamed_files == 0 && plan.unproven.is_empty();
+    Ok(if lossless { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DISAGREE) })
+}
+
+fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+    let entries: u64 = plan.head.runs.iter().map(|run| run.entries).sum();
+    match &plan.based_on {
+        Some(pointer) => writeln!(out, "base      {pointer}, the last head that is whole")?,
+        None => writeln!(out, "base      none: no head of main is whole")?,
+    }
+    writeln!(out, "found     {entries} entries in {} runs", plan.head.runs.len())?;
+    for (snapshot_id, rows) in &plan.lost {
+        writeln!(out, "lost      the entries of snapshot {snapshot_id}, which added {rows} rows")?;
+    }
+    if plan.unnamed_files > 0 {
+        writeln!(
+            out,
+            "not known which objects are in {} data files of ours with {} rows: they would be ingested again",
+            plan.unnamed_files, plan.unnamed_rows
+        )?;
+    }
+    for run in &plan.unproven {
+        writeln!(
+            out,
+            "unproven  {} with {} entries: nothing tells whether they are in main",
+            run.path, run.entries
+        )?;
+    }
+    Ok(())
+}
+
+async fn orphans(lake: &Lake, args: &OrphansArgs) -> anyhow::Result<ExitCode> {
+    let older_than = args.older_than.unwrap_or(OLDER_THAN);
+    let search = lake.search_orphans(&args.table, older_than, Utc::now()).await?;
+    let mut search = search.ok_or_else(|| missing(&args.table))?;
+    let out = &mut io::stdout();
+    list(out, &search, args.json)?;
+    if args.delete {
+        let deleted = lake.delete_orphans(&args.table, &mut search).await?;
+        if !args.json {
+            writeln!(out, "deleted {deleted} files")?;
+        }
+    }
+    unreachable(lake, args, out).await
+}
+
+/// Ledger files that no retained snapshot reaches any more, of whatever attempt.
+async fn unreachable(lake: &Lake, args: &OrphansArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let Inspection { table, ledger, .. } =
+        lake.inspect(&args.table).await?.ok_or_else(|| missing(&args.table))?;
+    let now = Utc::now();
+    let mut files = std::pin::pin!(ledger.unreachable(table.metadata(), now, DEFAULT_AGE).await?);
+    let (mut count, mut bytes) = (0_u64, 0);
+    while let Some(file) = files.try_next().await? {
+        count += 1;
+        bytes += file.bytes;
+        if args.json {
+            let age_seconds = (now - file.modified).num_seconds();
+            let (url, kind) = (&file.path, "unreachable-ledger-file");
+            let line = json!({"url": url, "kind": kind, "bytes": file.bytes, "age_seconds": age_seconds, "deletable": true});
+            writeln!(out, "{line}")?;
+        }
+        if args.delete {
+            ledger.delete(&file).await?;
+        }
+    }
+    if !args.json && count > 0 {
+        let fate = if args.delete { "deleted" } else { "may be deleted" };
+        let days = DEFAULT_AGE.num_days();
+        writeln!(
+            out,
+            "{count} ledger files with {bytes} bytes, out of reach and older than {days} days: {fate}"
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(out: &mut impl Write, search: &Search, as_json: bool) -> io::Result<()> {
+    for orphan in &search.orphans {
+        let snapshots: Vec<i64> = search.snapshots(orphan).collect();
+        let held = orphan.held.map(|held| held.to_string());
+        let seconds = orphan.age.as_secs();
+        if as_json {
+            let line = json!({
+                "url": orphan.url, "kind": orphan.kind.as_str(), "bytes": orphan.bytes, "age_seconds": seconds,
+                "attempts": snapshots, "deletable": held.is_none(), "held": held,
+            });
+            writeln!(out, "{line}")?;
+            continue;
+        }
+        let fate = held.map_or_else(|| "may be deleted".to_owned(), |held| format!("stays: {held}"));
+        let why = match snapshots.as_slice() {
+            [] => "no attempt names it".to_owned(),
+            [one] => format!("of attempt {one}"),
+            [.., last] => format!("of {} attempts, the last {last}", snapshots.len()),
+        };
+        let kind = orphan.kind.as_str();
+        writeln!(
+            out,
+            "{kind:<13}  {:>12} bytes  {:>6} h  {}  {why}; {fate}",
+            orphan.bytes,
+            seconds / 3_600,
+            orphan.url
+        )?;
+    }
+    if !as_json {
+        let may_go = search.orphans.iter().filter(|orphan| orphan.held.is_none());
+        let (files, bytes) = may_go.fold((0, 0), |(files, bytes), orphan| (files + 1, bytes + orphan.bytes));
+        writeln!(out, "{} files, of which {files} with {bytes} bytes may be deleted", search.orphans.len())?;
+        if search.more {
+            writeln!(out, "there are more: delete these first, then search again")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Attempts that did not land, found by the ledger files that they left.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use iceberg::table::Table;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::orphans::{Attempt, Required};
+use super::references::References;
+use super::{Kind, digest, names};
+use crate::error::{Error, Result};
+use crate::layout::metadata_folder;
+use crate::ledger::{Entry, Head, Ledger};
+use crate::storage::Stores;
+
+/// Most attempts that are looked into at once.
+pub const MAX_ATTEMPTS: usize = 100_000;
+/// Most data files of failed attempts that are looked into at once.
+pub const MAX_NAMED: usize = 1_000_000;
+/// Attempts whose files are read at the same time.
+const ATTEMPTS_IN_FLIGHT: usize = 8;
+/// Mode of entries whose data file is the source object itself: never ours to delete.
+const IN_PLACE: &str = "register";
+/// A manifest list says in its header which snapshot it was made for to follow.
+const PARENT: &str = "parent-snapshot-id";
+
+/// A file in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) url: String,
+    pub(super) bytes: u64,
+    pub(super) age: Duration,
+}
+
+/// The attempts, and what each left behind.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    pub(super) attempts: Vec<Attempt>,
+    /// Files of an attempt itself: ledger files, manifests, manifest lists.
+    pub(super) own: Vec<(Kind, usize, Stored)>,
+    /// Data files by digest: their URL, and the attempts that name them.
+    pub(super) named: HashMap<u128, (String, Vec<usize>)>,
+}
+
+/// What is looked at: the table as it was loaded, its ledger, and when.
+pub(super) struct Scene<'a> {
+    pub(super) stores: &'a Arc<Stores>,
+    pub(super) table: &'a Table,
+    pub(super) ledger: &'a Ledger,
+    pub(super) ledger_folder: &'a str,
+    pub(super) head: &'a Head,
+    pub(super) references: &'a References,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Files of one attempt: its run, and what else has its name.
+#[derive(Debug)]
+struct Left {
+    path: String,
+    run: Stored,
+    others: Vec<(Kind, Stored)>,
+}
+
+impl Scene<'_> {
+    /// Every attempt that no retained snapshot shows.
+    ///
+    /// # Errors
+    /// A store does not answer, a run cannot be read, or there are too many.
+    pub(super) async fn traces(&self) -> Result<Traces> {
+        let mut traces = Traces::default();
+        let left = self.left().await?;
+        let looks = left.into_iter().map(|(id, left)| self.look_into(id, left));
+        let mut looks = stream::iter(looks).buffer_unordered(ATTEMPTS_IN_FLIGHT);
+        while let Some((attempt, files, left)) = looks.try_next().await? {
+            let index = traces.attempts.len();
+            traces.attempts.push(attempt);
+            for url in files {
+                let (_, attempts) = traces.named.entry(digest(&url)).or_insert((url, Vec::new()));
+                attempts.push(index);
+            }
+            if traces.named.len() > MAX_NAMED {
+                return Err(too_many(self.table, MAX_NAMED, "data files of failed attempts"));
+            }
+            let own = left.others.into_iter().chain([(Kind::Run, left.run)]);
+            traces.own.extend(own.map(|(kind, stored)| (kind, index, stored)));
+        }
+        Ok(traces)
+    }
+
+    /// Lists what attempts left, those left out that are known to have landed.
+    async fn left(&self) -> Result<BTreeMap<i64, Left>> {
+        let shown = super::history::known(self.table.metadata());
+        let failed = |id: &i64| !shown.contains(id) && !self.references.has_author(*id);
+        let mut left: BTreeMap<i64, Left> = BTreeMap::new();
+        let mut runs = list(self.stores, &format!("{}/runs", self.ledger_folder), self.now)?;
+        while let Some(stored) = runs.try_next().await? {
+            let path = format!("runs/{}", names::last(&stored.url));
+            let id = names::run(names::last(&stored.url)).filter(failed);
+            if let Some(id) = id.filter(|_| !self.references.names_in_ledger(&path)) {
+                left.insert(id, Left { path, run: stored, others: Vec::new() });
+            }
+            if left.len() > MAX_ATTEMPTS {
+                return Err(too_many(self.table, MAX_ATTEMPTS, "attempts"));
+            }
+        }
+        let mut heads = list(self.stores, &format!("{}/heads", self.ledger_folder), self.now)?;
+        while let Some(stored) = heads.try_next().await? {
+            let path = format!("heads/{}", names::last(&stored.url));
+            let id = names::head(names::last(&stored.url));
+            if let Some(left) = id.and_then(|id| left.get_mut(&id))
+                && !self.references.names_in_ledger(&path)
+            {
+                left.others.push((Kind::Head, stored));
+            }
+        }
+        let mut metadata = list(self.stores, &metadata_folder(self.table.metadata()), self.now)?;
+        while let Some(stored) = metadata.try_next().await? {
+            if let Some((kind, id)) = names::metadata(names::last(&stored.url))
+                && let Some(left) = left.get_mut(&id)
+            {
+                left.others.push((kind, stored));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Reads what one attempt meant to do: the attempt, the data files that it names, and its own files again.
+    async fn look_into(&self, snapshot_id: i64, left: Left) -> Result<(Attempt, Vec<String>, Left)> {
+        let entries: Vec<Entry> = self.ledger.entries_of(&left.path).await?.try_collect().await?;
+        let in_ledger = match entries.first() {
+            // All entries of an attempt land together: one tells of all.
+            Some(first) => {
+                let found = self.ledger.look_up(self.head, std::slice::from_ref(&first.identity)).await?;
+                found.values().any(|found| found.snapshot_id == snapshot_id)
+            }
+            None => false,
+        };
+        let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
+        let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
+        files.sort();
+        files.dedup();
+        files.retain(|url| names::is_data(names::last(url)));
+        let list = left.others.iter().find(|(kind, _)| *kind == Kind::ManifestList);
+        let required = match list {
+            Some((_, stored)) => Required::Main(self.parent(&stored.url).await?),
+            None => Required::NeverSent,
+        };
+        Ok((Attempt { snapshot_id, required, in_ledger, age: left.run.age }, files, left))
+    }
+
+    /// The snapshot that a manifest list was made to follow.
+    async fn parent(&self, url: &str) -> Result<Option<i64>> {
+        let unread = |e: Box<dyn std::error::Error + Send + Sync>| {
+            Error::unavailable(format!("cannot read manifest list `{url}`")).caused_by(e)
+        };
+        let at = self.stores.locate(url)?;
+        let answer = at.store.get(&at.path).await.map_err(|e| unread(e.into()))?;
+        let bytes = answer.bytes().await.map_err(|e| unread(e.into()))?;
+        let avro = apache_avro::Reader::new(bytes.as_ref()).map_err(|e| unread(e.into()))?;
+        let value = avro.user_metadata().get(PARENT).map(|value| String::from_utf8_lossy(value));
+        Ok(value.and_then(|value| value.parse().ok()))
+    }
+}
+
+/// The files below a folder.
+pub(super) fn list(
+    stores: &Stores,
+    folder: &str,
+    now: DateTime<Utc>,
+) -> Result<BoxStream<'static, Result<Stored>>> {
+    let at = stores.locate(folder)?;
+    let folder = folder.to_owned();
+    let found = at.store.list(Some(&at.path)).map(move |found| {
+        let found = found.map_err(|e| Error::unavailable(format!("cannot list `{folder}`")).caused_by(e))?;
+        let below: Vec<String> = match found.location.prefix_match(&at.path) {
+            Some(parts) => parts.map(|part| part.as_ref().to_owned()).collect(),
+            None => Vec::new(),
+        };
+        Ok(stored(format!("{folder}/{}", below.join("/")), &found, now))
+    });
+    Ok(found.boxed())
+}
+
+/// A file as its store describes it.
+pub(super) fn stored(url: String, found: &ObjectMeta, now: DateTime<Utc>) -> Stored {
+    // A clock that is ahead of ours makes a file no older than new.
+    let age = (now - found.last_modified).to_std().unwrap_or_default();
+    Stored { url, bytes: found.size, age }
+}
+
+fn too_many(table: &Table, bound: usize, what: &str) -> Error {
+    Error::invalid(format!(
+        "`{}` has more than {bound} {what}: delete its oldest unneeded ledger files first",
+        table.identifier()
+    ))
+}

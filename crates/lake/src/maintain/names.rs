@@ -1,0 +1,105 @@
+//! Names of the files that an attempt to commit leaves, and of data files: which of them are ours, and whose attempt's.
+
+use uuid::Uuid;
+
+/// What a file is to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A data file. Deleted first: the others tell of it.
+    Data,
+    /// A manifest.
+    Manifest,
+    /// A manifest list.
+    ManifestList,
+    /// A ledger head.
+    Head,
+    /// A ledger run. Deleted last: without it nobody would know of the attempt.
+    Run,
+}
+
+impl Kind {
+    /// The name for people and machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Manifest => "manifest",
+            Self::ManifestList => "manifest-list",
+            Self::Head => "ledger-head",
+            Self::Run => "ledger-run",
+        }
+    }
+}
+
+/// The snapshot id in the name of a run: `<snapshot id>-<uuid>.parquet`.
+pub(super) fn run(name: &str) -> Option<i64> {
+    attempt(name.strip_suffix(".parquet")?)
+}
+
+/// The snapshot id in the name of a head: `<snapshot id>-<uuid>.json`.
+pub(super) fn head(name: &str) -> Option<i64> {
+    attempt(name.strip_suffix(".json")?)
+}
+
+/// The snapshot id in the name of a manifest list (`snap-<snapshot id>-1-<uuid>.avro`) or of a manifest of ours
+/// (`<snapshot id>-<uuid>-m<number>.avro`).
+pub(super) fn metadata(name: &str) -> Option<(Kind, i64)> {
+    let name = name.strip_suffix(".avro")?;
+    if let Some(rest) = name.strip_prefix("snap-") {
+        let (id, rest) = rest.split_once('-')?;
+        let (_, uuid) = rest.split_once('-')?;
+        Uuid::parse_str(uuid).ok()?;
+        return Some((Kind::ManifestList, id.parse().ok()?));
+    }
+    let (name, number) = name.rsplit_once("-m")?;
+    number.parse::<u32>().ok()?;
+    Some((Kind::Manifest, attempt(name)?))
+}
+
+/// Whether a data file has a name as we give it: `<uuid of version 7>.parquet`. No other Iceberg writer's are so.
+pub(super) fn is_data(name: &str) -> bool {
+    let uuid = name.strip_suffix(".parquet").and_then(|name| Uuid::try_parse(name).ok());
+    uuid.is_some_and(|uuid| uuid.get_version_num() == 7)
+}
+
+/// The last part of a path or URL.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn attempt(name: &str) -> Option<i64> {
+    let (id, uuid) = name.split_once('-')?;
+    Uuid::parse_str(uuid).ok()?;
+    id.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "0192f0c1-2d3e-4a5b-8c6d-7e8f90a1b2c3";
+
+    #[test]
+    fn the_files_of_an_attempt_name_its_snapshot() {
+        assert_eq!(run(&format!("42-{UUID}.parquet")), Some(42));
+        assert_eq!(head(&format!("42-{UUID}.json")), Some(42));
+        assert_eq!(metadata(&format!("snap-42-1-{UUID}.avro")), Some((Kind::ManifestList, 42)));
+        assert_eq!(metadata(&format!("42-{UUID}-m3.avro")), Some((Kind::Manifest, 42)));
+    }
+
+    #[test]
+    fn files_of_others_name_nothing() {
+        for name in ["merged-x.parquet", "x.parquet", "42.parquet"] {
+            assert_eq!(run(name), None, "{name}");
+        }
+        assert_eq!(run(&format!("merged-{UUID}.parquet")), None);
+        assert_eq!(metadata(&format!("{UUID}-m0.avro")), None);
+        assert_eq!(metadata("00001-a.metadata.json"), None);
+    }
+
+    #[test]
+    fn only_our_data_files_are_taken_for_ours() {
+        assert!(is_data(&format!("{}.parquet", Uuid::now_v7())));
+        assert!(!is_data(&format!("{}.parquet", Uuid::new_v4())));
+        assert!(!is_data(&format!("00000-0-{}.parquet", Uuid::now_v7())));
+    }
+}

@@ -1,0 +1,132 @@
+//! Files of attempts whose process died: found, and deleted only when nothing can bring the attempt back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{TimeDelta, Utc};
+use iceberg::table::Table;
+use ingest_core::TableName;
+use lake::catalog::{Commit, CommitPort, Outcome};
+use lake::maintain::orphans::{Held, OLDER_THAN};
+use lake::maintain::{Kind, sweep::Search};
+use tokio::sync::Semaphore;
+
+use crate::fixture::{Fixture, TABLE, file, request};
+
+/// The process stops while its commit is under way.
+#[derive(Debug)]
+struct Stops {
+    inner: Arc<dyn CommitPort>,
+    /// Whether the commit gets through before that.
+    made: bool,
+    /// Has a permit for each commit that was sent.
+    sent: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl CommitPort for Stops {
+    async fn commit(&self, base: &Table, commit: Commit) -> Outcome {
+        if self.made {
+            assert!(matches!(self.inner.commit(base, commit).await, Outcome::Committed));
+        }
+        self.sent.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+/// A request for one file by a process that dies while its commit is under way.
+async fn ingest_and_die(fixture: &Fixture, key: &str, made: bool) {
+    let sent = Arc::new(Semaphore::new(0));
+    let port = sent.clone();
+    let lake = fixture.another(|inner| Arc::new(Stops { inner, made, sent: port })).await;
+    let request = request(&[key]);
+    let process = tokio::spawn(async move { lake.ingest(&request).await });
+    sent.acquire().await.unwrap().forget();
+    process.abort();
+}
+
+async fn search(fixture: &Fixture, days: i64) -> Search {
+    let name = TableName::parse(TABLE).unwrap();
+    let now = Utc::now() + TimeDelta::days(days);
+    fixture.lake.search_orphans(&name, OLDER_THAN, now).await.unwrap().unwrap()
+}
+
+async fn delete(fixture: &Fixture, search: &mut Search) -> usize {
+    fixture.lake.delete_orphans(&TableName::parse(TABLE).unwrap(), search).await.unwrap()
+}
+
+fn data_files(fixture: &Fixture) -> usize {
+    std::fs::read_dir(fixture.folder().join("warehouse/db/events/data")).unwrap().count()
+}
+
+#[tokio::test]
+async fn what_a_dead_attempt_left_goes_when_main_has_moved_on_and_a_day_has_passed() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.put("b", file(3..5)).await;
+    fixture.ingest(&["a"]).await;
+    ingest_and_die(&fixture, "b", false).await;
+
+    let mut waiting = search(&fixture, 2).await;
+    assert!(waiting.orphans.iter().any(|orphan| orphan.kind == Kind::Data));
+    for orphan in &waiting.orphans {
+        assert!(matches!(orphan.held, Some(Held::CouldLand(_))), "main has not moved: {orphan:?}");
+    }
+    assert_eq!(delete(&fixture, &mut waiting).await, 0);
+
+    fixture.ingest(&["b"]).await;
+    assert_eq!(data_files(&fixture), 3);
+    let mut young = search(&fixture, 0).await;
+    assert!(young.orphans.iter().all(|orphan| orphan.held == Some(Held::Young)), "{:?}", young.orphans);
+    assert_eq!(delete(&fixture, &mut young).await, 0);
+
+    let mut old = search(&fixture, 2).await;
+    let kinds: Vec<Kind> = old.orphans.iter().map(|orphan| orphan.kind).collect();
+    for kind in [Kind::Data, Kind::ManifestList, Kind::Head, Kind::Run] {
+        assert!(kinds.contains(&kind), "{kind:?} is not among {kinds:?}");
+    }
+    assert_eq!(delete(&fixture, &mut old).await, kinds.len());
+    assert_eq!(data_files(&fixture), 2);
+    assert_eq!(fixture.ids().await, (0..5).collect::<Vec<_>>());
+    assert!(search(&fixture, 2).await.orphans.is_empty());
+    assert_eq!(fixture.ingest(&["a", "b"]).await.files_skipped, 2);
+}
+
+#[tokio::test]
+async fn nothing_of_an_attempt_that_landed_unseen_is_an_orphan() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.put("b", file(3..5)).await;
+    fixture.ingest(&["a"]).await;
+    ingest_and_die(&fixture, "b", true).await;
+    fixture.put("c", file(5..6)).await;
+    fixture.ingest(&["c"]).await;
+    let mut found = search(&fixture, 60).await;
+    assert!(found.orphans.is_empty(), "{:?}", found.orphans);
+    assert_eq!(delete(&fixture, &mut found).await, 0);
+    assert_eq!(fixture.ids().await, (0..6).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_lands_after_the_search_is_kept() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.ingest(&["a"]).await;
+    // As after a kill between writing and the commit: a data file of our naming that nothing names.
+    let data = fixture.folder().join("warehouse/db/events/data");
+    let mine = std::fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
+    let left = data.join(format!("{}.parquet", uuid::Uuid::now_v7()));
+    std::fs::copy(&mine, &left).unwrap();
+    let foreign = data.join("00000-0-another-writer.parquet");
+    std::fs::copy(&mine, &foreign).unwrap();
+
+    let young = search(&fixture, 0).await;
+    assert_eq!(young.orphans.len(), 1);
+    assert_eq!(young.orphans[0].held, Some(Held::Young));
+    let mut old = search(&fixture, 2).await;
+    assert_eq!((old.orphans.len(), old.orphans[0].held), (1, None));
+    assert_eq!(old.snapshots(&old.orphans[0]).count(), 0);
+    fixture.append_file(&format!("file://{}", left.display())).await;
+    assert_eq!(delete(&fixture, &mut old).await, 0, "a snapshot names it by now");
+    assert!(left.exists() && foreign.exists() && mine.exists());
+}
