@@ -4,4 +4,6 @@
 mod exactly_once;
 mod faults;
 mod fixture;
+mod rest;
+mod sql;
 mod types;

@@ -1,208 +1,170 @@
-//! The SQL half of the port: a metadata file, then one compare-and-swap of the row that points to it.
+//! Tables in a database, SQLite or Postgres: a metadata file, then one compare-and-swap of the row that points
+//! to it.
 //!
-//! The swap is a single statement that commits by itself, so its answer is the outcome of the commit: one row
-//! changed, no row changed, or no answer.
+//! The metadata that was read or written last is kept parsed, by its location: metadata files never change, so a
+//! steady writer asks for one row, parses nothing and writes one file.
 
+mod metadata;
+mod rows;
+mod uri;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use iceberg::io::FileIO;
-use iceberg::spec::{MetadataLog, TableMetadata};
+use iceberg::spec::{TableMetadataBuilder, TableMetadataRef};
 use iceberg::table::Table;
-use sqlx::AnyPool;
-use sqlx::any::AnyPoolOptions;
-use uuid::Uuid;
+use iceberg::{Runtime, TableCreation, TableIdent};
 
-use super::{Commit, CommitPort, Outcome};
+use super::recent::Recent;
+use super::{Commit, CommitPort, NewTable, Outcome, Tables, properties};
 use crate::error::{Error, Result};
-use crate::layout::metadata_folder;
+use crate::storage::{Stores, file_io};
 
-/// Connections to the database held for commits. SQLite takes one writer at a time; a database server could
-/// take more, but commits to one table queue before they come here.
-const MAX_CONNECTIONS: u32 = 4;
-/// How long a commit waits for one of them.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Table property: whether metadata files that fell out of the log are deleted.
-const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
+use rows::Rows;
 
-const SWAP: &str = "UPDATE iceberg_tables SET metadata_location = $1, previous_metadata_location = $2 \
-     WHERE catalog_name = $3 AND table_namespace = $4 AND table_name = $5 AND metadata_location = $6";
-
-/// Commits to `iceberg_tables`, the table that PyIceberg's SqlCatalog and Java's JdbcCatalog share.
+/// A catalog in `iceberg_tables`, the table that PyIceberg's SqlCatalog and Java's JdbcCatalog share.
 #[derive(Debug)]
-pub(super) struct SqlPort {
-    catalog: String,
-    pool: AnyPool,
+pub(super) struct SqlCatalog {
+    rows: Rows,
+    io: FileIO,
+    runtime: Runtime,
+    warehouse: String,
+    /// Metadata with its location.
+    parsed: Recent<(String, TableMetadataRef)>,
 }
 
-impl SqlPort {
-    pub(super) async fn open(catalog: &str, uri: &str) -> Result<Self> {
-        let pool = AnyPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(uri)
-            .await
-            .map_err(|e| {
-                Error::config(format!("cannot open the catalog at `{}`", without_secret(uri))).caused_by(e)
-            })?;
-        Ok(Self { catalog: catalog.to_owned(), pool })
+impl SqlCatalog {
+    pub(super) async fn open(
+        name: &str,
+        properties: &BTreeMap<String, String>,
+        stores: Arc<Stores>,
+    ) -> Result<Self> {
+        if name.trim().is_empty() {
+            return Err(Error::config("the catalog has no name: in a SQL catalog, rows are keyed by it"));
+        }
+        let warehouse = properties::required(properties, "warehouse")?.trim_end_matches('/').to_owned();
+        let runtime = Runtime::try_current()
+            .map_err(|e| Error::config("a catalog needs a tokio runtime").caused_by(e))?;
+        let rows = Rows::open(name, properties::required(properties, "uri")?).await?;
+        Ok(Self { rows, io: file_io(stores), runtime, warehouse, parsed: Recent::new() })
     }
 
-    async fn swap(&self, table: &Table, old: &str, new: &str) -> Result<u64, sqlx::Error> {
-        let ident = table.identifier();
-        let answer = sqlx::query(SWAP)
-            .bind(new)
-            .bind(old)
-            .bind(&self.catalog)
-            .bind(ident.namespace().join("."))
-            .bind(ident.name())
-            .bind(old)
-            .execute(&self.pool)
-            .await?;
-        Ok(answer.rows_affected())
+    async fn metadata(&self, ident: &TableIdent, location: &str) -> Result<TableMetadataRef> {
+        if let Some((of, metadata)) = self.parsed.get(ident)
+            && of == location
+        {
+            return Ok(metadata);
+        }
+        let metadata = Arc::new(metadata::read(&self.io, location).await?);
+        self.parsed.put(ident, (location.to_owned(), metadata.clone()));
+        Ok(metadata)
+    }
+
+    /// Where a new table goes: below its namespace's location if that has one, else below the warehouse.
+    async fn place(&self, ident: &TableIdent) -> Result<String, sqlx::Error> {
+        let namespace = self.rows.namespace_location(ident.namespace()).await?;
+        let parent = match namespace {
+            Some(location) => location.trim_end_matches('/').to_owned(),
+            None => format!("{}/{}", self.warehouse, ident.namespace().join("/")),
+        };
+        Ok(format!("{parent}/{}", ident.name()))
+    }
+
+    /// Deletes the metadata file of a change that the database answered with "no row". It answered for a
+    /// statement that was sent once and commits by itself, but a file that is referred to must never go: so the
+    /// row is looked at.
+    async fn discard(&self, ident: &TableIdent, file: &str) {
+        match self.rows.find(ident).await {
+            Ok(location) if location.as_deref() != Some(file) => metadata::delete(&self.io, file).await,
+            Ok(_) | Err(_) => tracing::warn!(file, "a metadata file is kept: it may be referred to"),
+        }
     }
 }
 
 #[async_trait]
-impl CommitPort for SqlPort {
+impl Tables for SqlCatalog {
+    async fn load(&self, ident: &TableIdent) -> Result<Option<Table>> {
+        let Some(location) = self.rows.find(ident).await.map_err(|e| silent(ident, e))? else {
+            return Ok(None);
+        };
+        let cannot = |e| Error::unavailable(format!("cannot load table `{ident}`")).caused_by(e);
+        let metadata = self.metadata(ident, &location).await.map_err(|e| {
+            Error::new(e.kind(), format!("cannot load table `{ident}` (is it one?)")).caused_by(e)
+        })?;
+        let table = Table::builder()
+            .file_io(self.io.clone())
+            .identifier(ident.clone())
+            .metadata_location(location)
+            .metadata(metadata)
+            .runtime(self.runtime.clone())
+            .build()
+            .map_err(cannot)?;
+        Ok(Some(table))
+    }
+
+    async fn create(&self, ident: &TableIdent, new: NewTable) -> Result<()> {
+        let namespace = ident.namespace();
+        for depth in 1..=namespace.len() {
+            self.rows.insert_namespace(&namespace[..depth]).await.map_err(|e| silent(ident, e))?;
+        }
+        let creation = TableCreation::builder()
+            .name(ident.name().to_owned())
+            .location(self.place(ident).await.map_err(|e| silent(ident, e))?)
+            .schema(new.schema)
+            .properties(new.properties)
+            .build();
+        let metadata = TableMetadataBuilder::from_table_creation(creation)
+            .and_then(TableMetadataBuilder::build)
+            .map_err(|e| Error::invalid(format!("table `{ident}` cannot be made so")).caused_by(e))?
+            .metadata;
+        let location = metadata::location(&metadata, 0);
+        metadata::write(&self.io, &metadata, &location).await?;
+        if !self.rows.insert(ident, &location).await.map_err(|e| silent(ident, e))? {
+            self.discard(ident, &location).await;
+        }
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let answer = self.rows.ping().await;
+        answer.map_err(|e| Error::unavailable("the catalog does not answer").caused_by(e))
+    }
+
+    fn stores(&self, _: &Table) -> Option<Arc<Stores>> {
+        None
+    }
+}
+
+#[async_trait]
+impl CommitPort for SqlCatalog {
     async fn commit(&self, base: &Table, commit: Commit) -> Outcome {
-        let prepared = match prepare(base, commit) {
+        let prepared = match metadata::prepare(base, commit) {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Outcome::Conflict,
             Err(e) => return Outcome::Unknown(e),
         };
-        if let Err(e) = write(base.file_io(), &prepared).await {
+        if let Err(e) = metadata::write(&self.io, &prepared.metadata, &prepared.new).await {
             return Outcome::Unknown(e);
         }
-        match self.swap(base, &prepared.old, &prepared.new).await {
-            Ok(1) => {
-                delete_expired(base.file_io(), &prepared).await;
+        let ident = base.identifier();
+        match self.rows.swap(ident, &prepared.old, &prepared.new).await {
+            Ok(true) => {
+                self.parsed.put(ident, (prepared.new.clone(), prepared.metadata.clone()));
+                prepared.delete_expired(&self.io).await;
                 Outcome::Committed
             }
-            Ok(_) => {
-                // No row points to the new file and none ever will.
-                delete(base.file_io(), &prepared.new).await;
+            Ok(false) => {
+                self.discard(ident, &prepared.new).await;
                 Outcome::Conflict
             }
-            Err(e) => Outcome::Unknown(
-                Error::unavailable(format!(
-                    "the catalog gave no clear answer to a commit to `{}`",
-                    base.identifier()
-                ))
-                .caused_by(e),
-            ),
+            // A busy SQLite too: that it changed nothing would have to be believed, and looking costs one row.
+            Err(e) => Outcome::Unknown(silent(ident, e)),
         }
     }
 }
 
-struct Prepared {
-    metadata: Arc<TableMetadata>,
-    old: String,
-    new: String,
-    expired: Vec<MetadataLog>,
-}
-
-/// The new metadata, or `None` if the base does not meet the requirements.
-fn prepare(base: &Table, commit: Commit) -> Result<Option<Prepared>> {
-    let old = base
-        .metadata_location_result()
-        .map_err(|e| Error::inconsistent("a loaded table has no metadata location").caused_by(e))?
-        .to_owned();
-    if commit.requirements.iter().any(|requirement| requirement.check(Some(base.metadata())).is_err()) {
-        return Ok(None);
-    }
-    let mut builder = base.metadata().clone().into_builder(Some(old.clone()));
-    for update in commit.updates {
-        // The crate refuses a stale sequence number, row id or time stamp here: the table has moved on.
-        builder = match update.apply(builder) {
-            Ok(builder) => builder,
-            Err(_) => return Ok(None),
-        };
-    }
-    let built = builder.build().map_err(|e| {
-        Error::inconsistent(format!("the new metadata of `{}` does not hold together", base.identifier()))
-            .caused_by(e)
-    })?;
-    let new = next_location(&built.metadata, &old);
-    Ok(Some(Prepared { metadata: Arc::new(built.metadata), old, new, expired: built.expired_metadata_logs }))
-}
-
-async fn write(io: &FileIO, prepared: &Prepared) -> Result<()> {
-    let failed =
-        |e: iceberg::Error| Error::unavailable(format!("cannot write `{}`", prepared.new)).caused_by(e);
-    let json = serde_json::to_vec(prepared.metadata.as_ref())
-        .map_err(|e| Error::inconsistent("table metadata could not be encoded").caused_by(e))?;
-    io.new_output(&prepared.new).map_err(failed)?.write(json.into()).await.map_err(failed)
-}
-
-async fn delete_expired(io: &FileIO, prepared: &Prepared) {
-    if prepared.metadata.properties().get(DELETE_AFTER_COMMIT).is_some_and(|value| value == "true") {
-        for old in &prepared.expired {
-            delete(io, &old.metadata_file).await;
-        }
-    }
-}
-
-async fn delete(io: &FileIO, file: &str) {
-    if let Err(error) = io.delete(file).await {
-        tracing::warn!(file, %error, "an unused metadata file is left behind");
-    }
-}
-
-/// `<metadata folder>/<version>-<uuid>.metadata.json`, one version after the last, whose name may be of any form.
-fn next_location(metadata: &TableMetadata, last: &str) -> String {
-    let folder = metadata_folder(metadata);
-    let name = last.rsplit('/').next().unwrap_or(last);
-    let version =
-        name.split('-').next().and_then(|digits| digits.parse::<u64>().ok()).map_or(0, |version| version + 1);
-    format!("{folder}/{version:05}-{}.metadata.json", Uuid::new_v4())
-}
-
-/// The form that the driver understands. SQLAlchemy, and so PyIceberg, writes `sqlite:///relative` and
-/// `sqlite:////absolute`; the file is made if it is not there.
-pub(super) fn driver_uri(uri: &str) -> Result<String> {
-    let Some(rest) = uri.strip_prefix("sqlite:") else {
-        return Err(Error::config(format!(
-            "catalog property `uri`: expected sqlite:////absolute/path.db, got `{}`",
-            without_secret(uri)
-        )));
-    };
-    let path = rest.strip_prefix("///").unwrap_or(rest);
-    if path.is_empty() {
-        return Err(Error::config(
-            "catalog property `uri`: a SQLite catalog needs a file, as in sqlite:////absolute/path.db",
-        ));
-    }
-    let mode = if path.contains('?') { "" } else { "?mode=rwc" };
-    Ok(format!("sqlite://{path}{mode}"))
-}
-
-/// A URI fit for a log: without user and password.
-pub(super) fn without_secret(uri: &str) -> String {
-    match uri.split_once("://") {
-        Some((scheme, rest)) => match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => uri.to_owned(),
-        },
-        None => uri.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sqlite_uris_mean_what_they_mean_to_pyiceberg() {
-        assert_eq!(driver_uri("sqlite:////tmp/c.db").unwrap(), "sqlite:///tmp/c.db?mode=rwc");
-        assert_eq!(driver_uri("sqlite:///c.db").unwrap(), "sqlite://c.db?mode=rwc");
-        assert!(driver_uri("sqlite:///").is_err());
-    }
-
-    #[test]
-    fn a_password_in_a_uri_is_not_shown() {
-        let error = driver_uri("mysql://me:hush@host/db").unwrap_err().to_string();
-        assert!(!error.contains("hush") && error.contains("host/db"), "{error}");
-    }
+fn silent(ident: &TableIdent, e: sqlx::Error) -> Error {
+    Error::unavailable(format!("the catalog gave no clear answer about `{ident}`")).caused_by(e)
 }
