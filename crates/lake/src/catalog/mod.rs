@@ -134,10 +134,23 @@ impl Catalog {
         self
     }
 
-    /// Where tables and ledgers live unless told otherwise. A REST catalog may know its warehouse by a name that
-    /// is no location, or by none (then this is empty): a ledger root has to be configured for these.
+    /// The warehouse as it is configured: a location, or the name by which a REST catalog knows it, or empty.
     pub fn warehouse(&self) -> &str {
         &self.warehouse
+    }
+
+    /// Where tables and ledgers live unless told otherwise.
+    ///
+    /// # Errors
+    /// The catalog knows its warehouse by a name, or there is none.
+    pub fn warehouse_location(&self) -> Result<&str> {
+        if self.warehouse.contains(":/") || self.warehouse.starts_with('/') {
+            return Ok(&self.warehouse);
+        }
+        Err(Error::config(format!(
+            "the warehouse `{}` is no location that ledgers could be put below: configure a ledger root",
+            self.warehouse
+        )))
     }
 
     /// The stores that hold a table's own files: with the credentials that the catalog vended for it when it was

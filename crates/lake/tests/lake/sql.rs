@@ -67,6 +67,19 @@ async fn a_lost_race_leaves_no_file_and_the_next_load_shows_the_winner() {
 }
 
 #[tokio::test]
+async fn an_update_that_the_table_does_not_take_is_refused_unless_the_table_has_moved() {
+    let fixture = with_rows().await;
+    let catalog = fixture.catalog().await;
+    let base = load(&catalog).await;
+    let updates = vec![TableUpdate::SetCurrentSchema { schema_id: 99 }];
+    let wrong = Commit { requirements: Vec::new(), updates };
+    let Outcome::Unknown(error) = catalog.commit(&base, wrong.clone()).await else { panic!("not refused") };
+    assert!(!error.retryable() && error.to_string().contains("99"), "{error}");
+    fixture.set_property("k", "v").await;
+    assert!(matches!(catalog.commit(&base, wrong).await, Outcome::Conflict));
+}
+
+#[tokio::test]
 async fn metadata_is_written_compressed_where_the_table_says_so() {
     let fixture = with_rows().await;
     fixture.set_property("write.metadata.compression-codec", "gzip").await;
@@ -111,7 +124,7 @@ async fn metadata_files_that_fell_out_of_the_log_are_deleted() {
 #[tokio::test]
 async fn rows_of_the_older_schema_are_served() {
     let fixture = Fixture::new().await;
-    // As Java's JdbcCatalog made it first and PyIceberg's SqlCatalog makes it.
+    // As Java's JdbcCatalog and PyIceberg's SqlCatalog made it first.
     let older = "ALTER TABLE iceberg_tables DROP COLUMN iceberg_type";
     database(&fixture).await.execute(older).await.unwrap();
     fixture.put("a", file(0..2)).await;

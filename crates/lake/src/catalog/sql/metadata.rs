@@ -30,6 +30,10 @@ pub(super) struct Prepared {
 }
 
 /// The new metadata, or `None` if the base does not meet the requirements.
+///
+/// # Errors
+/// An update that the base does not take. If the table has moved since, that may be why: a stale sequence number,
+/// row id or time stamp is refused here.
 pub(super) fn prepare(base: &Table, commit: Commit) -> Result<Option<Prepared>> {
     let old = base
         .metadata_location_result()
@@ -40,11 +44,9 @@ pub(super) fn prepare(base: &Table, commit: Commit) -> Result<Option<Prepared>> 
     }
     let mut builder = base.metadata().clone().into_builder(Some(old.clone()));
     for update in commit.updates {
-        // The crate refuses a stale sequence number, row id or time stamp here: the table has moved on.
-        builder = match update.apply(builder) {
-            Ok(builder) => builder,
-            Err(_) => return Ok(None),
-        };
+        builder = update.apply(builder).map_err(|e| {
+            Error::invalid(format!("a commit to `{}` is refused", base.identifier())).caused_by(e)
+        })?;
     }
     let built = builder.build().map_err(|e| {
         Error::inconsistent(format!("the new metadata of `{}` does not hold together", base.identifier()))

@@ -72,6 +72,15 @@ impl SqlCatalog {
         Ok(format!("{parent}/{}", ident.name()))
     }
 
+    /// What a refused update is: a conflict if the table has moved since, else a fault of the commit.
+    async fn judge(&self, base: &Table, refusal: Error) -> Outcome {
+        match self.rows.find(base.identifier()).await {
+            Ok(now) if now.as_deref() == base.metadata_location() => Outcome::Unknown(refusal),
+            Ok(_) => Outcome::Conflict,
+            Err(e) => Outcome::Unknown(silent(base.identifier(), e)),
+        }
+    }
+
     /// Deletes the metadata file of a change that the database answered with "no row". It answered for a
     /// statement that was sent once and commits by itself, but a file that is referred to must never go: so the
     /// row is looked at.
@@ -143,7 +152,7 @@ impl CommitPort for SqlCatalog {
         let prepared = match metadata::prepare(base, commit) {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Outcome::Conflict,
-            Err(e) => return Outcome::Unknown(e),
+            Err(refusal) => return self.judge(base, refusal).await,
         };
         if let Err(e) = metadata::write(&self.io, &prepared.metadata, &prepared.new).await {
             return Outcome::Unknown(e);

@@ -1,14 +1,14 @@
 //! The rows that PyIceberg's SqlCatalog, Java's JdbcCatalog and we share: one a table, with the location of its
 //! metadata file.
 //!
-//! Java's newer schema has a column `iceberg_type`, which an older one and PyIceberg's lack. No statement here
-//! names it: NULL means a table to everybody, and a view of a table's name cannot be read as one.
+//! The newer schema has a column `iceberg_type`, which databases of older versions lack. No statement here names
+//! it: NULL means a table to everybody, and a view of a table's name cannot be read as one.
 
 use std::time::Duration;
 
 use iceberg::{NamespaceIdent, TableIdent};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Executor, Row};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use super::uri::{Database, driver_uri};
 use crate::catalog::properties::without_secret;
@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Connections held. SQLite takes one writer at a time; a database server could take more, but commits to one
 /// table queue before they come here.
 const MAX_CONNECTIONS: u32 = 4;
+/// How long the first of them may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for one of them.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a statement may take, waiting for locks of others included. The database itself ends it: a statement
@@ -66,6 +68,9 @@ impl Rows {
             };
             Error::new(kind, format!("cannot open the catalog at `{}`", without_secret(uri))).caused_by(e)
         };
+        // A pool tries until its time-out and then says no more than that: what is wrong is found out before.
+        let first = tokio::time::timeout(CONNECT_TIMEOUT, AnyConnection::connect(&driver)).await;
+        first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(cannot)?.close().await.map_err(cannot)?;
         let pool = AnyPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)

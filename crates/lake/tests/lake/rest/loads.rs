@@ -25,6 +25,9 @@ async fn the_catalogs_configuration_goes_around_ours() {
     .await;
     let catalog = open(&server, &[("warehouse", "s3://lake/w"), ("header.X-Team", "ingest")]).await;
     assert_eq!(catalog.warehouse(), "s3://lake/w", "a default gives way");
+    assert_eq!(catalog.warehouse_location().unwrap(), "s3://lake/w");
+    let named = open(&server, &[]).await.warehouse_location().unwrap_err();
+    assert!(named.to_string().contains("`theirs`") && named.to_string().contains("ledger root"), "{named}");
     let name = TableName::parse("a b.c.events").unwrap();
     assert!(catalog.load(&name).await.unwrap().is_some());
     let config = &server.seen(&Method::GET, "/v1/config")[0];
