@@ -1,6 +1,7 @@
 //! What was parsed lately, by table. Nothing depends on it but speed.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use iceberg::TableIdent;
@@ -9,10 +10,21 @@ use iceberg::TableIdent;
 const TABLES: usize = 32;
 
 /// The newest value of each of the [`TABLES`] tables used last.
-#[derive(Debug)]
 pub(super) struct Recent<V> {
     /// Longest unused first.
     entries: Mutex<VecDeque<(TableIdent, V)>>,
+}
+
+impl<V> fmt::Debug for Recent<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.lock().iter().map(|(ident, _)| ident)).finish()
+    }
+}
+
+impl<V> Recent<V> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(TableIdent, V)>> {
+        self.entries.lock().expect("no code panics while it holds this lock")
+    }
 }
 
 impl<V: Clone> Recent<V> {
@@ -36,10 +48,6 @@ impl<V: Clone> Recent<V> {
             entries.pop_front();
         }
         entries.push_back((ident.clone(), value));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(TableIdent, V)>> {
-        self.entries.lock().expect("no code panics while it holds this lock")
     }
 }
 

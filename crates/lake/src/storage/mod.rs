@@ -78,7 +78,9 @@ impl Stores {
     /// # Errors
     /// A property that does not parse.
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self> {
-        Self::checked(properties, Vec::new(), Arc::default())
+        // A wrong property is an error at start, not at the first file.
+        s3::client("configuration-check", &properties)?;
+        Ok(Self::assemble(properties, Vec::new(), Arc::default()))
     }
 
     /// The same stores with other properties over their own: `common` for every URL, and over these what the
@@ -91,25 +93,19 @@ impl Stores {
             scope.properties = overlay(&properties, &scope.properties);
         }
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.prefix.len()));
-        Self::checked(properties, scopes, self.lent.clone())
+        // Clients are made when they are needed: credentials may be others with each load of a table.
+        for properties in scopes.iter().map(|scope| &scope.properties).chain([&properties]) {
+            s3::check(properties)?;
+        }
+        Ok(Self::assemble(properties, scopes, self.lent.clone()))
     }
 
-    fn checked(
+    fn assemble(
         properties: BTreeMap<String, String>,
         scopes: Vec<Scope>,
         lent: Arc<Clients<String>>,
-    ) -> Result<Self> {
-        // A wrong property is an error at once, not at the first file.
-        for properties in scopes.iter().map(|scope| &scope.properties).chain([&properties]) {
-            s3::client("configuration-check", properties)?;
-        }
-        Ok(Self {
-            properties,
-            scopes,
-            local: Arc::new(LocalFileSystem::new()),
-            lent,
-            clients: Mutex::default(),
-        })
+    ) -> Self {
+        Self { properties, scopes, local: Arc::new(LocalFileSystem::new()), lent, clients: Mutex::default() }
     }
 
     /// Uses `store` for a bucket from now on: a server with settings of its own, or one that fails on purpose.

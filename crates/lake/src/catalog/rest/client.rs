@@ -88,7 +88,9 @@ impl Client {
     pub(super) async fn get(&self, path: &str, known: Option<&HeaderValue>) -> Result<Answer> {
         let mut renewed = false;
         let mut pause = FIRST_PAUSE;
-        for asked in 1.. {
+        let mut asked = 0;
+        loop {
+            asked += 1;
             let mut request = self.request(Method::GET, path, QUESTION_TIMEOUT)?;
             if let Some(tag) = known {
                 request.headers_mut().insert(IF_NONE_MATCH, tag.clone());
@@ -97,15 +99,14 @@ impl Client {
                 Ok(answer) if unauthorized(answer.status) && !renewed && self.auth.renewable() => {
                     renewed = true;
                 }
-                Ok(answer) if asked == QUESTIONS || !may_pass(answer.status) => return Ok(answer),
-                Err(Failure { error, passing }) if asked == QUESTIONS || !passing => return Err(error),
+                Ok(answer) if asked >= QUESTIONS || !may_pass(answer.status) => return Ok(answer),
+                Err(Failure { error, passing }) if asked >= QUESTIONS || !passing => return Err(error),
                 Ok(_) | Err(_) => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
             }
         }
-        unreachable!("the last question returns its answer")
     }
 
     /// Posts `body` to `path`, once. If our token was refused, the next request has a new one.

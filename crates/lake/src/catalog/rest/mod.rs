@@ -48,7 +48,7 @@ pub(super) struct RestCatalog {
 }
 
 /// A table as the catalog gave it last.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Loaded {
     location: Option<String>,
     etag: Option<HeaderValue>,

@@ -11,6 +11,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
 
 use super::uri::{Database, driver_uri};
+use crate::catalog::COMMIT_DEADLINE;
 use crate::catalog::properties::without_secret;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,6 +25,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a statement may take, waiting for locks of others included. The database itself ends it: a statement
 /// that we no longer wait for is not executed later.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+const _: () = assert!(
+    ACQUIRE_TIMEOUT.as_secs() + STATEMENT_TIMEOUT.as_secs() < COMMIT_DEADLINE.as_secs(),
+    "a commit has time for its metadata file and its statement"
+);
 
 const PROBE: &str = "SELECT metadata_location FROM iceberg_tables WHERE 1 = 0";
 const MAKE_TABLES: &str = "CREATE TABLE IF NOT EXISTS iceberg_tables (\

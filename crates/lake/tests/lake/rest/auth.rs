@@ -89,6 +89,21 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test]
+async fn a_refused_token_amid_an_outage_does_not_begin_the_questions_anew() {
+    let server = Server::start(|seen, before| match before {
+        _ if is_token(seen) => Some(token(before, "")),
+        _ if !seen.is(Method::GET, "/events") => None,
+        4 => Some(StatusCode::UNAUTHORIZED.into_response()),
+        _ => Some(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+    })
+    .await;
+    let catalog = open(&server, &[("credential", "me:hush")]).await;
+    let error = catalog.load(&super::events()).await.unwrap_err();
+    assert!(error.retryable() && error.to_string().contains("503"), "{error}");
+    assert_eq!(server.seen(&Method::GET, "/events").len(), 4);
+}
+
+#[tokio::test]
 async fn a_commit_with_a_refused_token_is_not_sent_again_but_the_next_has_a_new_one() {
     let server = Server::start(|seen, before| match seen.header("authorization") {
         _ if is_token(seen) => Some(token(before, "")),
