@@ -64,7 +64,7 @@ impl Lake {
     pub fn assemble(config: LakeConfig, stores: Arc<Stores>, catalog: Catalog) -> Result<Self> {
         let ledger_root = match &config.ledger_root {
             Some(root) => root.trim_end_matches('/').to_owned(),
-            None => format!("{}/{LEDGER_FOLDER}", catalog.warehouse()),
+            None => format!("{}/{LEDGER_FOLDER}", catalog.warehouse_location()?),
         };
         stores.locate(&ledger_root)?;
         let writers = Semaphore::new(config.concurrent_writes.max(1));

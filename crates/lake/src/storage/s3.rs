@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredentialProvider};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use crate::error::{Error, Result};
+
+/// Properties of static credentials.
+pub(crate) const ACCESS_KEY: &str = "s3.access-key-id";
+pub(crate) const SECRET_KEY: &str = "s3.secret-access-key";
+pub(crate) const SESSION_TOKEN: &str = "s3.session-token";
 
 /// How long one request may take, connection included, before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -15,6 +20,46 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a request that failed in a way that may pass is repeated, and for how long in all.
 const MAX_RETRIES: usize = 5;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What the properties say, understood.
+struct Settings<'a> {
+    keys: Option<(&'a str, &'a str)>,
+    token: Option<&'a str>,
+    region: &'a str,
+    endpoint: Option<&'a str>,
+    path_style: bool,
+}
+
+impl<'a> Settings<'a> {
+    fn of(properties: &'a BTreeMap<String, String>) -> Result<Self> {
+        let get = |name: &str| properties.get(name).map(String::as_str);
+        let keys = match (get(ACCESS_KEY), get(SECRET_KEY)) {
+            (Some(id), Some(secret)) => Some((id, secret)),
+            (Some(_), None) => {
+                return Err(Error::config(format!(
+                    "`{ACCESS_KEY}` is set but `{SECRET_KEY}` is not: give both or neither"
+                )));
+            }
+            (None, _) => None,
+        };
+        let endpoint = get("s3.endpoint");
+        // A server with an address of its own seldom has a DNS name for each bucket.
+        let mut path_style = endpoint.is_some();
+        if let Some(value) = get("s3.path-style-access") {
+            path_style = flag("s3.path-style-access", value)?;
+        }
+        if let Some(value) = get("s3.force-virtual-addressing") {
+            path_style = !flag("s3.force-virtual-addressing", value)?;
+        }
+        let region = get("s3.region").or(get("client.region")).unwrap_or("us-east-1");
+        Ok(Self { keys, token: get(SESSION_TOKEN), region, endpoint, path_style })
+    }
+}
+
+/// Whether a client could be made.
+pub(super) fn check(properties: &BTreeMap<String, String>) -> Result<()> {
+    Settings::of(properties).map(|_| ())
+}
 
 /// A client for one bucket. Without static keys the environment decides (web identity, instance metadata, …).
 pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3> {
@@ -31,39 +76,32 @@ pub(super) fn client_options() -> ClientOptions {
 
 /// The settings of a client.
 pub(super) fn builder(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3Builder> {
-    let get = |name: &str| properties.get(name).map(String::as_str);
-    let static_keys = get("s3.access-key-id").is_some();
-    let mut builder = if static_keys { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
+    let settings = Settings::of(properties)?;
+    let builder = if settings.keys.is_some() { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
     // First: it replaces all client options, and `with_allow_http` below is one of them.
-    builder = builder.with_bucket_name(bucket).with_client_options(client_options());
-    if let (Some(id), Some(secret)) = (get("s3.access-key-id"), get("s3.secret-access-key")) {
+    let mut builder = builder.with_bucket_name(bucket).with_client_options(client_options());
+    if let Some((id, secret)) = settings.keys {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
-    } else if static_keys {
-        return Err(Error::config(
-            "`s3.access-key-id` is set but `s3.secret-access-key` is not: give both or neither",
-        ));
     }
-    if let Some(token) = get("s3.session-token") {
+    if let Some(token) = settings.token {
         builder = builder.with_token(token);
     }
-    builder = builder.with_region(get("s3.region").or(get("client.region")).unwrap_or("us-east-1"));
-    let mut path_style = false;
-    if let Some(endpoint) = get("s3.endpoint") {
+    if let Some(endpoint) = settings.endpoint {
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
-        // A server with an address of its own seldom has a DNS name for each bucket.
-        path_style = true;
     }
-    if let Some(value) = get("s3.path-style-access") {
-        path_style = flag("s3.path-style-access", value)?;
-    }
-    if let Some(value) = get("s3.force-virtual-addressing") {
-        path_style = !flag("s3.force-virtual-addressing", value)?;
-    }
-    Ok(builder.with_virtual_hosted_style_request(!path_style).with_retry(RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: MAX_RETRIES,
-        retry_timeout: RETRY_TIMEOUT,
-    }))
+    Ok(builder
+        .with_region(settings.region)
+        .with_virtual_hosted_style_request(!settings.path_style)
+        .with_retry(RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: MAX_RETRIES,
+            retry_timeout: RETRY_TIMEOUT,
+        }))
+}
+
+/// The credentials that a client with these properties would use, kept fresh where they expire.
+pub(crate) fn credentials(properties: &BTreeMap<String, String>) -> Result<AwsCredentialProvider> {
+    Ok(client("credentials", properties)?.credentials().clone())
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {

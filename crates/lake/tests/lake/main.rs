@@ -9,5 +9,7 @@ mod golden;
 mod group;
 mod orphans;
 mod rebuild;
+mod rest;
+mod sql;
 mod types;
 mod verify;
