@@ -30,7 +30,7 @@ impl Lake {
     /// # Errors
     /// The catalog or the store does not answer, or the ledger cannot be told.
     pub async fn inspect(&self, name: &TableName) -> Result<Option<Inspection>> {
-        let Some((table, ledger, head)) = self.look(name).await? else { return Ok(None) };
+        let Some((table, ledger, head)) = self.tables.look(name).await? else { return Ok(None) };
         let quarantine =
             Quarantine::new(self.stores().clone(), self.ledger_root(), &table.metadata().uuid().to_string());
         Ok(Some(Inspection { table, ledger, head, quarantine }))
@@ -38,11 +38,11 @@ impl Lake {
 
     /// The object stores of this lake.
     pub fn stores(&self) -> &Arc<Stores> {
-        &self.stores
+        &self.tables.stores
     }
 
     /// Where ledgers live.
     pub fn ledger_root(&self) -> &str {
-        &self.ledger_root
+        &self.tables.ledger_root
     }
 }

@@ -8,7 +8,6 @@ use iceberg::spec::{
 };
 use iceberg::table::Table;
 use iceberg::{TableRequirement, TableUpdate};
-use uuid::Uuid;
 
 use super::manifests;
 use crate::catalog::Commit;
@@ -18,6 +17,10 @@ use crate::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written, prope
 
 /// Key in a snapshot's summary: which program wrote it.
 const SUMMARY_WRITER: &str = "event-ingest.version";
+/// Key in a snapshot's summary: how many objects it brought. Which ones is in its run.
+const SUMMARY_OBJECTS: &str = "event-ingest.objects";
+/// Key in a snapshot's summary: how many requests share it.
+const SUMMARY_REQUESTS: &str = "event-ingest.requests";
 
 /// What to append.
 #[derive(Debug)]
@@ -26,6 +29,10 @@ pub struct Append<'a> {
     pub files: &'a [DataFile],
     /// The ledger files that belong to them.
     pub ledger: &'a Written,
+    /// How many objects these files were made of.
+    pub objects: usize,
+    /// How many requests brought them.
+    pub requests: usize,
     /// Table properties to set in the same commit.
     pub properties: HashMap<String, String>,
     /// Name of the attempt. Never used twice, so that finding it in a table's ancestry proves that it landed.
@@ -49,27 +56,43 @@ pub async fn prepare(base: &Table, append: Append<'_>) -> Result<Commit> {
     let failed = |e: iceberg::Error| {
         Error::unavailable(format!("cannot prepare a commit to `{}`", base.identifier())).caused_by(e)
     };
-    let name = Uuid::new_v4();
-    let folder = metadata_folder(table);
-    let manifests = manifests::write(base, append.snapshot_id, append.files).await.map_err(failed)?;
-    let list = format!("{folder}/snap-{}-1-{name}.avro", append.snapshot_id);
+    let name = append.ledger.name();
+    let manifests = manifests::write(base, append.snapshot_id, name, append.files).await.map_err(failed)?;
+    let list = manifest_list(table, append.snapshot_id, name);
     let rows = write_list(base, &append, &list, manifests).await.map_err(failed)?;
+    commit_of(table, append, list, rows).map_err(failed)
+}
+
+/// Where the manifest list of an attempt is; `name` is the one that its ledger files have.
+fn manifest_list(table: &TableMetadata, snapshot_id: i64, name: &str) -> String {
+    let uuid = name.strip_prefix(&format!("{snapshot_id}-")).unwrap_or(name);
+    format!("{}/snap-{snapshot_id}-1-{uuid}.avro", metadata_folder(table))
+}
+
+/// The commit that makes an append visible, once its manifest list is written. `rows`, for tables with row
+/// lineage: the first new row id and how many there are.
+///
+/// # Errors
+/// The base is of a state that no snapshot can follow.
+pub fn commit_of(
+    table: &TableMetadata,
+    append: Append<'_>,
+    manifest_list: String,
+    rows: Option<(u64, u64)>,
+) -> iceberg::Result<Commit> {
     let snapshot = Snapshot::builder()
         .with_snapshot_id(append.snapshot_id)
         .with_parent_snapshot_id(table.current_snapshot_id())
         .with_sequence_number(table.next_sequence_number())
         .with_timestamp_ms(append.now_ms.max(table.last_updated_ms()))
-        .with_manifest_list(list)
+        .with_manifest_list(manifest_list)
         .with_summary(summary(table, &append))
         .with_schema_id(table.current_schema_id());
     let snapshot = match rows {
         Some((first, added)) => snapshot.with_row_range(first, added).build(),
         None => snapshot.build(),
     };
-    Ok(Commit {
-        requirements: requirements(table),
-        updates: updates(table, snapshot, append).map_err(failed)?,
-    })
+    Ok(Commit { requirements: requirements(table), updates: updates(table, snapshot, append)? })
 }
 
 /// What the plan of an append rests on. `main`'s snapshot is the lock: ledger and rows were checked against it.
@@ -128,6 +151,8 @@ fn summary(table: &TableMetadata, append: &Append<'_>) -> Summary {
     let mut keys = HashMap::from([
         (SUMMARY_LEDGER.to_owned(), append.ledger.pointer.clone()),
         (SUMMARY_WRITER.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        (SUMMARY_OBJECTS.to_owned(), append.objects.to_string()),
+        (SUMMARY_REQUESTS.to_owned(), append.requests.to_string()),
     ]);
     if let Some(run) = &append.ledger.run {
         keys.insert(SUMMARY_RUN.to_owned(), run.clone());

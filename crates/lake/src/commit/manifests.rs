@@ -8,7 +8,6 @@ use iceberg::spec::{
     ManifestWriterBuilder, TableMetadata,
 };
 use iceberg::table::Table;
-use uuid::Uuid;
 
 use crate::layout::metadata_folder;
 
@@ -24,6 +23,7 @@ const TARGET_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 pub(super) async fn write(
     base: &Table,
     snapshot_id: i64,
+    name: &str,
     files: &[DataFile],
 ) -> iceberg::Result<Vec<ManifestFile>> {
     let table = base.metadata();
@@ -31,7 +31,7 @@ pub(super) async fn write(
         Some(snapshot) => base.manifest_list_reader(snapshot).load().await?.entries().to_vec(),
         None => Vec::new(),
     };
-    let author = Author { base, snapshot_id, name: Uuid::new_v4() };
+    let author = Author { base, snapshot_id, name };
     if files.is_empty() {
         return Ok(held);
     }
@@ -118,7 +118,8 @@ fn pack(manifests: Vec<ManifestFile>, policy: &Policy) -> Vec<Bin> {
 struct Author<'a> {
     base: &'a Table,
     snapshot_id: i64,
-    name: Uuid,
+    /// What the files of this attempt are called: who clears up after it finds them by it.
+    name: &'a str,
 }
 
 impl Author<'_> {

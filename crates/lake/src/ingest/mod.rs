@@ -1,16 +1,16 @@
 //! One request through the lake: from its objects to rows in the table, or to the reason why not.
 
+mod committer;
+mod flight;
+mod gathering;
 mod publish;
 mod slice;
 mod tables;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use ingest_core::{
-    FileFormat, FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject, TableName,
-};
+use ingest_core::{FileFormat, FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject};
 use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
@@ -20,7 +20,9 @@ use crate::error::{Error, Result};
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
 
+use committer::Committers;
 use slice::Slice;
+use tables::Tables;
 
 /// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
 /// for an object stays bounded, and a retry finds the first slices done.
@@ -34,13 +36,10 @@ const LEDGER_FOLDER: &str = "_event_ingest";
 #[derive(Debug)]
 pub struct Lake {
     config: LakeConfig,
-    pub(crate) ledger_root: String,
-    pub(crate) stores: Arc<Stores>,
-    catalog: Catalog,
+    pub(crate) tables: Arc<Tables>,
     claims: Arc<Claims>,
     writers: Semaphore,
-    /// One committer a table in this process. Only allowed tables get an entry.
-    committers: Mutex<HashMap<TableName, Arc<tokio::sync::Mutex<()>>>>,
+    committers: Committers,
 }
 
 impl Lake {
@@ -65,15 +64,9 @@ impl Lake {
         };
         stores.locate(&ledger_root)?;
         let writers = Semaphore::new(config.concurrent_writes.max(1));
-        Ok(Self {
-            config,
-            ledger_root,
-            stores,
-            catalog,
-            claims: Arc::default(),
-            writers,
-            committers: Mutex::default(),
-        })
+        let tables = Arc::new(Tables { catalog, stores, ledger_root });
+        let committers = Committers::new(tables.clone());
+        Ok(Self { config, tables, claims: Arc::default(), writers, committers })
     }
 
     /// Whether the catalog answers.
@@ -81,7 +74,7 @@ impl Lake {
     /// # Errors
     /// It does not.
     pub async fn ready(&self) -> Result<()> {
-        self.catalog.ready().await
+        self.tables.catalog.ready().await
     }
 
     /// Takes every object of a request into its table, unless it is there already. The answer is given only
@@ -140,14 +133,12 @@ impl Lake {
     ) -> Result<()> {
         let lookups: Vec<_> = objects
             .iter()
-            .map(|(_, object)| resolve(&self.stores, &self.config.store_name, object))
+            .map(|(_, object)| resolve(&self.tables.stores, &self.config.store_name, object))
             .collect();
         let resolved: Vec<Resolved> = stream::iter(lookups).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
         let mut slice = Slice::new(&self.config.store_name, objects, resolved);
-        let _claim = self.claims.acquire(&request.table, &slice.identities()).await;
-        let _writer =
-            self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
-        self.publish(request, &mut slice).await?;
+        let claim = Arc::new(self.claims.acquire(&request.table, &slice.identities()).await);
+        self.publish(request, &mut slice, &claim).await?;
         tally.snapshot_id = slice.snapshot_id().or(tally.snapshot_id);
         for (place, outcome) in slice.into_outcomes() {
             tally.put(place, outcome);

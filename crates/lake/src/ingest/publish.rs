@@ -1,61 +1,79 @@
-//! Plan, write, commit; and again from the start whenever the table turns out to be another than was planned for.
+//! Plan, write, hand over to the committer; and again from the start whenever the table turns out to be another than
+//! was planned for.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use chrono::Utc;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::TableMetadata;
 use ingest_core::{IngestRequest, TableName};
-use rand::Rng;
-use uuid::Uuid;
 
+use super::flight::{Files, Landing, Prepared};
 use super::slice::Slice;
-use super::tables::new_snapshot_id;
 use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
-use crate::catalog::Outcome;
-use crate::commit::{self, Append, landed};
+use crate::claims::Claim;
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::options::TableOptions;
 use crate::quarantine::{Announced, Quarantine, Record};
 use crate::source::{ParquetSource, ReadError, resolve};
-use crate::write::{RewriteError, Rewritten, check, delete_uncommitted, rewrite, schema_for};
+use crate::write::{Placed, RewriteError, check, rewrite, schema_for};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
 const MAX_PLANS: usize = SLICE_OBJECTS + 50;
-/// Commits sent for one plan before the caller is asked to come again.
-const MAX_ATTEMPTS: u32 = 20;
-/// The longest pause before a commit is sent again: doubled each time up to the bound; the real one is random.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What a plan led to.
+/// Whether what was begun goes on.
 enum Step {
-    /// Every object is settled.
+    /// It does.
     Finished,
     /// Something turned out otherwise: plan again.
     Again,
 }
 
-/// What was written, for which objects of the slice, at which state of the table.
-struct Plan {
-    places: Vec<usize>,
-    written: Rewritten,
-    mode: &'static str,
-    table: Uuid,
-    schema_id: i32,
-    spec_id: i32,
+/// What planning led to.
+enum Planned {
+    /// Files for the objects at these places of the slice, to be committed.
+    Written { places: Vec<usize>, mode: &'static str, prepared: Prepared },
+    /// Every object is known or at fault, in the table of this name below the ledger's root.
+    Nothing(String),
+    /// Something turned out otherwise: plan again.
+    Again,
 }
 
 impl Lake {
     /// Brings every object of the slice to its end: in the table, or durably quarantined.
-    pub(super) async fn publish(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<()> {
+    pub(super) async fn publish(
+        &self,
+        request: &IngestRequest,
+        slice: &mut Slice<'_>,
+        claim: &Arc<Claim>,
+    ) -> Result<()> {
+        let committer = self.committers.of(&request.table);
         for _ in 0..MAX_PLANS {
-            if let Step::Finished = self.plan(request, slice).await? {
-                return Ok(());
+            let announced = committer.expect();
+            let (places, mode, prepared) = match self.plan(request, slice, claim).await? {
+                Planned::Written { places, mode, prepared } => (places, mode, prepared),
+                Planned::Nothing(table) => return self.quarantine(request, slice, &table).await,
+                Planned::Again => continue,
+            };
+            let table = prepared.footing.table.to_string();
+            let rows: Vec<u64> = prepared.entries.iter().map(|entry| entry.rows).collect();
+            match committer.submit(prepared, announced).await {
+                Landing::Committed { snapshot_id } => {
+                    for (index, rows) in places.into_iter().zip(rows) {
+                        slice.set_done(index, snapshot_id, rows, mode);
+                    }
+                    return self.quarantine(request, slice, &table).await;
+                }
+                Landing::Replan { files } => files.discard(&self.tables).await,
+                Landing::Alone(prepared) => Files::Unsent(prepared.files).discard(&self.tables).await,
+                Landing::GaveUp { error, files } => {
+                    files.discard(&self.tables).await;
+                    return Err(error);
+                }
             }
         }
         Err(Error::new(
@@ -67,9 +85,17 @@ impl Lake {
         ))
     }
 
-    async fn plan(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Step> {
-        slice.unready();
-        let Some(view) = self.view(&request.table).await? else {
+    /// Looks at the table and the files, and writes what is new. Only this takes much memory, so only so many do
+    /// it at once.
+    async fn plan(
+        &self,
+        request: &IngestRequest,
+        slice: &mut Slice<'_>,
+        claim: &Arc<Claim>,
+    ) -> Result<Planned> {
+        let _writer =
+            self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
+        let Some(view) = self.tables.view(&request.table).await? else {
             return self.begin_table(request, slice).await;
         };
         let metadata = view.table.metadata_ref();
@@ -78,42 +104,32 @@ impl Lake {
         writable(&request.table, &metadata)?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
         if let Step::Again = self.look_at_files(&metadata, slice).await? {
-            return Ok(Step::Again);
+            return Ok(Planned::Again);
         }
         let (places, sources): (Vec<usize>, Vec<ParquetSource>) = slice.ready().into_iter().unzip();
-        if !sources.is_empty() {
-            let written = match rewrite(self.stores.clone(), metadata.clone(), sources).await {
-                Ok(written) => written,
-                Err(RewriteError::Sink(error)) => return Err(error),
-                Err(RewriteError::Source(index, error)) => {
-                    self.set_aside(slice, places[index], error).await?;
-                    return Ok(Step::Again);
-                }
-            };
-            let plan = Plan {
-                places,
-                written,
-                mode: options.mode.as_str(),
-                table: metadata.uuid(),
-                schema_id: metadata.current_schema_id(),
-                spec_id: metadata.default_partition_spec_id(),
-            };
-            let mut sent = Vec::new();
-            let step = self.commit(request, view.pointer, &plan, slice, &mut sent).await;
-            // Once a commit was sent, no answer proves that nobody refers to the files: they stay.
-            if sent.is_empty() {
-                delete_uncommitted(&self.stores, &plan.written.files).await;
-            }
-            if let Step::Again = step? {
-                return Ok(Step::Again);
-            }
+        if sources.is_empty() {
+            return Ok(Planned::Nothing(metadata.uuid().to_string()));
         }
-        self.quarantine(request, slice, &metadata.uuid().to_string()).await?;
-        Ok(Step::Finished)
+        let written = match rewrite(self.tables.stores.clone(), metadata, sources).await {
+            Ok(written) => written,
+            Err(RewriteError::Sink(error)) => return Err(error),
+            Err(RewriteError::Source(index, error)) => {
+                self.set_aside(slice, places[index], error).await?;
+                slice.unready();
+                return Ok(Planned::Again);
+            }
+        };
+        let mode = options.mode.as_str();
+        let entries = entries(request, slice, &places, &written.sources, mode);
+        // Their footers are not needed any more; if the table turns out to be another, they are read again.
+        slice.unready();
+        let prepared =
+            Prepared { footing: view.footing(), files: written.files, entries, _claim: claim.clone() };
+        Ok(Planned::Written { places, mode, prepared })
     }
 
     /// Makes the table after the first file that can be read, or finds that there is none.
-    async fn begin_table(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Step> {
+    async fn begin_table(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Planned> {
         if !self.config.create_tables {
             return Err(Error::invalid(format!(
                 "table `{}` does not exist, and this instance was not told to make tables",
@@ -127,19 +143,18 @@ impl Lake {
             };
             match schema {
                 Ok(schema) => {
-                    self.create_table(&request.table, schema).await?;
-                    return Ok(Step::Again);
+                    self.tables.create_table(&request.table, schema).await?;
+                    return Ok(Planned::Again);
                 }
                 Err(error) => {
                     if let Step::Again = self.set_aside(slice, index, error).await? {
-                        return Ok(Step::Again);
+                        return Ok(Planned::Again);
                     }
                 }
             }
         }
         slice.note_ledger(&HashMap::new());
-        self.quarantine(request, slice, &request.table.to_string()).await?;
-        Ok(Step::Finished)
+        Ok(Planned::Nothing(request.table.to_string()))
     }
 
     /// Opens what is pending and checks it against the table.
@@ -171,7 +186,7 @@ impl Lake {
                 Ok(Step::Finished)
             }
             ReadError::Changed => {
-                let now = resolve(&self.stores, &self.config.store_name, slice.object(index)).await?;
+                let now = resolve(&self.tables.stores, &self.config.store_name, slice.object(index)).await?;
                 slice.set_resolved(&self.config.store_name, index, now);
                 Ok(Step::Again)
             }
@@ -179,73 +194,9 @@ impl Lake {
         }
     }
 
-    /// Sends commits until one is seen in the table. Each round begins by looking at the table, which alone can
-    /// tell what became of the round before.
-    async fn commit(
-        &self,
-        request: &IngestRequest,
-        planned_on: String,
-        plan: &Plan,
-        slice: &mut Slice<'_>,
-        sent: &mut Vec<i64>,
-    ) -> Result<Step> {
-        let committer = self.committer(&request.table);
-        let _turn = committer.lock().await;
-        let mut checked = planned_on;
-        for attempt in 0..MAX_ATTEMPTS {
-            let Some(view) = self.view(&request.table).await? else {
-                return Err(Error::unavailable(format!("table `{}` was dropped meanwhile", request.table)));
-            };
-            let metadata = view.table.metadata();
-            if let Some(snapshot_id) = landed(metadata, sent) {
-                return Ok(plan.finish(slice, snapshot_id));
-            }
-            let mut touched = metadata.uuid() != plan.table
-                || metadata.current_schema_id() != plan.schema_id
-                || metadata.default_partition_spec_id() != plan.spec_id;
-            if view.pointer != checked {
-                let found = view.ledger.look_up(&view.head, &slice.identities()).await?;
-                touched |= !found.is_empty();
-                checked.clone_from(&view.pointer);
-            }
-            if touched {
-                return Ok(Step::Again);
-            }
-            let snapshot_id = new_snapshot_id();
-            let ledger =
-                view.ledger.write(&view.head, snapshot_id, plan.entries(request, slice, snapshot_id)).await?;
-            let append = Append {
-                files: &plan.written.files,
-                ledger: &ledger,
-                properties: HashMap::new(),
-                snapshot_id,
-                now_ms: Utc::now().timestamp_millis(),
-            };
-            let commit = commit::prepare(&view.table, append).await?;
-            sent.push(snapshot_id);
-            match self.catalog.commit(&view.table, commit).await {
-                Outcome::Committed => {
-                    let rows: u64 = plan.written.sources.iter().map(|placed| placed.rows).sum();
-                    let files = plan.places.len();
-                    tracing::info!(request_id = request.request_id, table = %request.table, snapshot_id, files, rows, attempt, "committed");
-                    return Ok(plan.finish(slice, snapshot_id));
-                }
-                Outcome::Conflict => tracing::debug!(table = %request.table, attempt, "commit conflict"),
-                Outcome::Unknown(error) => {
-                    tracing::warn!(table = %request.table, attempt, snapshot_id, %error, "commit outcome unknown");
-                }
-            }
-            tokio::time::sleep(pause(attempt)).await;
-        }
-        Err(Error::new(
-            ErrorKind::Busy,
-            format!("`{}` is contended: {MAX_ATTEMPTS} commits did not get through", request.table),
-        ))
-    }
-
     /// Writes the records of what is set aside.
     async fn quarantine(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
-        let quarantine = Quarantine::new(self.stores.clone(), &self.ledger_root, table);
+        let quarantine = Quarantine::new(self.tables.stores.clone(), &self.tables.ledger_root, table);
         for faulty in slice.faulty() {
             let record = Record {
                 file: faulty.object.uri.to_string(),
@@ -269,31 +220,27 @@ impl Lake {
     }
 }
 
-impl Plan {
-    fn entries(&self, request: &IngestRequest, slice: &Slice<'_>, snapshot_id: i64) -> Vec<Entry> {
-        let time = Utc::now();
-        let placed = self.places.iter().zip(&self.written.sources);
-        placed
-            .map(|(&index, placed)| Entry {
-                // An entry that was left out would let its rows in again.
-                identity: slice.identity(index).expect("what was written is not settled yet").clone(),
-                event_time: slice.object(index).hint.event_time,
-                request_id: request.request_id.clone(),
-                snapshot_id,
-                mode: self.mode.to_owned(),
-                rows: placed.rows,
-                data_files: placed.files.clone(),
-                time,
-            })
-            .collect()
-    }
-
-    fn finish(&self, slice: &mut Slice<'_>, snapshot_id: i64) -> Step {
-        for (&index, placed) in self.places.iter().zip(&self.written.sources) {
-            slice.set_done(index, snapshot_id, placed.rows, self.mode);
-        }
-        Step::Finished
-    }
+/// What the ledger shall say of the objects at `places`, but for the snapshot.
+fn entries(
+    request: &IngestRequest,
+    slice: &Slice<'_>,
+    places: &[usize],
+    placed: &[Placed],
+    mode: &str,
+) -> Vec<Entry> {
+    let time = Utc::now();
+    let entry = |(&index, placed): (&usize, &Placed)| Entry {
+        // An entry that was left out would let its rows in again.
+        identity: slice.identity(index).expect("what was written is not settled yet").clone(),
+        event_time: slice.object(index).hint.event_time,
+        request_id: request.request_id.clone(),
+        snapshot_id: 0,
+        mode: mode.to_owned(),
+        rows: placed.rows,
+        data_files: placed.files.clone(),
+        time,
+    };
+    places.iter().zip(placed).map(entry).collect()
 }
 
 /// Refuses tables that this version cannot write rightly.
@@ -304,9 +251,4 @@ fn writable(name: &TableName, table: &TableMetadata) -> Result<()> {
     Err(Error::invalid(format!(
         "table `{name}` is partitioned; only unpartitioned tables can be written yet"
     )))
-}
-
-fn pause(attempt: u32) -> Duration {
-    let bound = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
-    bound.mul_f64(rand::rng().random_range(0.5..=1.0))
 }

@@ -9,11 +9,12 @@ use iceberg::table::Table;
 use ingest_core::TableName;
 use uuid::Uuid;
 
-use super::Lake;
-use crate::catalog::Outcome;
+use crate::catalog::{Catalog, Outcome};
+use crate::commit::protocol::Footing;
 use crate::commit::{self, Append};
 use crate::error::{Error, Result};
 use crate::ledger::{Head, Ledger, Located, PROPERTY_ROOT, locate};
+use crate::storage::Stores;
 
 /// How often a table without a ledger is given one before we let the caller try later.
 const INIT_ATTEMPTS: usize = 5;
@@ -28,13 +29,28 @@ pub(super) struct View {
     pub(super) head: Head,
 }
 
-impl Lake {
-    /// The committer of a table: at most one task of this process holds it.
-    pub(super) fn committer(&self, name: &TableName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut committers = self.committers.lock().expect("no code panics while it holds this lock");
-        committers.entry(name.clone()).or_default().clone()
-    }
+/// The tables of one catalog, with their ledgers.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) catalog: Catalog,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) ledger_root: String,
+}
 
+impl View {
+    /// What a plan that is made now rests on.
+    pub(super) fn footing(&self) -> Footing {
+        let metadata = self.table.metadata();
+        Footing {
+            table: metadata.uuid(),
+            schema_id: metadata.current_schema_id(),
+            spec_id: metadata.default_partition_spec_id(),
+            ledger: self.pointer.clone(),
+        }
+    }
+}
+
+impl Tables {
     /// The table with its ledger, begun if it has none; `None` if there is no such table.
     pub(super) async fn view(&self, name: &TableName) -> Result<Option<View>> {
         for _ in 0..INIT_ATTEMPTS {
@@ -90,6 +106,8 @@ impl Lake {
         let written = ledger.write(&Head::new(table.metadata().uuid()), snapshot_id, Vec::new()).await?;
         let append = Append {
             files: &[],
+            objects: 0,
+            requests: 0,
             ledger: &written,
             properties: HashMap::from([(PROPERTY_ROOT.to_owned(), self.ledger_root.clone())]),
             snapshot_id,

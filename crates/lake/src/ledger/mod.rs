@@ -50,6 +50,14 @@ pub struct Written {
     pub run: Option<String>,
 }
 
+impl Written {
+    /// What all files of the attempt are called: `<snapshot id>-<uuid>`.
+    pub fn name(&self) -> &str {
+        let file = self.pointer.rsplit('/').next().unwrap_or(&self.pointer);
+        file.strip_suffix(".json").unwrap_or(file)
+    }
+}
+
 impl Ledger {
     /// The ledger of the table with this uuid below `root`.
     pub fn new(stores: Arc<Stores>, root: &str, table: Uuid) -> Self {

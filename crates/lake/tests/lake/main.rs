@@ -4,4 +4,5 @@
 mod exactly_once;
 mod faults;
 mod fixture;
+mod group;
 mod types;

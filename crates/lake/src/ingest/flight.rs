@@ -1,0 +1,211 @@
+//! The shell around the commit protocol: does what a flight asks for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use iceberg::spec::DataFile;
+use ingest_core::{ObjectIdentity, TableName};
+use rand::Rng;
+
+use super::tables::{Tables, View, new_snapshot_id};
+use crate::catalog::{Commit, Outcome};
+use crate::claims::Claim;
+use crate::commit::protocol::{Action, Answer, End, Flight, Footing, Input, Member};
+use crate::commit::{self, Append, landed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Entry;
+use crate::write::delete_uncommitted;
+
+/// The longest pause before a commit is sent again: doubled each round up to the bound; the real one is random.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What one request has written for a table, ready to be committed.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The state of the table that it was planned on.
+    pub(super) footing: Footing,
+    /// Closed data files.
+    pub(super) files: Vec<DataFile>,
+    /// One for each object; the snapshot id is that of the attempt, set when there is one.
+    pub(super) entries: Vec<Entry>,
+    /// Keeps the objects from other requests, also when whoever asked for these is gone: two of a group with the
+    /// same object would both be written.
+    pub(super) _claim: Arc<Claim>,
+}
+
+/// How a request left the flight.
+#[derive(Debug)]
+pub(super) enum Landing {
+    /// Its rows are in the table.
+    Committed { snapshot_id: i64 },
+    /// The table is no longer what it was planned on.
+    Replan { files: Files },
+    /// It could not be prepared together with the others.
+    Alone(Prepared),
+    /// Not now; the error says why.
+    GaveUp { error: Error, files: Files },
+}
+
+/// Data files of a request that were not committed.
+#[derive(Debug)]
+pub(super) enum Files {
+    /// Nothing was sent: no one can refer to them.
+    Unsent(Vec<DataFile>),
+    /// An attempt that names them was sent. They stay until it cannot be under way any more.
+    Sent,
+}
+
+/// Takes a group into its table, and returns how each request left, in their order.
+pub(super) async fn fly(tables: &Tables, name: &TableName, group: Vec<Prepared>) -> Vec<Landing> {
+    let mut flight = Flight::new(group.iter().map(|request| request.footing.clone()));
+    let mut pilot = Pilot { tables, name, group: &group, view: None, commit: None, error: None };
+    let mut ends: Vec<Option<(End, bool)>> = vec![None; group.len()];
+    let mut next = Some(Action::Load);
+    while let Some(action) = next {
+        let input = pilot.act(action, &flight).await;
+        let turn = flight.step(input);
+        for (member, end) in turn.ends {
+            ends[member] = Some((end, !flight.attempts().is_empty()));
+        }
+        next = turn.next;
+    }
+    let error = pilot.error;
+    let landings = group.into_iter().zip(ends).map(|(request, end)| {
+        let (end, sent) = end.expect("a flight ends when every member has its end");
+        let files = |held| if sent { Files::Sent } else { Files::Unsent(held) };
+        match end {
+            End::Committed(snapshot_id) => Landing::Committed { snapshot_id },
+            End::Replan => Landing::Replan { files: files(request.files) },
+            End::Alone => Landing::Alone(request),
+            End::GaveUp => {
+                Landing::GaveUp { error: gave_up(name, error.as_ref()), files: files(request.files) }
+            }
+        }
+    });
+    landings.collect()
+}
+
+impl Files {
+    /// Deletes those that nobody can refer to.
+    pub(super) async fn discard(self, tables: &Tables) {
+        if let Files::Unsent(files) = self {
+            delete_uncommitted(&tables.stores, &files).await;
+        }
+    }
+}
+
+/// Each request gets an error of its own.
+fn gave_up(name: &TableName, last: Option<&Error>) -> Error {
+    match last {
+        Some(error) => Error::new(error.kind(), error.to_string()),
+        None => Error::new(ErrorKind::Busy, format!("`{name}` is contended: commits did not get through")),
+    }
+}
+
+struct Pilot<'a> {
+    tables: &'a Tables,
+    name: &'a TableName,
+    group: &'a [Prepared],
+    view: Option<View>,
+    commit: Option<(i64, Commit)>,
+    /// Why the last thing that failed did.
+    error: Option<Error>,
+}
+
+impl Pilot<'_> {
+    async fn act(&mut self, action: Action, flight: &Flight) -> Input {
+        let done = match action {
+            Action::Load => self.load(flight.attempts()).await,
+            Action::LookUp(members) => self.look_up(&members).await.map(Input::Ledger),
+            Action::Prepare(members) => self.prepare(&members).await.map(Input::Prepared),
+            Action::Send => Ok(Input::Answer(self.send().await)),
+            Action::Rest(round) => {
+                tokio::time::sleep(pause(round)).await;
+                Ok(Input::Rested)
+            }
+        };
+        done.unwrap_or_else(|error| {
+            let passes = error.retryable();
+            tracing::debug!(table = %self.name, %error, passes, "a commit could not go on");
+            self.error = Some(error);
+            Input::Failed(passes)
+        })
+    }
+
+    async fn load(&mut self, attempts: &[i64]) -> Result<Input> {
+        let Some(view) = self.tables.view(self.name).await? else { return Ok(Input::NoTable) };
+        let metadata = view.table.metadata();
+        let landed = if attempts.is_empty() { None } else { landed(metadata, attempts) };
+        let input = Input::Table { footing: view.footing(), landed };
+        self.view = Some(view);
+        Ok(input)
+    }
+
+    /// The members with an object that the ledger has by now.
+    async fn look_up(&self, members: &[Member]) -> Result<Vec<Member>> {
+        let view = self.view.as_ref().expect("loaded before");
+        let asked: Vec<ObjectIdentity> = self
+            .of(members)
+            .flat_map(|request| &request.entries)
+            .map(|entry| entry.identity.clone())
+            .collect();
+        let found = view.ledger.look_up(&view.head, &asked).await?;
+        let known =
+            |id: &Member| self.group[*id].entries.iter().any(|entry| found.contains_key(&entry.identity));
+        Ok(members.iter().copied().filter(known).collect())
+    }
+
+    async fn prepare(&mut self, members: &[Member]) -> Result<i64> {
+        let view = self.view.as_ref().expect("loaded before");
+        let snapshot_id = new_snapshot_id();
+        let time = Utc::now();
+        let entries: Vec<Entry> = self
+            .of(members)
+            .flat_map(|request| &request.entries)
+            .map(|entry| Entry { snapshot_id, time, ..entry.clone() })
+            .collect();
+        let files: Vec<DataFile> = self.of(members).flat_map(|request| &request.files).cloned().collect();
+        let objects = entries.len();
+        let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;
+        let append = Append {
+            files: &files,
+            objects,
+            requests: members.len(),
+            ledger: &ledger,
+            properties: HashMap::new(),
+            snapshot_id,
+            now_ms: time.timestamp_millis(),
+        };
+        self.commit = Some((snapshot_id, commit::prepare(&view.table, append).await?));
+        Ok(snapshot_id)
+    }
+
+    async fn send(&mut self) -> Answer {
+        let view = self.view.as_ref().expect("loaded before");
+        let (snapshot_id, commit) = self.commit.take().expect("prepared before");
+        match self.tables.catalog.commit(&view.table, commit).await {
+            Outcome::Committed => Answer::Committed,
+            Outcome::Conflict => {
+                self.error = None;
+                Answer::Conflict
+            }
+            Outcome::Unknown(error) => {
+                tracing::warn!(table = %self.name, snapshot_id, %error, "commit outcome unknown");
+                self.error = Some(error);
+                Answer::Unknown
+            }
+        }
+    }
+
+    fn of(&self, members: &[Member]) -> impl Iterator<Item = &Prepared> {
+        members.iter().map(|id| &self.group[*id])
+    }
+}
+
+fn pause(round: u32) -> Duration {
+    let bound = FIRST_PAUSE.saturating_mul(1 << round.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    bound.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
