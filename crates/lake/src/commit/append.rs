@@ -84,7 +84,7 @@ pub fn commit_of(
         .with_snapshot_id(append.snapshot_id)
         .with_parent_snapshot_id(table.current_snapshot_id())
         .with_sequence_number(table.next_sequence_number())
-        .with_timestamp_ms(append.now_ms.max(table.last_updated_ms()))
+        .with_timestamp_ms(not_before(table, append.now_ms))
         .with_manifest_list(manifest_list)
         .with_summary(summary(table, &append))
         .with_schema_id(table.current_schema_id());
@@ -93,6 +93,12 @@ pub fn commit_of(
         None => snapshot.build(),
     };
     Ok(Commit { requirements: requirements(table), updates: updates(table, snapshot, append)? })
+}
+
+/// A time that the table accepts: another writer's clock may be ahead of ours.
+fn not_before(table: &TableMetadata, now_ms: i64) -> i64 {
+    let logged = table.history().last().map_or(i64::MIN, |log| log.timestamp_ms);
+    now_ms.max(table.last_updated_ms()).max(logged)
 }
 
 /// What the plan of an append rests on. `main`'s snapshot is the lock: ledger and rows were checked against it.
