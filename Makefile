@@ -12,13 +12,13 @@ export CARGO_TARGET_DIR ?= $(EVENT_INGEST_CACHE)/target
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-fast demo up kafka fmt clean
+.PHONY: help setup build lint deny test soak test-fast demo up kafka fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs
-	@scripts/setup.sh build python kafka lint
+	@scripts/setup.sh build python kafka rest-catalog postgres lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -35,10 +35,16 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/setup.sh build lint
 	@scripts/deny.sh licenses bans sources advisories
 
-test: ## run all tests, also those of the whole system against a real Kafka
-	@scripts/setup.sh build python kafka
+test: ## run all tests, also those of the whole system against real parts
+	@scripts/setup.sh build python kafka rest-catalog postgres
 	$(BUILD)
 	cargo test --workspace --locked
+
+# Each number is named and explained where the tests read it: tests/tests/system/rounds.rs.
+soak: export SOAK_KILLS ?= 500
+soak: export SOAK_REQUESTS ?= 2000
+soak: ## the same tests with many more rounds: set SOAK_KILLS, SOAK_REQUESTS
+	@$(MAKE) test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl
 	@scripts/setup.sh build

@@ -2,6 +2,9 @@
 # One Apache Kafka broker (KRaft, no ZooKeeper) on the loopback interface, for tests and local trials.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/serve.sh"
+
+title=Kafka what=kafka
 
 usage() {
   cat <<'TEXT'
@@ -26,7 +29,6 @@ home=$(tool_dir kafka "$pom")
 
 # A cluster id is 16 bytes, base64: this one says `event-ingest-dev`.
 cluster_id=ZXZlbnQtaW5nZXN0LWRldg
-ready_within=60 # seconds
 
 fetch_jars() {
   say "kafka: fetching its jars (44 MB)"
@@ -67,43 +69,18 @@ TEXT
 java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData
   -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$home/libs/*")
 
-stop() {
-  trap - EXIT
-  [ -z "${broker:-}" ] || kill "-$1" "$broker" 2>/dev/null || true
-  [ -z "${guard:-}" ] || kill "$guard" 2>/dev/null || true
-  [ -z "${broker:-}" ] || wait "$broker" 2>/dev/null || true
-  if "$temporary"; then rm -rf "$dir"; fi
-  exit "$2"
-}
-
-broke() {
-  say "--- the end of $dir/kafka.log"
-  tail -n 20 "$dir/kafka.log" >&2 || true
-  say "---"
-  say "error: $*"
-  stop KILL 1
-}
-
-await_broker() {
-  until listening "$port"; do
-    kill -0 "$broker" 2>/dev/null || broke "Kafka ended before it was ready"
-    [ "$SECONDS" -lt "$ready_within" ] || broke "Kafka is not ready on port $port after $ready_within s"
-    sleep 0.1
-  done
-}
-
 create_topics() {
   local topic made=()
   for topic in ${topics//,/ }; do
     "${java[@]}" org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" \
-      --create --if-not-exists --topic "$topic" --partitions 3 >>"$dir/kafka.log" 2>&1 &
+      --create --if-not-exists --topic "$topic" --partitions 3 >>"$log" 2>&1 &
     made+=("$!")
   done
   for topic in "${made[@]}"; do wait "$topic" || broke "a topic of '$topics' could not be created"; done
 }
 
 run() {
-  dir='' port=9092 controller_port='' topics='' guarded=false temporary=false broker='' guard=''
+  port=9092 controller_port='' topics=''
   while [ $# -gt 0 ]; do
     case $1 in
       --dir) dir=$2; shift ;;
@@ -120,31 +97,16 @@ run() {
   for used in "$port" "$controller_port"; do
     if listening "$used"; then die "port $used is taken: choose others with --port and --controller-port"; fi
   done
-  if [ -z "$dir" ]; then dir=$(mktemp -d) temporary=true; fi
-  mkdir -p "$dir"
-  dir=$(cd "$dir" && pwd)
-  trap 'stop KILL 1' EXIT
-  trap 'stop TERM 0' INT TERM
+  server_dir
 
   properties >"$dir/server.properties"
   "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$cluster_id" -c "$dir/server.properties" \
-    >"$dir/kafka.log" 2>&1 || broke "the storage of Kafka could not be formatted"
+    >"$log" 2>&1 || broke "the storage of Kafka could not be formatted"
 
-  exec 3<&0
-  "${java[@]}" kafka.Kafka "$dir/server.properties" >>"$dir/kafka.log" 2>&1 3<&- &
-  broker=$!
-  SECONDS=0
-  # Started before the broker is ready: who gives up waiting must not leave it behind.
-  if "$guarded"; then
-    (while read -r -u 3 _; do :; done; kill -TERM $$) &
-    guard=$!
-    trap 'stop KILL 0' TERM
-  fi
-  await_broker
+  serve "${java[@]}" kafka.Kafka "$dir/server.properties"
   create_topics
-  say "Kafka is ready: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$port (topics: ${topics:-none}; log: $dir/kafka.log)"
-  wait "$broker" || true
-  broke "Kafka ended by itself"
+  say "Kafka is ready: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$port (topics: ${topics:-none}; log: $log)"
+  until_it_ends
 }
 
 # client CLASS OPTION… -- TOPIC [--port PORT]: one of Kafka's own command line clients.

@@ -44,3 +44,14 @@ python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }
 
 # listening PORT: is anything listening on this loopback port?
 listening() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# postgres_bin: the folder of PostgreSQL's programs: on the PATH, or where Debian puts them, the newest.
+postgres_bin() {
+  local bin
+  if have initdb && have postgres; then
+    dirname "$(command -v initdb)"
+    return
+  fi
+  bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] && printf '%s\n' "$bin"
+}

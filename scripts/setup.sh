@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what a make target needs and is not there yet. Run again, it does nothing and says nothing.
 #
-#   scripts/setup.sh PART…    build   Rust's toolchain, a C compiler and what the C libraries are built with
-#                             python  a virtual environment with the independent readers and S3 clients
-#                             kafka   Java and the jars of Apache Kafka
-#                             lint    cargo-deny
+#   scripts/setup.sh PART…    build         Rust's toolchain, a C compiler and what the C libraries are built with
+#                             python        a virtual environment with the independent readers and S3 clients
+#                             kafka         Java and the jars of Apache Kafka
+#                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
+#                             postgres      PostgreSQL's server
+#                             lint          cargo-deny
 #
 # As root on Debian and Ubuntu missing system packages are installed; elsewhere they are named.
 # shellcheck source-path=SCRIPTDIR
@@ -32,13 +34,19 @@ java_is_recent() {
   [ "${version:-0}" -ge 17 ]
 }
 
-# The oldest Java that Kafka runs on and this system offers.
+jdk_is_recent() {
+  local version
+  version=$("${JAVA_HOME:+$JAVA_HOME/bin/}javac" -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ]
+}
+
+# java_package KIND: the oldest Java that Kafka runs on and this system offers, as jre or jdk.
 java_package() {
   local version
   for version in 17 21 25; do
-    if have apt-cache && [ -n "$(apt-cache policy "openjdk-$version-jre-headless" 2>/dev/null)" ]; then break; fi
+    if have apt-cache && [ -n "$(apt-cache policy "openjdk-$version-$1-headless" 2>/dev/null)" ]; then break; fi
   done
-  printf 'openjdk-%s-jre-headless\n' "$version"
+  printf 'openjdk-%s-%s-headless\n' "$version" "$1"
 }
 
 # Python 3.11 or newer that can make virtual environments.
@@ -67,9 +75,14 @@ check_system() {
         ;;
       python) need python3-venv "Python 3.11 or newer with venv" find_python ;;
       kafka)
-        need "$(java_package)" "Java 17 or newer" java_is_recent
+        need "$(java_package jre)" "Java 17 or newer" java_is_recent
         need maven "Maven" have mvn
         ;;
+      rest-catalog)
+        need "$(java_package jdk)" "a Java 17 development kit or newer" jdk_is_recent
+        need maven "Maven" have mvn
+        ;;
+      postgres) need postgresql "PostgreSQL's server" postgres_bin ;;
     esac
   done
 }
@@ -79,12 +92,16 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   log=$(mktemp)
   say "setup: installing ${packages[*]}"
+  # Debian would make a database and start it.
+  local no_database=/etc/postgresql-common/createcluster.d/event-ingest.conf
+  mkdir -p "${no_database%/*}"
+  printf 'create_main_cluster = false\n' >"$no_database"
   apt-get "${options[@]}" update >"$log" 2>&1 || say "setup: apt-get update failed, trying with the lists that are there"
   if ! apt-get "${options[@]}" install -y --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
     cat "$log" >&2
     die "apt-get could not install: ${packages[*]}"
   fi
-  rm "$log"
+  rm "$log" "$no_database"
 }
 
 system_packages() {
@@ -130,9 +147,9 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, lint"
 for part in "$@"; do
-  case $part in build | python | kafka | lint) ;; *) die "unknown part '$part'" ;; esac
+  case $part in build | python | kafka | rest-catalog | postgres | lint) ;; *) die "unknown part '$part'" ;; esac
 done
 system_packages "$@"
 for part in "$@"; do
@@ -140,6 +157,7 @@ for part in "$@"; do
     build) rust ;;
     python) install_once "$(python_home)" fill_venv ;;
     kafka) "$repo/scripts/kafka.sh" install ;;
+    rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
     lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;
   esac
 done

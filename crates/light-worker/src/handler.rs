@@ -47,6 +47,7 @@ impl<I: Ingest> Handler for IngestHandler<I> {
                 return Reply::Reject { status: RejectStatus::Invalid, reason: error.to_string() };
             }
         };
+        tracing::debug!(request_id = request.request_id, table = %request.table, "taken");
         let started = Instant::now();
         let outcome = self.ingest.ingest(&request).await;
         let elapsed = started.elapsed();

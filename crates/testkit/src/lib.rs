@@ -8,17 +8,22 @@ mod eventually;
 pub mod kafka;
 pub mod notifications;
 pub mod paths;
+mod peer;
 mod program;
+pub mod proxy;
 mod python;
 mod reader;
+mod servers;
 
 use std::net::TcpListener;
 
 pub use eventually::eventually;
 pub use kafka::Kafka;
+pub use peer::Peer;
 pub use program::Program;
 pub use python::python;
 pub use reader::Reader;
+pub use servers::{Postgres, RestCatalog};
 
 /// A loopback port that was free a moment ago. Whoever listens there next must cope with having lost it since.
 pub fn free_port() -> u16 {

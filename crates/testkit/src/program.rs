@@ -90,8 +90,14 @@ impl Program {
 
     /// Ends the program at once, with SIGKILL, as a crash or a lost machine would.
     pub fn kill(mut self) {
+        self.end_at_once();
+    }
+
+    /// The same, of a program whose place another takes. Returns all that it has written.
+    pub fn end_at_once(&mut self) -> String {
         self.child.kill().expect("a child that was not waited for can be killed");
         self.child.wait().expect("a killed child ends");
+        self.log()
     }
 
     /// Waits until the program has ended by itself.

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use lake::{AllowList, Lake, LakeConfig};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::signer::Signer;
 use object_store::{ObjectStoreExt, RetryConfig, path::Path as Key};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::notifications::Object;
-use testkit::{Program, Reader, eventually};
+use testkit::{Peer, Program, Reader, eventually};
 
 /// Uploads, ingests and restarts are over within seconds; a busy machine is no failure.
 pub const WITHIN: Duration = Duration::from_secs(90);
@@ -161,6 +162,29 @@ impl Lakehouse {
 
     pub fn reader(&self, table: &str) -> Reader {
         Reader::new(table, [("uri", self.uri().as_str())])
+    }
+
+    fn catalog(&self) -> BTreeMap<String, String> {
+        [("uri", self.uri()), ("warehouse", self.warehouse.clone())].map(|(k, v)| (k.to_owned(), v)).into()
+    }
+
+    /// The ids in a table, as PyIceberg and DuckDB see them.
+    pub async fn read(&self, table: &str) -> Value {
+        Peer::shared().ask("read", json!({"catalog": self.catalog(), "table": table})).await
+    }
+
+    /// The tables as a process that starts now finds them.
+    pub async fn lake(&self) -> Lake {
+        let config = LakeConfig {
+            catalog_name: "my_catalog".to_owned(),
+            properties: self.catalog(),
+            store_name: "s3".to_owned(),
+            ledger_root: None,
+            create_tables: false,
+            allow: AllowList::parse(["*"], ["*"]).unwrap(),
+            concurrent_writes: 1,
+        };
+        Lake::open(config).await.unwrap()
     }
 
     /// A reader of a warehouse that this server stores.

@@ -1,10 +1,14 @@
-//! The whole system against the real parts: Apache Kafka, the S3 protocol, a SQL catalog, independent readers.
+//! The whole system against the real parts: Apache Kafka, the S3 protocol, three catalogs, independent readers.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
 mod bucket;
+mod catalogs;
 mod crash;
+mod killed;
+mod many;
 mod metrics;
 mod pipeline;
+mod rounds;
 mod standalone;
 mod worker;

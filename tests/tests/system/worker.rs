@@ -9,14 +9,20 @@ use testkit::{Program, free_port, paths, python};
 use crate::bucket::{Lakehouse, Standalone, Stored};
 use crate::metrics::{assert_documented, metric};
 
-struct Worker {
-    program: Program,
-    url: String,
-    client: Client,
+/// A light worker that takes requests over HTTP.
+pub struct Worker {
+    pub program: Program,
+    pub url: String,
+    pub client: Client,
 }
 
 impl Worker {
     async fn start(bucket: &Standalone, lakehouse: &Lakehouse) -> Self {
+        Self::start_with(bucket, lakehouse, &[]).await
+    }
+
+    /// With further settings, by their environment variables.
+    pub async fn start_with(bucket: &Standalone, lakehouse: &Lakehouse, settings: &[(&str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = lakehouse.worker_arguments(bucket);
         arguments.extend([
@@ -25,7 +31,11 @@ impl Worker {
             "--body-limit".to_owned(),
             "64KiB".to_owned(),
         ]);
-        let mut program = Program::start("light-worker", arguments, [("LOG_FORMAT", "json")]);
+        let mut program = Program::start(
+            "light-worker",
+            arguments,
+            [("LOG_FORMAT", "json")].iter().chain(settings).copied(),
+        );
         let url = format!("http://{listen}");
         program.ready(&format!("{url}/readyz")).await;
         Self { program, url, client: Client::new() }
@@ -39,7 +49,7 @@ impl Worker {
         request.send().await.unwrap()
     }
 
-    async fn plain(&self, body: &Value) -> Response {
+    pub async fn plain(&self, body: &Value) -> Response {
         self.post(&[("content-type", "application/json")], body.to_string()).await
     }
 

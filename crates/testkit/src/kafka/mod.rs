@@ -1,18 +1,17 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
-mod broker;
 mod client;
 
 use tokio::sync::OnceCell;
 
-use broker::Broker;
+use crate::{free_port, servers::Server};
 pub use client::{Received, Record};
 
 /// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].
 pub struct Kafka {
     bootstrap: String,
     /// Held for its end: a broker of ours stops when it is dropped.
-    _broker: Option<Broker>,
+    _broker: Option<Server>,
 }
 
 impl Kafka {
@@ -30,8 +29,9 @@ impl Kafka {
 
     /// A broker of the test's own, which ends when dropped.
     pub async fn start() -> Self {
-        let broker = Broker::start().await;
-        let kafka = Self { bootstrap: broker.bootstrap(), _broker: Some(broker) };
+        let options = || vec!["--controller-port".to_owned(), free_port().to_string()];
+        let broker = Server::start("kafka", options).await;
+        let kafka = Self { bootstrap: format!("127.0.0.1:{}", broker.port), _broker: Some(broker) };
         client::await_metadata(&kafka.bootstrap).await;
         kafka
     }

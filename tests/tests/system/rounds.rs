@@ -1,0 +1,23 @@
+//! How long the long tests are. `make soak` sets these variables; without them the tests are as long as `make test`
+//! can afford.
+
+/// Kills of working processes: `SOAK_KILLS`.
+pub fn kills() -> usize {
+    or("SOAK_KILLS", 30)
+}
+
+/// Requests that eight processes get at once: `SOAK_REQUESTS`.
+pub fn requests() -> usize {
+    or("SOAK_REQUESTS", 200)
+}
+
+/// Where randomness starts from: `SEED`, so that a run can be repeated, else the time. Say it in every failure.
+pub fn seed() -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    std::env::var("SEED").map_or(now.as_millis() as u64, |text| text.parse().unwrap())
+}
+
+fn or(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: no number")))
+}
