@@ -16,7 +16,7 @@ const PAUSE_COMMITS: u32 = 32;
 const LIFETIME: TimeDelta = TimeDelta::days(1);
 
 /// Bounds the merges that go on beside the commits in a process, whatever the number of tables: one small and one
-/// large at a time. A large one holds some 40 MiB.
+/// large at a time. A large one takes some 100 MiB.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     small: Arc<Semaphore>,
