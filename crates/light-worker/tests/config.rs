@@ -62,7 +62,8 @@ fn news_of_the_quarantine_goes_where_it_is_told_and_needs_brokers_for_a_topic() 
     assert_eq!(told.quarantine_events.topic.expect("given").0, "aside");
     assert_eq!(told.ignored_variables, ["KAFKA_PORT"]);
     assert!(config(&flags, &[]).is_err(), "no brokers");
-    let error = config(&["--event-sink", "http://me:hush@broker/"], &[]).expect_err("credentials").to_string();
+    let error =
+        config(&["--event-sink", "http://me:hush@broker/"], &[]).expect_err("credentials").to_string();
     assert!(error.contains("K_SINK") && !error.contains("hush"), "{error}");
 }
 
