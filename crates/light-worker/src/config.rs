@@ -56,8 +56,9 @@ pub struct Args {
     #[arg(long, env = "QUARANTINE_TOPIC")]
     pub quarantine_topic: Option<String>,
     /// Address that takes the same events over HTTP; a Knative SinkBinding sets it
-    #[arg(long, env = "K_SINK", value_name = "URL", value_parser = SinkUrl::parse)]
-    pub event_sink: Option<SinkUrl>,
+    // Parsed later: clap repeats a wrong value in its error, and this one may hold a password.
+    #[arg(long, env = "K_SINK", value_name = "URL", hide_env_values = true)]
+    pub event_sink: Option<String>,
     /// Shortest delay before a Kafka record is tried again
     #[arg(long, env = "RETRY_DELAY_MIN", default_value = "200ms", value_parser = duration)]
     pub retry_delay_min: Duration,
@@ -156,6 +157,9 @@ pub enum ConfigError {
     /// `--allow-source` or `--allow-table`.
     #[error(transparent)]
     Allow(#[from] AllowError),
+    /// The sink's address.
+    #[error("--event-sink (K_SINK): {0}")]
+    Sink(String),
     /// The delays contradict one another.
     #[error(
         "--retry-delay-min (RETRY_DELAY_MIN): expected at most --retry-delay-max {longest:?}, was given {first:?}"
@@ -199,6 +203,7 @@ impl Args {
             }
             None => None,
         };
+        let sink = self.event_sink.as_deref().map(SinkUrl::parse).transpose().map_err(ConfigError::Sink)?;
         let uses_kafka = intake.is_some() || news.is_some();
         if uses_kafka {
             properties.extend(kafka.listing());
@@ -208,7 +213,7 @@ impl Args {
             http: (self.source != Source::Kafka).then(|| self.http_limits()),
             ignored_variables: if uses_kafka { kafka.ignored().to_vec() } else { Vec::new() },
             kafka: intake,
-            quarantine_events: OutletConfig { topic: news, sink: self.event_sink.clone() },
+            quarantine_events: OutletConfig { topic: news, sink },
             lake: self.lake.config(&catalog, purpose),
             defaults: RequestDefaults { table: self.default_table.clone() },
             ready_timeout: self.ready_timeout,

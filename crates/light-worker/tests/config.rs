@@ -53,6 +53,21 @@ fn each_source_brings_its_own_settings() {
 }
 
 #[test]
+fn news_of_the_quarantine_goes_where_it_is_told_and_needs_brokers_for_a_topic() {
+    assert!(config(&[], &[]).expect("valid").quarantine_events.sink.is_none());
+    let flags = ["--event-sink", "http://broker/ns", "--quarantine-topic", "aside"];
+    let env = [("KAFKA_BOOTSTRAP_SERVERS", "k:9092"), ("KAFKA_PORT", "tcp://10.0.0.1:9092")];
+    let told = config(&flags, &env).expect("valid");
+    assert_eq!(told.quarantine_events.sink.expect("given").to_string(), "http://broker/ns");
+    assert_eq!(told.quarantine_events.topic.expect("given").0, "aside");
+    assert_eq!(told.ignored_variables, ["KAFKA_PORT"]);
+    assert!(config(&flags, &[]).is_err(), "no brokers");
+    let error =
+        config(&["--event-sink", "http://me:hush@broker/"], &[]).expect_err("credentials").to_string();
+    assert!(error.contains("K_SINK") && !error.contains("hush"), "{error}");
+}
+
+#[test]
 fn a_wrong_value_is_an_error_that_names_the_setting() {
     for (flag, wrong) in [
         ("--listen", "localhost"),

@@ -22,7 +22,7 @@ const SINK_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct SinkUrl(Uri);
 
 impl SinkUrl {
-    /// Parses an address; a value parser for clap.
+    /// Parses an address.
     ///
     /// # Errors
     /// What was expected. The text itself is not repeated: it may hold a password.

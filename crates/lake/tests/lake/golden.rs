@@ -12,5 +12,5 @@ fn news_of_the_quarantine_version_1() {
     let golden = std::fs::read_to_string(golden).unwrap();
     let notice: Notice = serde_json::from_str(&golden).unwrap();
     assert_eq!(serde_json::to_string_pretty(&notice).unwrap(), golden.trim_end());
-    assert_eq!(notice.id(), "ID");
+    assert_eq!(notice.id(), "e4d3e002ba57e2774ae4d66027710c7a08705819");
 }
