@@ -1,26 +1,36 @@
-//! The catalog: loading and creating tables is the `iceberg` crate's part, committing is ours.
+//! The catalog: loading and creating tables, and the port by which commits leave.
 //!
 //! A commit is a value, [`Commit`]: the requirements that must hold and the updates to make. It goes out
-//! through [`CommitPort`], whose answer is one of three. The crate's own transactions hide which it was.
+//! through [`CommitPort`], whose answer is one of three. There are two catalogs behind the same trait, [`sql`]
+//! and [`rest`]; both are our own, and `docs/adr/0008-catalogs-of-our-own.md` says why.
 
+mod properties;
+mod recent;
+mod rest;
 mod sql;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use iceberg::spec::Schema;
 use iceberg::table::Table;
-use iceberg::{
-    CatalogBuilder, ErrorKind as IcebergKind, NamespaceIdent, TableCreation, TableIdent, TableRequirement,
-    TableUpdate,
-};
-use iceberg_catalog_sql::SqlCatalogBuilder;
+use iceberg::{NamespaceIdent, TableIdent, TableRequirement, TableUpdate};
 use ingest_core::TableName;
 
 use crate::error::{Error, Result};
-use crate::storage::{self, Stores};
+use crate::storage::Stores;
+
+use properties::Kind;
+
+/// How long a commit may be under way in this process, writing its metadata file included. What is not answered
+/// by then is [`Outcome::Unknown`]. Each database statement and each request has a shorter bound of its own,
+/// which the server learns of too, so that nothing of ours is executed much later than this.
+pub const COMMIT_DEADLINE: Duration = Duration::from_secs(300);
+/// Largest table metadata that is read. A table with 100,000 snapshots has some 60 MB.
+const MAX_METADATA_BYTES: u64 = 256 << 20;
 
 /// What to change, and what must be true of the table for the change to be right.
 #[derive(Debug, Clone)]
@@ -38,7 +48,8 @@ pub enum Outcome {
     Committed,
     /// It was not: the table had moved. Load it again.
     Conflict,
-    /// Nobody knows: only the table itself can tell (invariant 5).
+    /// Nobody knows: only the table itself can tell (invariant 5). If the table does not show the change and the
+    /// error is not [retryable](Error::retryable), the catalog refuses it, and sending it again is useless.
     Unknown(Error),
 }
 
@@ -49,45 +60,71 @@ pub trait CommitPort: fmt::Debug + Send + Sync {
     async fn commit(&self, base: &Table, commit: Commit) -> Outcome;
 }
 
+/// What the two catalogs do besides committing.
+#[async_trait]
+trait Tables: fmt::Debug + Send + Sync {
+    /// The table as it is now; `None` if there is none of that name.
+    async fn load(&self, ident: &TableIdent) -> Result<Option<Table>>;
+
+    /// Creates a table and the namespaces above it. Somebody else may have done so meanwhile: no error.
+    async fn create(&self, ident: &TableIdent, new: NewTable) -> Result<()>;
+
+    /// Whether the catalog answers.
+    async fn ready(&self) -> Result<()>;
+
+    /// The stores that hold a table's own files, if they are not the configured ones.
+    fn stores(&self, table: &Table) -> Option<Arc<Stores>>;
+}
+
+/// A table that is to be.
+#[derive(Debug)]
+struct NewTable {
+    schema: Schema,
+    properties: HashMap<String, String>,
+}
+
 /// A catalog of tables.
 #[derive(Debug)]
 pub struct Catalog {
-    tables: Arc<dyn iceberg::Catalog>,
+    tables: Arc<dyn Tables>,
     port: Arc<dyn CommitPort>,
+    stores: Arc<Stores>,
     warehouse: String,
 }
 
 impl Catalog {
-    /// Opens the catalog that `properties` describe, under Iceberg's own property names: `type` (`sql`), `uri`,
-    /// `warehouse`. A SQLite `uri` is written as PyIceberg writes it: `sqlite:////absolute/path.db`.
+    /// Opens the catalog that `properties` describe, under Iceberg's own property names: `type` (`sql` or `rest`;
+    /// if absent, the scheme of `uri` tells), `uri`, `warehouse` and more. A database's `uri` is written as
+    /// PyIceberg writes it: `sqlite:////absolute/path.db`, `postgresql://user:password@host/database`.
     ///
     /// # Errors
-    /// A property that is missing or wrong, or a database that cannot be opened.
+    /// A property that is missing or wrong, or a catalog that cannot be reached.
     pub async fn open(
         name: &str,
         properties: &BTreeMap<String, String>,
         stores: Arc<Stores>,
     ) -> Result<Self> {
-        let kind = properties.get("type").map_or("sql", String::as_str);
-        if kind != "sql" {
-            return Err(Error::config(format!("catalog property `type`: expected `sql`, got `{kind}`")));
+        match Kind::of(properties)? {
+            Kind::Sql => {
+                let warehouse = properties::required(properties, "warehouse")?;
+                let sql = Arc::new(sql::SqlCatalog::open(name, properties, stores.clone()).await?);
+                Ok(Self::assemble(sql.clone(), sql, stores, warehouse))
+            }
+            Kind::Rest => {
+                let rest = Arc::new(rest::RestCatalog::open(properties, stores.clone()).await?);
+                let warehouse = rest.warehouse().to_owned();
+                Ok(Self::assemble(rest.clone(), rest, stores, &warehouse))
+            }
         }
-        let uri = sql::driver_uri(required(properties, "uri")?)?;
-        let warehouse = required(properties, "warehouse")?.trim_end_matches('/').to_owned();
-        let mut own: HashMap<String, String> = properties.clone().into_iter().collect();
-        own.insert("uri".to_owned(), uri.clone());
-        own.insert("warehouse".to_owned(), warehouse.clone());
-        let cannot = |e| {
-            Error::config(format!("cannot open the catalog at `{}`", sql::without_secret(&uri))).caused_by(e)
-        };
-        sqlx::any::install_default_drivers();
-        let tables = SqlCatalogBuilder::default()
-            .with_storage_factory(storage::factory(stores))
-            .load(name, own)
-            .await
-            .map_err(cannot)?;
-        let port = sql::SqlPort::open(name, &uri).await?;
-        Ok(Self { tables: Arc::new(tables), port: Arc::new(port), warehouse })
+    }
+
+    fn assemble(
+        tables: Arc<dyn Tables>,
+        port: Arc<dyn CommitPort>,
+        stores: Arc<Stores>,
+        warehouse: &str,
+    ) -> Self {
+        Self { tables, port, stores, warehouse: warehouse.trim_end_matches('/').to_owned() }
     }
 
     /// The same catalog with another way out for its commits, made from the one it has.
@@ -97,9 +134,16 @@ impl Catalog {
         self
     }
 
-    /// Where tables and ledgers live unless told otherwise.
+    /// Where tables and ledgers live unless told otherwise. A REST catalog may know its warehouse by a name that
+    /// is no location, or by none (then this is empty): a ledger root has to be configured for these.
     pub fn warehouse(&self) -> &str {
         &self.warehouse
+    }
+
+    /// The stores that hold a table's own files: with the credentials that the catalog vended for it when it was
+    /// loaded, or else the configured ones. They may expire: a new load brings new ones.
+    pub fn stores(&self, table: &Table) -> Arc<Stores> {
+        self.tables.stores(table).unwrap_or_else(|| self.stores.clone())
     }
 
     /// The table as it is now; `None` if there is none of that name.
@@ -107,13 +151,7 @@ impl Catalog {
     /// # Errors
     /// The catalog or the store did not answer.
     pub async fn load(&self, name: &TableName) -> Result<Option<Table>> {
-        match self.tables.load_table(&ident(name)?).await {
-            Ok(table) => Ok(Some(table)),
-            Err(e) if matches!(e.kind(), IcebergKind::TableNotFound | IcebergKind::NamespaceNotFound) => {
-                Ok(None)
-            }
-            Err(e) => Err(Error::unavailable(format!("cannot load table `{name}`")).caused_by(e)),
-        }
+        self.tables.load(&ident(name)?).await
     }
 
     /// Creates a table unless somebody else has meanwhile, and loads it. The catalog's own answer is not
@@ -128,34 +166,26 @@ impl Catalog {
         properties: HashMap<String, String>,
     ) -> Result<Table> {
         let ident = ident(name)?;
-        let mut refused = None;
-        for depth in 1..=name.namespace().len() {
-            let parts = name.namespace()[..depth].to_vec();
-            let namespace = NamespaceIdent::from_vec(parts).map_err(|e| bad_name(name, e))?;
-            match self.tables.namespace_exists(&namespace).await {
-                Ok(true) => {}
-                Ok(false) => refused = self.tables.create_namespace(&namespace, HashMap::new()).await.err(),
-                Err(e) => refused = Some(e),
-            }
-        }
-        let creation = TableCreation::builder()
-            .name(ident.name().to_owned())
-            .schema(schema)
-            .properties(properties)
-            .build();
-        if let Err(e) = self.tables.create_table(ident.namespace(), creation).await {
-            refused = Some(e);
-        }
-        match (self.load(name).await?, refused) {
+        let refused = self.tables.create(&ident, NewTable { schema, properties }).await.err();
+        match (self.tables.load(&ident).await?, refused) {
             (Some(table), _) => Ok(table),
-            (None, Some(e)) => Err(Error::unavailable(format!("cannot create table `{name}`")).caused_by(e)),
+            (None, Some(error)) => {
+                Err(Error::new(error.kind(), format!("cannot create table `{name}`")).caused_by(error))
+            }
             (None, None) => Err(Error::unavailable(format!("table `{name}` was created and is not there"))),
         }
     }
 
-    /// Sends a commit that was prepared on `base`.
+    /// Sends a commit that was prepared on `base`. The answer comes within [`COMMIT_DEADLINE`].
     pub async fn commit(&self, base: &Table, commit: Commit) -> Outcome {
-        self.port.commit(base, commit).await
+        let answer = tokio::time::timeout(COMMIT_DEADLINE, self.port.commit(base, commit)).await;
+        answer.unwrap_or_else(|_| {
+            Outcome::Unknown(Error::unavailable(format!(
+                "a commit to `{}` had no answer after {} s",
+                base.identifier(),
+                COMMIT_DEADLINE.as_secs()
+            )))
+        })
     }
 
     /// Whether the catalog answers.
@@ -163,27 +193,12 @@ impl Catalog {
     /// # Errors
     /// It does not.
     pub async fn ready(&self) -> Result<()> {
-        self.tables
-            .list_namespaces(None)
-            .await
-            .map(|_| ())
-            .map_err(|e| Error::unavailable("the catalog does not answer").caused_by(e))
+        self.tables.ready().await
     }
 }
 
-fn required<'a>(properties: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str> {
-    properties
-        .get(name)
-        .map(String::as_str)
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| Error::config(format!("catalog property `{name}` is missing")))
-}
-
 fn ident(name: &TableName) -> Result<TableIdent> {
-    let namespace = NamespaceIdent::from_vec(name.namespace().to_vec()).map_err(|e| bad_name(name, e))?;
+    let namespace = NamespaceIdent::from_vec(name.namespace().to_vec())
+        .map_err(|e| Error::invalid(format!("`{name}` is no table name")).caused_by(e))?;
     Ok(TableIdent::new(namespace, name.name().to_owned()))
-}
-
-fn bad_name(name: &TableName, e: iceberg::Error) -> Error {
-    Error::invalid(format!("`{name}` is no table name")).caused_by(e)
 }

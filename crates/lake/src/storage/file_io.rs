@@ -19,13 +19,25 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Location, Stores};
 
+/// Property of a file access: its name.
+const NAME: &str = "event-ingest.stores";
+
 /// The `iceberg` crate's file access over `stores`.
 pub fn file_io(stores: Arc<Stores>) -> FileIO {
     FileIOBuilder::new(factory(stores)).build()
 }
 
-/// The same as a factory, for catalogs that build their file access themselves.
-pub(crate) fn factory(stores: Arc<Stores>) -> Arc<dyn StorageFactory> {
+/// The same under a name that [`name_of`] reads back. The stores themselves cannot be got out of a [`FileIO`].
+pub(crate) fn named_file_io(stores: Arc<Stores>, name: &str) -> FileIO {
+    FileIOBuilder::new(factory(stores)).with_prop(NAME, name).build()
+}
+
+/// The name that a file access was given.
+pub(crate) fn name_of(io: &FileIO) -> Option<&str> {
+    io.config().get(NAME).map(String::as_str)
+}
+
+fn factory(stores: Arc<Stores>) -> Arc<dyn StorageFactory> {
     Arc::new(Adapter { stores: Some(stores) })
 }
 

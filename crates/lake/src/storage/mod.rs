@@ -6,16 +6,20 @@
 mod file_io;
 mod s3;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
-pub(crate) use file_io::factory;
 pub use file_io::file_io;
+pub(crate) use file_io::{name_of, named_file_io};
+pub(crate) use s3::{ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, credentials};
 
+use crate::config::Names;
 use crate::error::{Error, Result};
 
 /// An object: the client that reaches it, and its path there.
@@ -27,12 +31,45 @@ pub struct Location {
     pub path: Path,
 }
 
+type Clients<K> = Mutex<HashMap<K, Arc<dyn ObjectStore>>>;
+
 /// Clients by URL: `s3://bucket/key` (also `s3a`, `s3n`), `file:///path`, `file:/path` and a bare `/path`.
-#[derive(Debug)]
 pub struct Stores {
     properties: BTreeMap<String, String>,
+    /// What holds for a part of the namespace in place of `properties`, longest prefix first.
+    scopes: Vec<Scope>,
     local: Arc<dyn ObjectStore>,
-    buckets: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    /// Stores that stand in for a bucket, whatever the properties say.
+    lent: Arc<Clients<String>>,
+    /// Clients by bucket and place in `scopes`.
+    clients: Clients<(String, Option<usize>)>,
+}
+
+/// Properties that hold for URLs with a prefix, as a catalog vends them.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// What the URL begins with, scheme included.
+    pub(crate) prefix: String,
+    /// They go over the common ones.
+    pub(crate) properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("prefix", &self.prefix)
+            .field("properties", &Names(&self.properties))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores")
+            .field("properties", &Names(&self.properties))
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stores {
@@ -41,16 +78,43 @@ impl Stores {
     /// # Errors
     /// A property that does not parse.
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self> {
-        let stores =
-            Self { properties, local: Arc::new(LocalFileSystem::new()), buckets: Mutex::new(HashMap::new()) };
-        // A wrong property is an error at start, not at the first file.
-        s3::client("configuration-check", &stores.properties)?;
-        Ok(stores)
+        Self::checked(properties, Vec::new(), Arc::default())
+    }
+
+    /// The same stores with other properties over their own: `common` for every URL, and over these what the
+    /// longest matching scope says. A bucket that was lent, or is later, is lent here too.
+    pub(crate) fn with(&self, common: &BTreeMap<String, String>, scopes: Vec<Scope>) -> Result<Self> {
+        let properties = overlay(&self.properties, common);
+        let mut scopes = scopes;
+        for scope in &mut scopes {
+            scope.prefix = plain_scheme(&scope.prefix).into_owned();
+            scope.properties = overlay(&properties, &scope.properties);
+        }
+        scopes.sort_by_key(|scope| std::cmp::Reverse(scope.prefix.len()));
+        Self::checked(properties, scopes, self.lent.clone())
+    }
+
+    fn checked(
+        properties: BTreeMap<String, String>,
+        scopes: Vec<Scope>,
+        lent: Arc<Clients<String>>,
+    ) -> Result<Self> {
+        // A wrong property is an error at once, not at the first file.
+        for properties in scopes.iter().map(|scope| &scope.properties).chain([&properties]) {
+            s3::client("configuration-check", properties)?;
+        }
+        Ok(Self {
+            properties,
+            scopes,
+            local: Arc::new(LocalFileSystem::new()),
+            lent,
+            clients: Mutex::default(),
+        })
     }
 
     /// Uses `store` for a bucket from now on: a server with settings of its own, or one that fails on purpose.
     pub fn lend(&self, bucket: &str, store: Arc<dyn ObjectStore>) {
-        self.lock().insert(bucket.to_owned(), store);
+        lock(&self.lent).insert(bucket.to_owned(), store);
     }
 
     /// The client and path of a URL that this system or another Iceberg writer made.
@@ -88,21 +152,46 @@ impl Stores {
                 "key `{key}` cannot be addressed: it would be read as `{path}`"
             )));
         }
-        Ok(Location { store: self.bucket(bucket)?, path })
+        Ok(Location { store: self.bucket(bucket, key)?, path })
     }
 
-    fn bucket(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
-        let mut buckets = self.lock();
-        if let Some(store) = buckets.get(bucket) {
+    fn bucket(&self, bucket: &str, key: &str) -> Result<Arc<dyn ObjectStore>> {
+        if let Some(store) = lock(&self.lent).get(bucket) {
             return Ok(store.clone());
         }
-        let store: Arc<dyn ObjectStore> = Arc::new(s3::client(bucket, &self.properties)?);
-        buckets.insert(bucket.to_owned(), store.clone());
+        let url = format!("s3://{bucket}/{key}");
+        let scope = self.scopes.iter().position(|scope| url.starts_with(&scope.prefix));
+        let mut clients = lock(&self.clients);
+        if let Some(store) = clients.get(&(bucket.to_owned(), scope)) {
+            return Ok(store.clone());
+        }
+        let properties = scope.map_or(&self.properties, |place| &self.scopes[place].properties);
+        let store: Arc<dyn ObjectStore> = Arc::new(s3::client(bucket, properties)?);
+        clients.insert((bucket.to_owned(), scope), store.clone());
         Ok(store)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn ObjectStore>>> {
-        self.buckets.lock().expect("no code panics while it holds this lock")
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().expect("no code panics while it holds this lock")
+}
+
+/// `over` on top of `base`. An access key brings its own secret and token: those of another key must not stay.
+fn overlay(base: &BTreeMap<String, String>, over: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut both = base.clone();
+    if over.contains_key(s3::ACCESS_KEY) {
+        both.remove(s3::SECRET_KEY);
+        both.remove(s3::SESSION_TOKEN);
+    }
+    both.extend(over.iter().map(|(name, value)| (name.clone(), value.clone())));
+    both
+}
+
+/// A URL under the one name that S3 has here.
+fn plain_scheme(url: &str) -> Cow<'_, str> {
+    match url.split_once("://") {
+        Some(("s3a" | "s3n", rest)) => Cow::Owned(format!("s3://{rest}")),
+        _ => Cow::Borrowed(url),
     }
 }
 
@@ -148,5 +237,52 @@ mod tests {
     fn an_unknown_scheme_is_named() {
         let error = stores().locate("gs://bucket/key").unwrap_err();
         assert!(error.to_string().contains("gs"), "{error}");
+    }
+
+    fn keys(id: &str) -> BTreeMap<String, String> {
+        [(s3::ACCESS_KEY, id), (s3::SECRET_KEY, "hush")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    fn key_of(stores: &Stores, url: &str) -> String {
+        let shown = format!("{:?}", stores.locate(url).unwrap().store);
+        let from = shown.find("key_id: \"").unwrap() + "key_id: \"".len();
+        shown[from..].split('"').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_longest_scope_decides_whose_key_is_used() {
+        let scope = |prefix: &str, id| Scope { prefix: prefix.to_owned(), properties: keys(id) };
+        let stores = Stores::new(keys("configured")).unwrap();
+        let scopes = vec![scope("s3://b/t", "table"), scope("s3a://b/t/metadata", "metadata")];
+        let table = stores.with(&keys("common"), scopes).unwrap();
+        assert_eq!(key_of(&table, "s3://b/t/data/f.parquet"), "table");
+        assert_eq!(key_of(&table, "s3n://b/t/metadata/f.avro"), "metadata");
+        assert_eq!(key_of(&table, "s3://b/other"), "common");
+        assert_eq!(key_of(&stores, "s3://b/t/data/f.parquet"), "configured");
+    }
+
+    #[test]
+    fn a_vended_key_never_goes_out_with_another_keys_token() {
+        let mut configured = keys("configured");
+        configured.insert(s3::SESSION_TOKEN.to_owned(), "token of another key".to_owned());
+        assert!(!overlay(&configured, &keys("vended")).contains_key(s3::SESSION_TOKEN));
+    }
+
+    #[test]
+    fn a_lent_bucket_is_lent_whatever_was_vended() {
+        let stores = stores();
+        let table = stores.with(&keys("vended"), Vec::new()).unwrap();
+        stores.lend("b", Arc::new(object_store::memory::InMemory::new()));
+        assert!(format!("{:?}", table.object("b", "k").unwrap().store).contains("InMemory"));
+    }
+
+    #[test]
+    fn no_secret_shows_in_the_debug_form() {
+        let stores = Stores::new(keys("id")).unwrap();
+        let scope = Scope { prefix: "s3://b".to_owned(), properties: keys("id") };
+        let table = Arc::new(stores.with(&keys("id"), vec![scope]).unwrap());
+        table.object("b", "k").unwrap();
+        let shown = format!("{table:?} {:?}", file_io(table.clone()));
+        assert!(!shown.contains("hush") && shown.contains(s3::SECRET_KEY), "{shown}");
     }
 }

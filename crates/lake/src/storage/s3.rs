@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredentialProvider};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use crate::error::{Error, Result};
+
+/// Properties of static credentials.
+pub(crate) const ACCESS_KEY: &str = "s3.access-key-id";
+pub(crate) const SECRET_KEY: &str = "s3.secret-access-key";
+pub(crate) const SESSION_TOKEN: &str = "s3.session-token";
 
 /// How long one request may take, connection included, before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -19,20 +24,20 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 /// A client for one bucket. Without static keys the environment decides (web identity, instance metadata, …).
 pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Result<AmazonS3> {
     let get = |name: &str| properties.get(name).map(String::as_str);
-    let static_keys = get("s3.access-key-id").is_some();
+    let static_keys = get(ACCESS_KEY).is_some();
     let mut builder = if static_keys { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
     // First: it replaces all client options, and `with_allow_http` below is one of them.
     builder = builder.with_bucket_name(bucket).with_client_options(
         ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT),
     );
-    if let (Some(id), Some(secret)) = (get("s3.access-key-id"), get("s3.secret-access-key")) {
+    if let (Some(id), Some(secret)) = (get(ACCESS_KEY), get(SECRET_KEY)) {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
     } else if static_keys {
         return Err(Error::config(
             "`s3.access-key-id` is set but `s3.secret-access-key` is not: give both or neither",
         ));
     }
-    if let Some(token) = get("s3.session-token") {
+    if let Some(token) = get(SESSION_TOKEN) {
         builder = builder.with_token(token);
     }
     builder = builder.with_region(get("s3.region").or(get("client.region")).unwrap_or("us-east-1"));
@@ -60,6 +65,11 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
             Error::config(format!("cannot make an S3 client for bucket `{bucket}`; see the s3.* properties"))
                 .caused_by(e)
         })
+}
+
+/// The credentials that a client with these properties would use, kept fresh where they expire.
+pub(crate) fn credentials(properties: &BTreeMap<String, String>) -> Result<AwsCredentialProvider> {
+    Ok(client("credentials", properties)?.credentials().clone())
 }
 
 fn flag(name: &str, value: &str) -> Result<bool> {

@@ -5,4 +5,6 @@ mod exactly_once;
 mod faults;
 mod fixture;
 mod group;
+mod rest;
+mod sql;
 mod types;

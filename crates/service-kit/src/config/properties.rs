@@ -65,7 +65,9 @@ pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     // The id of an access key names it, as a user name does.
     !key.ends_with("access-key-id")
-        && ["secret", "password", "credential", "token", "key"].iter().any(|word| key.contains(word))
+        && ["secret", "password", "credential", "token", "key", "authorization", "cookie"]
+            .iter()
+            .any(|word| key.contains(word))
 }
 
 /// The value as it may be shown: a secret becomes `****`, and so does the password in a URL.
