@@ -1,6 +1,6 @@
 //! Which head is the ledger of `main`: a pure function of the table's metadata.
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{Snapshot, TableMetadata};
 
 /// Key in a snapshot's summary: the pointer to the head that is the ledger as of this snapshot.
 pub const SUMMARY_LEDGER: &str = "event-ingest.ledger";
@@ -33,7 +33,7 @@ pub enum Located {
 /// | was copied from elsewhere (`source-snapshot-id`) and names none | undecided |
 /// | is missing, and the table property names it | at the property's pointer |
 /// | is missing otherwise | undecided |
-/// | names none and has no parent | new |
+/// | names none and has no parent | new; undecided if it had one, and the table had a ledger |
 pub fn locate(table: &TableMetadata) -> Located {
     let mut next = table.current_snapshot().map(|snapshot| snapshot.snapshot_id());
     while let Some(id) = next {
@@ -50,8 +50,21 @@ pub fn locate(table: &TableMetadata) -> Located {
             ));
         }
         next = snapshot.parent_snapshot_id();
+        if next.is_none() && had_parent(snapshot) && table.properties().contains_key(PROPERTY_LEDGER) {
+            return Located::Undecided(format!(
+                "the history of main ends at snapshot {id}, whose parent has expired and cannot be told"
+            ));
+        }
     }
     Located::New
+}
+
+/// Whether a snapshot that names no parent had one: PyIceberg, for one, removes the ids of parents that it expires.
+/// A first snapshot holds what it added and nothing more.
+fn had_parent(snapshot: &Snapshot) -> bool {
+    let summary = &snapshot.summary().additional_properties;
+    let files = |key: &str| summary.get(key).and_then(|count| count.parse().ok()).unwrap_or(0u64);
+    files("total-data-files") > files("added-data-files") || files("deleted-data-files") > 0
 }
 
 fn expired(table: &TableMetadata, missing: i64) -> Located {
@@ -74,9 +87,7 @@ mod tests {
     use std::collections::HashMap;
 
     use iceberg::TableCreation;
-    use iceberg::spec::{
-        MAIN_BRANCH, Operation, Schema, Snapshot, Summary, TableMetadata, TableMetadataBuilder,
-    };
+    use iceberg::spec::{MAIN_BRANCH, Operation, Schema, Summary, TableMetadataBuilder};
 
     use super::*;
 
@@ -144,5 +155,15 @@ mod tests {
             "about another snapshot"
         );
         assert_eq!(locate(&set(table, "2:at-2")), Located::At("at-2".into()));
+    }
+
+    #[test]
+    fn a_parent_whose_id_was_removed_is_no_beginning() {
+        let files = |total, added| [("total-data-files", total), ("added-data-files", added)];
+        let cut = commit(table(), 3, &files("2", "1"));
+        assert_eq!(locate(&cut), Located::New, "nobody ever wrote a ledger for it");
+        assert!(matches!(locate(&set(cut, "1:at-1")), Located::Undecided(_)));
+        let replaced = commit(table(), 3, &files("1", "1"));
+        assert_eq!(locate(&set(replaced, "1:at-1")), Located::New);
     }
 }
