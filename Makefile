@@ -42,8 +42,9 @@ test: ## run all tests, also those of the whole system against real parts
 
 # Each number is named and explained where the tests read it: tests/tests/system/rounds.rs.
 soak: export SOAK_KILLS ?= 500
+soak: export SOAK_RESTARTS ?= 60
 soak: export SOAK_REQUESTS ?= 2000
-soak: ## the same tests with many more rounds: set SOAK_KILLS, SOAK_REQUESTS
+soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS
 	@$(MAKE) test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl

@@ -1,9 +1,14 @@
 //! How long the long tests are. `make soak` sets these variables; without them the tests are as long as `make test`
 //! can afford.
 
-/// Kills of working processes: `SOAK_KILLS`.
+/// Kills of light workers that met work in flight: `SOAK_KILLS`.
 pub fn kills() -> usize {
     or("SOAK_KILLS", 30)
+}
+
+/// Kills of the standalone server: `SOAK_RESTARTS`.
+pub fn restarts() -> usize {
+    or("SOAK_RESTARTS", 6)
 }
 
 /// Requests that eight processes get at once: `SOAK_REQUESTS`.

@@ -10,9 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::bucket::{Standalone, WITHIN};
 use crate::metrics::assert_documented;
+use crate::rounds;
 
-/// How often the server is killed. The long version is `make soak`'s.
-const KILLS: usize = 6;
 /// New files of each life of the server.
 const FILES_A_LIFE: usize = 8;
 /// The server is killed when it has acknowledged this many of them; the rest is on its way, or not even that.
@@ -24,7 +23,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_doubles_nothing() {
     let examples = paths::example_files();
     let mut put: Vec<(String, PathBuf)> = Vec::new();
     let mut unacknowledged: Vec<(String, PathBuf)> = Vec::new();
-    for life in 0..KILLS {
+    let kills = rounds::restarts();
+    for life in 0..kills {
         // By turns a life that only takes in, with all its work left when it is killed, and one that ingests.
         let ingests = life % 2 == 1;
         let options = if ingests { ["50ms", "3"] } else { ["1h", "1000"] };
@@ -67,7 +67,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_doubles_nothing() {
     }
     server.settled().await;
     assert_documented(&server.endpoint.admin_url).await;
-    assert_eq!(put.len(), KILLS * FILES_A_LIFE);
+    assert_eq!(put.len(), kills * FILES_A_LIFE);
     let sources: Vec<&PathBuf> = put.iter().map(|(_, source)| source).collect();
     server.reader("db.my_table").assert_holds(&sources).await;
     server.stop().await;

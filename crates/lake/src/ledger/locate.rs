@@ -52,6 +52,7 @@ pub enum Located {
 /// | none of these (another writer's commit) | its parent's; without a parent, new |
 /// | is missing, and the table property is about it | the property's head |
 /// | is missing otherwise | undecided |
+/// | names none and has no parent any more, but had one | undecided, if the table had a ledger |
 ///
 /// A snapshot was copied if it says so (`source-snapshot-id`), or if its summary names ledger files that were made
 /// for another snapshot.
@@ -71,8 +72,21 @@ pub fn locate(table: &TableMetadata) -> Located {
             Err(reason) => return Located::Undecided(reason),
         }
         next = snapshot.parent_snapshot_id();
+        if next.is_none() && had_parent(snapshot) && table.properties().contains_key(PROPERTY_LEDGER) {
+            return Located::Undecided(format!(
+                "the history of main ends at snapshot {id}, whose parent has expired and cannot be told"
+            ));
+        }
     }
     Located::At(Lineage { head: None, copied })
+}
+
+/// Whether a snapshot that names no parent had one: PyIceberg, for one, removes the ids of parents that it expires.
+/// A first snapshot holds what it added and nothing more.
+fn had_parent(snapshot: &Snapshot) -> bool {
+    let summary = &snapshot.summary().additional_properties;
+    let files = |key: &str| summary.get(key).and_then(|count| count.parse().ok()).unwrap_or(0u64);
+    files("total-data-files") > files("added-data-files") || files("deleted-data-files") > 0
 }
 
 /// The value of [`PROPERTY_LEDGER`].

@@ -273,6 +273,18 @@ fn after_a_rollback_the_older_ledger_counts_and_what_is_picked_again_is_added_to
     assert_eq!(locate(&table), at(Some(1), &[2]));
 }
 
+#[test]
+fn a_parent_whose_id_was_removed_is_no_beginning() {
+    let files = |total: &str, added: &str| {
+        [("total-data-files", total.to_owned()), ("added-data-files", added.to_owned())]
+    };
+    let cut = commit(table(), MAIN_BRANCH, 3, &files("2", "1"));
+    assert_eq!(locate(&cut), at(None, &[]), "nobody ever wrote a ledger for it");
+    assert!(matches!(locate(&set(cut, "1:at-1")), Located::Undecided(_)));
+    let replaced = commit(table(), MAIN_BRANCH, 3, &files("1", "1"));
+    assert_eq!(locate(&set(replaced, "1:at-1")), at(None, &[]));
+}
+
 fn reference(snapshot_id: i64) -> iceberg::spec::SnapshotReference {
     use iceberg::spec::{SnapshotReference, SnapshotRetention};
     let retention = SnapshotRetention::Branch {
