@@ -30,14 +30,14 @@ impl Postgres {
         self.server.port
     }
 
-    /// The catalog property `uri` of its database, as PyIceberg writes it, with a password.
+    /// The catalog property `uri` of its database, as PyIceberg writes it: with the driver's name, and a password.
     pub fn uri(&self) -> String {
         self.uri_at(self.port())
     }
 
     /// The same, of a proxy on another port.
     pub fn uri_at(&self, port: u16) -> String {
-        format!("postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{USER}")
+        format!("postgresql+psycopg2://{USER}:{PASSWORD}@127.0.0.1:{port}/{USER}")
     }
 
     /// What must be in no message, log or debug output.
