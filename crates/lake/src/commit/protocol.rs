@@ -7,14 +7,14 @@
 //! |---|---|---|---|
 //! | looking | the table, and an attempt of this flight is in the ancestry of `main` | ended | all members: committed |
 //! | looking | no such table | ended | all: replan |
-//! | looking | the table, out of rounds | ended | all: gave up |
+//! | looking | the table, and the last answer was a refusal, or out of rounds | ended | all: gave up |
 //! | looking | the table; for some members its uuid, schema or spec is another | as below for the rest | those: replan |
 //! | looking | … and its ledger moved since some members were checked | checking | look those up |
 //! | looking | … and its ledger did not move | preparing | prepare |
 //! | checking | which members have an object in the ledger now | preparing | those: replan; prepare the rest |
 //! | preparing | the attempt's files are written | sending | send it |
 //! | sending | committed | ended | all: committed |
-//! | sending | conflict, or no clear answer | resting | rest |
+//! | sending | conflict, no clear answer, or a refusal | resting | rest |
 //! | resting | rested | looking | load |
 //! | looking, checking, preparing | failed, may pass | resting; ended when out of rounds | rest; all: gave up |
 //! | preparing | failed for good, nothing sent, several members | ended | all: alone |
@@ -86,6 +86,8 @@ pub enum Answer {
     Conflict,
     /// Nothing that could be understood.
     Unknown,
+    /// It will never be made, says the catalog.
+    Refused,
 }
 
 /// What the driver shall do next.
@@ -151,13 +153,14 @@ pub struct Flight {
     seen: Option<Footing>,
     attempts: Vec<i64>,
     rounds: u32,
+    refused: bool,
 }
 
 impl Flight {
     /// A flight of members that rest on these footings; its first action is [`Action::Load`].
     pub fn new(footings: impl IntoIterator<Item = Footing>) -> Self {
         let aboard = footings.into_iter().enumerate().collect();
-        Self { state: State::Looking, aboard, seen: None, attempts: Vec::new(), rounds: 0 }
+        Self { state: State::Looking, aboard, seen: None, attempts: Vec::new(), rounds: 0, refused: false }
     }
 
     /// Where it is.
@@ -178,7 +181,9 @@ impl Flight {
         match (self.state, input) {
             (State::Looking, Input::Table { landed: Some(id), .. }) => self.end_all(End::Committed(id)),
             (State::Looking, Input::NoTable) => self.end_all(End::Replan),
-            (State::Looking, Input::Table { .. }) if self.rounds >= MAX_ROUNDS => self.end_all(End::GaveUp),
+            (State::Looking, Input::Table { .. }) if self.refused || self.rounds >= MAX_ROUNDS => {
+                self.end_all(End::GaveUp)
+            }
             (State::Looking, Input::Table { footing, landed: None }) => self.check(footing),
             (State::Checking, Input::Ledger(known)) => self.checked(&known),
             (State::Preparing, Input::Prepared(snapshot_id)) => {
@@ -189,7 +194,10 @@ impl Flight {
                 let id = *self.attempts.last().expect("something was sent");
                 self.end_all(End::Committed(id))
             }
-            (State::Sending, Input::Answer(Answer::Conflict | Answer::Unknown)) => self.rest(),
+            (State::Sending, Input::Answer(answer)) => {
+                self.refused = answer == Answer::Refused;
+                self.rest()
+            }
             (State::Resting, Input::Rested) => self.go(State::Looking, Action::Load),
             (State::Looking | State::Checking | State::Preparing, Input::Failed(true)) => {
                 if self.rounds + 1 >= MAX_ROUNDS { self.end_all(End::GaveUp) } else { self.rest() }
@@ -319,7 +327,7 @@ mod tests {
 
     #[test]
     fn whatever_the_answer_was_the_table_decides() {
-        for answer in [Answer::Conflict, Answer::Unknown] {
+        for answer in [Answer::Conflict, Answer::Unknown, Answer::Refused] {
             let sent = [table("l0"), Input::Prepared(7), Input::Answer(answer)];
             let (mut flight, turn) = told(2, sent);
             assert_eq!(turn, go(Action::Rest(1)));
@@ -328,6 +336,13 @@ mod tests {
             let landed = Input::Table { footing: footing(5, "l9"), landed: Some(7) };
             assert_eq!(flight.step(landed), all(2, End::Committed(7)), "even if everything else changed too");
         }
+    }
+
+    #[test]
+    fn a_refusal_that_the_table_bears_out_is_not_repeated() {
+        let refused = [table("l0"), Input::Prepared(7), Input::Answer(Answer::Refused), Input::Rested];
+        let (mut flight, _) = told(2, refused);
+        assert_eq!(flight.step(table("l0")), all(2, End::GaveUp));
     }
 
     #[test]

@@ -162,7 +162,7 @@ async fn commit(tables: &Tables, name: &TableName, group: Vec<Queued>) {
         };
         // Whoever asked may be gone. What was done stays done, and the next delivery finds it.
         if let Err(Landing::Replan { files } | Landing::GaveUp { files, .. }) = answer.send(landing) {
-            files.discard(tables).await;
+            files.discard().await;
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::commit::protocol::{Action, Answer, End, Flight, Footing, Input, Membe
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Entry;
+use crate::storage::Stores;
 use crate::write::delete_uncommitted;
 
 /// The longest pause before a commit is sent again: doubled each round up to the bound; the real one is random.
@@ -29,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) footing: Footing,
     /// Closed data files.
     pub(super) files: Vec<DataFile>,
+    /// The stores that hold them.
+    pub(super) stores: Arc<Stores>,
     /// One for each object; the snapshot id is that of the attempt, set when there is one.
     pub(super) entries: Vec<Entry>,
     /// Keeps the objects from other requests, also when whoever asked for these is gone: two of a group with the
@@ -53,7 +56,7 @@ pub(super) enum Landing {
 #[derive(Debug)]
 pub(super) enum Files {
     /// Nothing was sent: no one can refer to them.
-    Unsent(Vec<DataFile>),
+    Unsent(Arc<Stores>, Vec<DataFile>),
     /// An attempt that names them was sent. They stay until it cannot be under way any more.
     Sent,
 }
@@ -75,14 +78,13 @@ pub(super) async fn fly(tables: &Tables, name: &TableName, group: Vec<Prepared>)
     let error = pilot.error;
     let landings = group.into_iter().zip(ends).map(|(request, end)| {
         let (end, sent) = end.expect("a flight ends when every member has its end");
-        let files = |held| if sent { Files::Sent } else { Files::Unsent(held) };
+        let (stores, held) = (request.stores.clone(), request.files.clone());
+        let files = || if sent { Files::Sent } else { Files::Unsent(stores, held) };
         match end {
             End::Committed(snapshot_id) => Landing::Committed { snapshot_id },
-            End::Replan => Landing::Replan { files: files(request.files) },
+            End::Replan => Landing::Replan { files: files() },
             End::Alone => Landing::Alone(request),
-            End::GaveUp => {
-                Landing::GaveUp { error: gave_up(name, error.as_ref()), files: files(request.files) }
-            }
+            End::GaveUp => Landing::GaveUp { error: gave_up(name, error.as_ref()), files: files() },
         }
     });
     landings.collect()
@@ -90,9 +92,9 @@ pub(super) async fn fly(tables: &Tables, name: &TableName, group: Vec<Prepared>)
 
 impl Files {
     /// Deletes those that nobody can refer to.
-    pub(super) async fn discard(self, tables: &Tables) {
-        if let Files::Unsent(files) = self {
-            delete_uncommitted(&tables.stores, &files).await;
+    pub(super) async fn discard(self) {
+        if let Files::Unsent(stores, files) = self {
+            delete_uncommitted(&stores, &files).await;
         }
     }
 }
@@ -194,8 +196,9 @@ impl Pilot<'_> {
             }
             Outcome::Unknown(error) => {
                 tracing::warn!(table = %self.name, snapshot_id, %error, "commit outcome unknown");
+                let answer = if error.retryable() { Answer::Unknown } else { Answer::Refused };
                 self.error = Some(error);
-                Answer::Unknown
+                answer
             }
         }
     }

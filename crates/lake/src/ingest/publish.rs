@@ -68,10 +68,10 @@ impl Lake {
                     }
                     return self.keep_aside(request, slice, &table).await;
                 }
-                Landing::Replan { files } => files.discard(&self.tables).await,
-                Landing::Alone(prepared) => Files::Unsent(prepared.files).discard(&self.tables).await,
+                Landing::Replan { files } => files.discard().await,
+                Landing::Alone(prepared) => Files::Unsent(prepared.stores, prepared.files).discard().await,
                 Landing::GaveUp { error, files } => {
-                    files.discard(&self.tables).await;
+                    files.discard().await;
                     return Err(error);
                 }
             }
@@ -110,7 +110,9 @@ impl Lake {
         if sources.is_empty() {
             return Ok(Planned::Nothing(metadata.uuid().to_string()));
         }
-        let written = match rewrite(self.tables.stores.clone(), metadata, sources).await {
+        // The catalog may have lent credentials of their own for the table's files.
+        let stores = self.tables.catalog.stores(&view.table);
+        let written = match rewrite(stores.clone(), metadata, sources).await {
             Ok(written) => written,
             Err(RewriteError::Sink(error)) => return Err(error),
             Err(RewriteError::Source(index, error)) => {
@@ -123,8 +125,13 @@ impl Lake {
         let entries = entries(request, slice, &places, &written.sources, mode);
         // Their footers are not needed any more; if the table turns out to be another, they are read again.
         slice.unready();
-        let prepared =
-            Prepared { footing: view.footing(), files: written.files, entries, _claim: claim.clone() };
+        let prepared = Prepared {
+            footing: view.footing(),
+            files: written.files,
+            stores,
+            entries,
+            _claim: claim.clone(),
+        };
         Ok(Planned::Written { places, mode, prepared })
     }
 

@@ -12,7 +12,7 @@ const WANTED: &[&str] = &[
     // The table of the protocol, line by line.
     "Looking: landed",
     "Looking: no table",
-    "Looking: out of rounds",
+    "Looking: out of rounds or refused",
     "Looking: misfit",
     "Looking: ledger moved",
     "Looking: ledger unmoved",
@@ -22,6 +22,7 @@ const WANTED: &[&str] = &[
     "Sending: Committed",
     "Sending: Conflict",
     "Sending: Unknown",
+    "Sending: Refused",
     "Resting: rested",
     "Looking: failed",
     "Checking: failed",
@@ -35,6 +36,7 @@ const WANTED: &[&str] = &[
     "network: as it should",
     "network: answer lost",
     "network: request lost",
+    "network: refused, whatever became of it",
     "network: repeated, second answer",
     "network: arrives after we gave up",
     "catalog: made",
@@ -67,8 +69,12 @@ const WANTED: &[&str] = &[
     "foreign: dropped and made again",
     "ledger: by the property after expiry",
     "ledger: with the run of a copied snapshot",
+    "janitor: deleted a data file",
     "janitor: deleted an attempt",
-    "janitor: kept an attempt",
+    "janitor: kept what is referenced",
+    "janitor: kept what landed",
+    "janitor: kept what could land",
+    "janitor: kept what is young",
 ];
 
 impl Coverage {

@@ -125,7 +125,8 @@ fn cherry_pick(world: &mut World, table: &TableMetadata) -> Change {
         return None;
     }
     let mut files = held(world, table);
-    files.extend(world.store.attempts_data(source.snapshot_id()));
+    let added = world.store.added[&source.snapshot_id()].clone();
+    files.extend(&added);
     let mut summary = vec![(SOURCE.to_owned(), source.snapshot_id().to_string())];
     // Some engines copy the summary, with the source's pointer in it.
     if world.rng.random_bool(0.5) {
@@ -134,6 +135,7 @@ fn cherry_pick(world: &mut World, table: &TableMetadata) -> Change {
         summary.push((SUMMARY_RUN.to_owned(), run));
     }
     let changed = on_main(world, table, Operation::Append, files, summary);
+    world.store.added.insert(changed.current_snapshot_id()?, added);
     (!matches!(locate(&changed), Located::Undecided(_))).then_some(("cherry-pick", Some(changed)))
 }
 

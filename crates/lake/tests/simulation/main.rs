@@ -4,7 +4,7 @@
 //! ([`lake::ledger::locate`]) and what a commit holds ([`lake::commit::commit_of`]) over real table metadata.
 //! Catalog, network, store and time are simulated, from a seed. After every step the invariants are checked.
 //!
-//! One schedule again: `SIMULATION_SEED=<seed> cargo test --test simulation one_seed -- --nocapture`.
+//! One schedule again, told step by step: `SIMULATION_SEED=<seed> cargo test --test simulation one_seed -- --nocapture`.
 //! More of them: `SIMULATION_SCHEDULES=1000000 cargo test --test simulation every_schedule`.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
@@ -60,6 +60,7 @@ fn explore(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (Option<(u64, Str
 /// One schedule from beginning to end.
 fn run(seed: u64, flaw: Option<Flaw>, coverage: &mut Coverage) -> Result<(), String> {
     let mut world = World::new(seed, flaw);
+    world.told = from_environment("SIMULATION_SEED") == Some(seed);
     // The machine panics on an input that it did not ask for: that is a finding too.
     let ended = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
         Err(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "the protocol panicked".to_owned()))

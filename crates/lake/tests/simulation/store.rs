@@ -22,6 +22,8 @@ pub struct Store {
     pub runs: BTreeMap<String, Vec<Object>>,
     /// Heads with their runs.
     pub heads: BTreeMap<String, Vec<String>>,
+    /// Data files that a snapshot added, ours or a copy of one of ours.
+    pub added: BTreeMap<i64, Vec<DataFile>>,
     /// What failed attempts may have left, by snapshot id.
     pub attempts: BTreeMap<i64, Attempt>,
 }
@@ -67,11 +69,6 @@ impl Store {
             objects.extend(self.data.get(file).ok_or_else(|| format!("data file {file} is gone"))?);
         }
         Ok(objects)
-    }
-
-    /// The data files that an attempt brought.
-    pub fn attempts_data(&self, snapshot_id: i64) -> Vec<DataFile> {
-        self.attempts.get(&snapshot_id).map_or_else(Vec::new, |attempt| attempt.data.clone())
     }
 
     /// The data files that are in any of these snapshots.

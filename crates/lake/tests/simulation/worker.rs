@@ -323,7 +323,7 @@ pub fn tell(world: &mut World, worker: usize, id: u32, input: Input) {
     let met = describe(before, &input);
     let turn = flying.flight.step(input);
     let met = met.unwrap_or_else(|| match (&turn.next, turn.ends.is_empty()) {
-        (None, _) if matches!(turn.ends[0].1, End::GaveUp) => "Looking: out of rounds",
+        (None, _) if matches!(turn.ends[0].1, End::GaveUp) => "Looking: out of rounds or refused",
         (_, false) => "Looking: misfit",
         (Some(Action::LookUp(_)), _) => "Looking: ledger moved",
         _ => "Looking: ledger unmoved",
@@ -358,6 +358,7 @@ fn describe(state: State, input: &Input) -> Option<&'static str> {
         (State::Preparing, _) => "Preparing: failed",
         (State::Sending, Input::Answer(Answer::Committed)) => "Sending: Committed",
         (State::Sending, Input::Answer(Answer::Conflict)) => "Sending: Conflict",
+        (State::Sending, Input::Answer(Answer::Refused)) => "Sending: Refused",
         (State::Sending, _) => "Sending: Unknown",
         (State::Resting, _) => "Resting: rested",
         (State::Looking | State::Ended, _) => "nothing that was asked for",
@@ -417,6 +418,7 @@ fn prepare(
         written_ms: world.now_ms,
         base: table.current_snapshot_id(),
     };
+    world.store.added.insert(snapshot_id, files.clone());
     world.store.attempts.insert(snapshot_id, attempt);
     let now_ms = world.clock(world.workers[worker].skew_ms);
     let written = Written { pointer, run: Some(run) };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::Duration;
 
 use iceberg::spec::TableMetadata;
 use iceberg::{TableRequirement, TableUpdate};
@@ -9,6 +10,7 @@ use lake::catalog::Commit;
 use lake::commit::protocol::{Action, Answer, Input};
 use lake::commit::{Append, commit_of};
 use lake::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written};
+use lake::maintain::orphans::{self, Held, OLDER_THAN, Required, Shown, deletable};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use uuid::Uuid;
 use super::catalog::{Catalog, Made};
 use super::coverage::Coverage;
 use super::store::{DataFile, Object, Store};
-use super::worker::{self, Worker};
+use super::worker::{self, Ledger, Worker};
 use super::{check, foreign};
 
 const SECOND: u64 = 1_000;
@@ -25,8 +27,6 @@ const HOUR: u64 = 3_600 * SECOND;
 const CUT_OFF_MS: u64 = 30 * SECOND;
 /// No commit is under way for longer.
 const UNDER_WAY_MS: u64 = HOUR;
-/// How old the files of a failed attempt have to be.
-const ATTEMPT_AGE_MS: u64 = 24 * HOUR;
 /// When the simulated clock begins, in milliseconds since the epoch: before the real clock, which the metadata builder
 /// asks when a change brings no time of its own.
 const EPOCH_MS: i64 = 1_700_000_000_000;
@@ -125,6 +125,8 @@ pub struct World {
     pub workers: Vec<Worker>,
     pub requests: Vec<Request>,
     pub coverage: Coverage,
+    /// Whether what happens is told.
+    pub told: bool,
     /// When nothing reaches the catalog.
     cut_off: Range<u64>,
     events: BTreeMap<(u64, u64), Event>,
@@ -147,6 +149,7 @@ impl World {
             workers: Vec::new(),
             requests: Vec::new(),
             coverage: Coverage::default(),
+            told: false,
             cut_off: 0..0,
             events: BTreeMap::new(),
             next_event: 0,
@@ -190,7 +193,7 @@ impl World {
             self.at(when, Event::Crash { worker });
         }
         for _ in 0..self.rng.random_range(0..3) {
-            let when = self.rng.random_range(0..2 * ATTEMPT_AGE_MS);
+            let when = self.rng.random_range(0..48 * HOUR);
             self.at(when, Event::Janitor);
             self.at(when / 40_000, Event::Janitor);
         }
@@ -238,6 +241,9 @@ impl World {
             let main = self.catalog.main();
             let changes =
                 matches!(event, Event::Foreign | Event::Arrive { .. } | Event::Janitor | Event::Tell { .. });
+            if self.told {
+                println!("{now:>9} main {main:?}: {event:?}");
+            }
             self.happen(event);
             if changes || before.is_none() || main != self.catalog.main() {
                 self.check();
@@ -310,7 +316,7 @@ impl World {
         }
         let way = match self.faults {
             true if self.cut_off.contains(&self.now_ms) => 9,
-            true => self.rng.random_range(0..12),
+            true => self.rng.random_range(0..13),
             false => 0,
         };
         let (there, back) = (self.rng.random_range(1..80), self.rng.random_range(1..80));
@@ -333,6 +339,13 @@ impl World {
                 self.coverage.met("network: repeated, second answer");
                 self.at(there, Event::Arrive { post: post.clone(), reply: None });
                 self.at(there + back, Event::Arrive { post, reply: Some(reply) });
+            }
+            11 => {
+                self.coverage.met("network: refused, whatever became of it");
+                if self.rng.random_bool(0.5) {
+                    self.at(there, Event::Arrive { post, reply: None });
+                }
+                self.reply(back, reply, Answer::Refused);
             }
             _ => {
                 self.coverage.met("network: arrives after we gave up");
@@ -403,44 +416,88 @@ impl World {
         Some(commit)
     }
 
-    /// What `event-ingest ledger orphans --delete` does.
+    /// What `event-ingest ledger orphans --delete` does, by its rule.
     fn clear_up(&mut self) {
         let Some(table) = self.catalog.table.clone() else { return };
-        let ids: BTreeSet<i64> = table.snapshots().map(|snapshot| snapshot.snapshot_id()).collect();
+        let shown = Shown::of(&table);
+        let age = |written_ms| Duration::from_millis(self.now_ms - written_ms);
+        let older_than = match self.flaw {
+            Some(Flaw::DeletedTooEarly) => Duration::ZERO,
+            _ => OLDER_THAN,
+        };
         let referenced = self.store.referenced(table.snapshots().map(|snapshot| snapshot.manifest_list()));
-        let property = table.properties().get(PROPERTY_LEDGER).and_then(|value| value.split_once(':'));
-        let heads: Vec<&str> = table
-            .snapshots()
-            .filter_map(|snapshot| snapshot.summary().additional_properties.get(SUMMARY_LEDGER))
-            .map(String::as_str)
-            .chain(property.map(|(_, pointer)| pointer))
+        let reachable = self.reachable(&table);
+        let entries = match worker::ledger_of(&table, &self.store) {
+            Ok(Ledger::At { runs, .. }) => runs,
+            _ => Vec::new(),
+        };
+        let attempts: BTreeMap<i64, orphans::Attempt> = (self.store.attempts.iter())
+            .map(|(id, attempt)| {
+                let required = match self.flaw {
+                    Some(Flaw::DeletedTooEarly) => Required::NeverSent,
+                    _ => Required::Main(attempt.base),
+                };
+                let in_ledger = entries.contains(&attempt.run);
+                let age = age(attempt.written_ms);
+                (*id, orphans::Attempt { snapshot_id: *id, required, in_ledger, age })
+            })
             .collect();
-        let ages = if self.flaw == Some(Flaw::DeletedTooEarly) { 0 } else { ATTEMPT_AGE_MS };
-        let mut gone = Vec::new();
-        for (id, attempt) in &self.store.attempts {
-            let old = self.now_ms - attempt.written_ms >= ages;
-            let moved = table.current_snapshot_id() != attempt.base || ages == 0;
-            let named = heads.contains(&attempt.head.as_str())
-                || heads
-                    .iter()
-                    .any(|head| self.store.heads.get(*head).is_some_and(|runs| runs.contains(&attempt.run)));
-            if old && moved && !named && !ids.contains(id) {
-                gone.push(*id);
-            } else {
-                self.coverage.met("janitor: kept an attempt");
-            }
-        }
-        for id in gone {
-            let attempt = self.store.attempts.remove(&id).expect("it was just found");
-            self.coverage.met("janitor: deleted an attempt");
-            for file in attempt.data {
-                if !referenced.contains(&file) {
-                    self.store.data.remove(&file);
+        let mut gone = BTreeSet::new();
+        for attempt in self.store.attempts.values() {
+            for file in attempt.data.iter().filter(|file| self.store.data.contains_key(file)) {
+                let naming = self.store.attempts.iter().filter(|(_, other)| other.data.contains(file));
+                let naming = naming.map(|(id, _)| &attempts[id]);
+                let age = age(attempt.written_ms);
+                match deletable(naming, referenced.contains(file), age, &shown, older_than) {
+                    Ok(()) => drop(gone.insert(*file)),
+                    Err(held) => self.coverage.met(match held {
+                        Held::Referenced => "janitor: kept what is referenced",
+                        Held::Landed(_) => "janitor: kept what landed",
+                        Held::CouldLand(_) => "janitor: kept what could land",
+                        Held::Young => "janitor: kept what is young",
+                    }),
                 }
             }
+        }
+        for file in gone {
+            self.coverage.met("janitor: deleted a data file");
+            self.store.data.remove(&file);
+        }
+        let dead: Vec<i64> = (self.store.attempts.iter())
+            .filter(|(id, attempt)| {
+                let named = reachable.contains(&attempt.run) || reachable.contains(&attempt.head);
+                let age = age(attempt.written_ms);
+                deletable([&attempts[*id]], named, age, &shown, older_than).is_ok()
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in dead {
+            let attempt = self.store.attempts.remove(&id).expect("it was just found");
+            self.coverage.met("janitor: deleted an attempt");
             self.store.runs.remove(&attempt.run);
             self.store.heads.remove(&attempt.head);
         }
+    }
+
+    /// The ledger files that a retained snapshot or the table's property leads to.
+    fn reachable(&self, table: &TableMetadata) -> BTreeSet<String> {
+        let property = table.properties().get(PROPERTY_LEDGER).and_then(|value| value.split_once(':'));
+        let heads = table
+            .snapshots()
+            .filter_map(|snapshot| snapshot.summary().additional_properties.get(SUMMARY_LEDGER))
+            .map(String::as_str)
+            .chain(property.map(|(_, pointer)| pointer));
+        let mut reachable = BTreeSet::new();
+        for head in heads {
+            reachable.insert(head.to_owned());
+            reachable.extend(self.store.heads.get(head).into_iter().flatten().cloned());
+        }
+        reachable.extend(
+            table
+                .snapshots()
+                .filter_map(|snapshot| snapshot.summary().additional_properties.get(SUMMARY_RUN).cloned()),
+        );
+        reachable
     }
 
     fn check(&mut self) {
