@@ -94,7 +94,7 @@ pub struct Args {
     #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
     pub concurrent_writes: usize,
     /// Requests worked on at once, for each source
-    #[arg(long, env = "REQUEST_CONCURRENCY", default_value = "16", value_parser = positive)]
+    #[arg(long, env = "REQUEST_CONCURRENCY", default_value = "64", value_parser = positive)]
     pub concurrency: usize,
     /// HTTP requests that may wait for their turn; more are answered 429
     #[arg(long, env = "REQUEST_QUEUE", default_value = "64", value_parser = number)]

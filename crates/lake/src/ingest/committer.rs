@@ -64,7 +64,9 @@ impl Committers {
     /// The committer of a table. It ends when nobody holds it any more.
     pub(super) fn of(&self, name: &TableName) -> Arc<Committer> {
         let mut by_table = self.by_table.lock().expect("no code panics while it holds this lock");
-        if let Some(committer) = by_table.get(name).and_then(Weak::upgrade) {
+        let living =
+            by_table.get(name).and_then(Weak::upgrade).filter(|committer| !committer.queue.is_closed());
+        if let Some(committer) = living {
             return committer;
         }
         by_table.retain(|_, committer| committer.strong_count() > 0);

@@ -51,6 +51,19 @@ async fn an_overwritten_key_is_a_new_file_and_the_old_rows_stay() {
 }
 
 #[tokio::test]
+async fn the_same_object_is_a_file_of_each_table_that_asks_for_it() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    let mut other = request(&["a"]);
+    other.table = ingest_core::TableName::parse("db.other").unwrap();
+    let here = request(&["a"]);
+    let (here, there) = tokio::join!(fixture.lake.ingest(&here), fixture.lake.ingest(&other));
+    assert_eq!((here.unwrap().rows, there.unwrap().rows), (3, 3));
+    assert_eq!(fixture.lake.ingest(&other).await.unwrap().files_skipped, 1);
+    assert_eq!(fixture.ids().await, vec![0, 1, 2]);
+}
+
+#[tokio::test]
 async fn overlapping_requests_to_two_processes_write_each_object_once() {
     let fixture = Fixture::new().await;
     for n in 0..6 {

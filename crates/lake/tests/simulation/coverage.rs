@@ -60,6 +60,7 @@ const WANTED: &[&str] = &[
     "foreign: append",
     "foreign: compaction",
     "foreign: schema changed",
+    "foreign: partition spec changed",
     "foreign: property set",
     "foreign: stage on a branch",
     "foreign: main set to another snapshot",

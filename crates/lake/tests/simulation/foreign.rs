@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use iceberg::spec::{MAIN_BRANCH, Operation, SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::spec::{
+    MAIN_BRANCH, Operation, SnapshotReference, SnapshotRetention, TableMetadata, Transform,
+    UnboundPartitionSpec,
+};
 use lake::ledger::{Located, SUMMARY_LEDGER, SUMMARY_RUN, locate};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -74,7 +77,13 @@ fn compaction(world: &mut World, table: &TableMetadata) -> Change {
     Some(("compaction", Some(on_main(world, table, Operation::Replace, vec![file], Vec::new()))))
 }
 
-fn evolve(_: &mut World, table: &TableMetadata) -> Change {
+fn evolve(world: &mut World, table: &TableMetadata) -> Change {
+    if world.rng.random_bool(0.3) {
+        let spec = UnboundPartitionSpec::builder().with_spec_id(0);
+        let spec = spec.add_partition_field(1, "p".to_owned(), Transform::Identity).ok()?.build();
+        let builder = table.clone().into_builder(None).add_default_partition_spec(spec).ok()?;
+        return Some(("partition spec changed", Some(builder.build().ok()?.metadata)));
+    }
     let columns = table.current_schema().as_struct().fields().len() as i32;
     let builder = table.clone().into_builder(None).add_current_schema(schema(columns)).ok()?;
     Some(("schema changed", Some(builder.build().ok()?.metadata)))
