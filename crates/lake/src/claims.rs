@@ -49,6 +49,13 @@ impl Claims {
     }
 }
 
+impl Claim {
+    /// Whether all of these are held for the table.
+    pub(crate) fn covers(&self, identities: &[ObjectIdentity]) -> bool {
+        identities.iter().all(|identity| self.keys.iter().any(|(_, held)| held == identity))
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut held = self.claims.lock();

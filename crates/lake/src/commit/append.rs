@@ -11,7 +11,7 @@ use iceberg::{TableRequirement, TableUpdate};
 
 use super::manifests;
 use crate::catalog::Commit;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::metadata_folder;
 use crate::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written, property_value};
 
@@ -54,7 +54,14 @@ pub async fn prepare(base: &Table, append: Append<'_>) -> Result<Commit> {
         )));
     }
     let failed = |e: iceberg::Error| {
-        Error::unavailable(format!("cannot prepare a commit to `{}`", base.identifier())).caused_by(e)
+        // What cannot be read or encoded will not be later either; a store that did not answer may.
+        let kind = match e.kind() {
+            iceberg::ErrorKind::DataInvalid | iceberg::ErrorKind::FeatureUnsupported => {
+                ErrorKind::Inconsistent
+            }
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, format!("cannot prepare a commit to `{}`", base.identifier())).caused_by(e)
     };
     let name = append.ledger.name();
     let manifests = manifests::write(base, append.snapshot_id, name, append.files).await.map_err(failed)?;
@@ -187,7 +194,7 @@ fn total(
         None => Some(0),
         Some(summary) => summary.get(key).and_then(|value| value.parse::<u64>().ok()),
     };
-    if let Some(held) = held {
-        keys.insert(key.to_owned(), (held + added).to_string());
+    if let Some(sum) = held.and_then(|held| held.checked_add(added)) {
+        keys.insert(key.to_owned(), sum.to_string());
     }
 }

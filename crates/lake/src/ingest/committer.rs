@@ -1,17 +1,18 @@
 //! One committer for each table in this process: requests that are ready while a commit is under way, or while
 //! others are still being written, share the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use ingest_core::TableName;
+use ingest_core::{ObjectIdentity, TableName};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::flight::{Files, Landing, Prepared, fly};
 use super::gathering::{self, MAX_REQUESTS, sets_off};
 use super::tables::Tables;
+use crate::commit::protocol::Member;
 use crate::error::Error;
 
 /// Requests that wait for the commit after the next. More wait for a place here.
@@ -36,6 +37,12 @@ struct Queued {
     request: Prepared,
     since: Instant,
     answer: oneshot::Sender<Landing>,
+}
+
+impl Queued {
+    fn identities(&self) -> impl Iterator<Item = &ObjectIdentity> {
+        self.request.entries.iter().map(|entry| &entry.identity)
+    }
 }
 
 /// How many requests for the table are being written: those that a group may wait for.
@@ -114,7 +121,8 @@ async fn work(
     }
 }
 
-/// The next group, in order of arrival; `None` when none will come. What would make a group too large is `kept` for the next.
+/// The next group, in order of arrival; `None` when none will come. What would make a group too large, or has an
+/// object of it, is `kept` for the next.
 async fn gather(
     queue: &mut mpsc::Receiver<Queued>,
     kept: &mut Option<Queued>,
@@ -126,15 +134,18 @@ async fn gather(
     };
     let deadline = first.since + gathering::MAX_WAIT;
     let mut objects = first.request.entries.len();
+    let mut taken: HashSet<ObjectIdentity> = first.identities().cloned().collect();
     let mut group = vec![first];
     loop {
         while group.len() < MAX_REQUESTS && objects < gathering::MAX_OBJECTS {
             let Ok(next) = queue.try_recv() else { break };
             let larger = objects + next.request.entries.len();
-            if larger > gathering::MAX_OBJECTS {
+            // Claims keep two requests with the same object apart; this holds even if they did not.
+            if larger > gathering::MAX_OBJECTS || next.identities().any(|identity| taken.contains(identity)) {
                 *kept = Some(next);
                 return Some(group);
             }
+            taken.extend(next.identities().cloned());
             objects = larger;
             group.push(next);
         }
@@ -152,19 +163,21 @@ async fn gather(
 
 async fn commit(tables: &Tables, name: &TableName, group: Vec<Queued>) {
     let (requests, answers): (Vec<Prepared>, Vec<_>) =
-        group.into_iter().map(|queued| (queued.request, queued.answer)).unzip();
-    let landings = fly(tables, name, requests).await;
-    for (landing, answer) in landings.into_iter().zip(answers) {
-        let landing = match landing {
-            Landing::Alone(request) => {
-                let alone = fly(tables, name, vec![request]).await;
-                alone.into_iter().next().expect("a flight of one has one end")
-            }
-            landing => landing,
-        };
+        group.into_iter().map(|queued| (queued.request, Some(queued.answer))).unzip();
+    let mut answers = answers;
+    let mut unwanted = Vec::new();
+    let mut answer = |member: Member, landing| {
+        let answer = answers[member].take().expect("a member leaves once");
         // Whoever asked may be gone. What was done stays done, and the next delivery finds it.
         if let Err(Landing::Replan { files } | Landing::GaveUp { files, .. }) = answer.send(landing) {
-            files.discard().await;
+            unwanted.push(files);
         }
+    };
+    let alone = fly(tables, name, requests, &mut answer).await;
+    for (member, request) in alone {
+        fly(tables, name, vec![request], |_, landing| answer(member, landing)).await;
+    }
+    for files in unwanted {
+        files.discard().await;
     }
 }

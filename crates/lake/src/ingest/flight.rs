@@ -1,6 +1,6 @@
 //! The shell around the commit protocol: does what a flight asks for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +46,6 @@ pub(super) enum Landing {
     Committed { snapshot_id: i64 },
     /// The table is no longer what it was planned on.
     Replan { files: Files },
-    /// It could not be prepared together with the others.
-    Alone(Prepared),
     /// Not now; the error says why.
     GaveUp { error: Error, files: Files },
 }
@@ -61,33 +59,38 @@ pub(super) enum Files {
     Sent,
 }
 
-/// Takes a group into its table, and returns how each request left, in their order.
-pub(super) async fn fly(tables: &Tables, name: &TableName, group: Vec<Prepared>) -> Vec<Landing> {
+/// Takes a group into its table, and says how each request left it, by its place in the group, as soon as it has.
+/// Returns those that have to try without the others.
+pub(super) async fn fly(
+    tables: &Tables,
+    name: &TableName,
+    group: Vec<Prepared>,
+    mut left: impl FnMut(Member, Landing),
+) -> Vec<(Member, Prepared)> {
     let mut flight = Flight::new(group.iter().map(|request| request.footing.clone()));
     let mut pilot = Pilot { tables, name, group: &group, view: None, commit: None, error: None };
-    let mut ends: Vec<Option<(End, bool)>> = vec![None; group.len()];
+    let mut alone = HashSet::new();
     let mut next = Some(Action::Load);
     while let Some(action) = next {
         let input = pilot.act(action, &flight).await;
         let turn = flight.step(input);
+        let sent = !flight.attempts().is_empty();
         for (member, end) in turn.ends {
-            ends[member] = Some((end, !flight.attempts().is_empty()));
+            let Prepared { stores, files, .. } = &group[member];
+            let files = || if sent { Files::Sent } else { Files::Unsent(stores.clone(), files.clone()) };
+            match end {
+                End::Committed(snapshot_id) => left(member, Landing::Committed { snapshot_id }),
+                End::Replan => left(member, Landing::Replan { files: files() }),
+                End::GaveUp => {
+                    let error = gave_up(name, pilot.error.as_ref());
+                    left(member, Landing::GaveUp { error, files: files() });
+                }
+                End::Alone => drop(alone.insert(member)),
+            }
         }
         next = turn.next;
     }
-    let error = pilot.error;
-    let landings = group.into_iter().zip(ends).map(|(request, end)| {
-        let (end, sent) = end.expect("a flight ends when every member has its end");
-        let (stores, held) = (request.stores.clone(), request.files.clone());
-        let files = || if sent { Files::Sent } else { Files::Unsent(stores, held) };
-        match end {
-            End::Committed(snapshot_id) => Landing::Committed { snapshot_id },
-            End::Replan => Landing::Replan { files: files() },
-            End::Alone => Landing::Alone(request),
-            End::GaveUp => Landing::GaveUp { error: gave_up(name, error.as_ref()), files: files() },
-        }
-    });
-    landings.collect()
+    group.into_iter().enumerate().filter(|(member, _)| alone.contains(member)).collect()
 }
 
 impl Files {

@@ -141,8 +141,7 @@ impl Lake {
             .collect();
         let resolved: Vec<Resolved> = stream::iter(lookups).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
         let mut slice = Slice::new(&self.config.store_name, objects, resolved);
-        let claim = Arc::new(self.claims.acquire(&request.table, &slice.identities()).await);
-        self.publish(request, &mut slice, &claim).await?;
+        self.publish(request, &mut slice).await?;
         tally.snapshot_id = slice.snapshot_id().or(tally.snapshot_id);
         for (place, outcome) in slice.into_outcomes() {
             tally.put(place, outcome);

@@ -9,7 +9,7 @@ use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::TableMetadata;
 use ingest_core::{IngestRequest, TableName};
 
-use super::flight::{Files, Landing, Prepared};
+use super::flight::{Landing, Prepared};
 use super::slice::Slice;
 use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
@@ -45,16 +45,18 @@ enum Planned {
 
 impl Lake {
     /// Brings every object of the slice to its end: in the table, or durably quarantined.
-    pub(super) async fn publish(
-        &self,
-        request: &IngestRequest,
-        slice: &mut Slice<'_>,
-        claim: &Arc<Claim>,
-    ) -> Result<()> {
+    pub(super) async fn publish(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<()> {
         let committer = self.committers.of(&request.table);
+        let mut claim = self.claim(request, slice).await;
         for _ in 0..MAX_PLANS {
+            if !claim.covers(&slice.identities()) {
+                // An object was overwritten, and is another version now. What is held goes first: two requests that
+                // wait for each other's would wait for ever.
+                drop(claim);
+                claim = self.claim(request, slice).await;
+            }
             let announced = committer.expect();
-            let (places, mode, prepared) = match self.plan(request, slice, claim).await? {
+            let (places, mode, prepared) = match self.plan(request, slice, &claim).await? {
                 Planned::Written { places, mode, prepared } => (places, mode, prepared),
                 Planned::Nothing(table) => return self.keep_aside(request, slice, &table).await,
                 Planned::Again => continue,
@@ -69,7 +71,6 @@ impl Lake {
                     return self.keep_aside(request, slice, &table).await;
                 }
                 Landing::Replan { files } => files.discard().await,
-                Landing::Alone(prepared) => Files::Unsent(prepared.stores, prepared.files).discard().await,
                 Landing::GaveUp { error, files } => {
                     files.discard().await;
                     return Err(error);
@@ -85,6 +86,10 @@ impl Lake {
         ))
     }
 
+    async fn claim(&self, request: &IngestRequest, slice: &Slice<'_>) -> Arc<Claim> {
+        Arc::new(self.claims.acquire(&request.table, &slice.identities()).await)
+    }
+
     /// Looks at the table and the files, and writes what is new. Only this takes much memory, so only so many do
     /// it at once.
     async fn plan(
@@ -93,6 +98,8 @@ impl Lake {
         slice: &mut Slice<'_>,
         claim: &Arc<Claim>,
     ) -> Result<Planned> {
+        // The table may be another than at the last plan.
+        slice.unready();
         let _writer =
             self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
         let Some(view) = self.tables.view(&request.table).await? else {
@@ -117,7 +124,6 @@ impl Lake {
             Err(RewriteError::Sink(error)) => return Err(error),
             Err(RewriteError::Source(index, error)) => {
                 self.set_aside(slice, places[index], error).await?;
-                slice.unready();
                 return Ok(Planned::Again);
             }
         };

@@ -60,6 +60,7 @@ impl<'a> Slice<'a> {
 
     /// Takes in what an object turned out to be.
     pub(super) fn set_resolved(&mut self, store: &str, index: usize, resolved: Resolved) {
+        self.stand_alone(index);
         let object = self.items[index].object;
         self.items[index].state = match resolved {
             Resolved::Object(source) => match self.index_of(&source.identity, index) {
@@ -77,6 +78,25 @@ impl<'a> Slice<'a> {
             }
             Resolved::Fault(ObjectFault::Unaddressable(reason)) => State::Faulty { identity: None, reason },
         };
+    }
+
+    /// Gives an item that stands for the same version as this one a life of its own: this one becomes another.
+    fn stand_alone(&mut self, index: usize) {
+        let source = match &self.items[index].state {
+            State::Pending(source) => source.clone(),
+            State::Ready(source) => source.object().clone(),
+            _ => return,
+        };
+        let mut heir = None;
+        for (other, item) in self.items.iter_mut().enumerate() {
+            if matches!(item.state, State::SameAs(same) if same == index) {
+                item.state = match heir {
+                    None => State::Pending(source.clone()),
+                    Some(first) => State::SameAs(first),
+                };
+                heir = heir.or(Some(other));
+            }
+        }
     }
 
     /// Another item that stands for the same object version.

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use iceberg::spec::Schema;
 use iceberg::table::Table;
 use ingest_core::TableName;
+use rand::Rng;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Outcome};
@@ -18,6 +20,8 @@ use crate::storage::Stores;
 
 /// How often a table without a ledger is given one before we let the caller try later.
 const INIT_ATTEMPTS: usize = 5;
+/// The longest pause between two of them; the real one is random.
+const INIT_PAUSE: Duration = Duration::from_millis(50);
 /// Metadata files that tables made by us keep; without a bound a table that is committed to often leaves many GB.
 const METADATA_VERSIONS: &str = "100";
 
@@ -70,6 +74,8 @@ impl Tables {
                 return Ok(Some(View { table, ledger, lineage, head }));
             }
             self.begin_ledger(name, &table, &ledger).await?;
+            let pause = INIT_PAUSE.mul_f64(rand::rng().random_range(0.0..1.0));
+            tokio::time::sleep(pause).await;
         }
         Err(Error::unavailable(format!("`{name}` changes too quickly to begin its ledger")))
     }
@@ -108,25 +114,22 @@ impl Tables {
             now_ms: Utc::now().timestamp_millis(),
         };
         let commit = commit::prepare(table, append).await?;
-        match self.catalog.commit(table, commit).await {
-            Outcome::Committed => {
-                let dropped = self.catalog.load(name).await?.is_some_and(|now| {
-                    let is_new = matches!(locate(now.metadata()), Located::At(lineage) if lineage.is_new());
-                    now.metadata().uuid() == table.metadata().uuid() && is_new
-                });
-                if dropped {
-                    return Err(Error::inconsistent(format!(
-                        "the catalog dropped the ledger pointer of `{name}`: without it rows could double, so none is written"
-                    )));
-                }
-                Ok(())
-            }
-            // Whoever was first has begun the ledger; the next look finds out.
-            Outcome::Conflict => Ok(()),
+        let outcome = self.catalog.commit(table, commit).await;
+        let still_new = self.catalog.load(name).await?.is_some_and(|now| {
+            let is_new = matches!(locate(now.metadata()), Located::At(lineage) if lineage.is_new());
+            now.metadata().uuid() == table.metadata().uuid() && is_new
+        });
+        match outcome {
+            Outcome::Committed if still_new => Err(Error::inconsistent(format!(
+                "the catalog dropped the ledger pointer of `{name}`: without it rows could double, so none is written"
+            ))),
+            Outcome::Unknown(error) if still_new && !error.retryable() => Err(error),
             Outcome::Unknown(error) => {
                 tracing::warn!(table = %name, %error, "no clear answer while beginning a ledger");
                 Ok(())
             }
+            // After a conflict somebody else was first.
+            Outcome::Committed | Outcome::Conflict => Ok(()),
         }
     }
 

@@ -96,7 +96,7 @@ async fn a_file_without_rows_is_known_afterwards_and_leaves_no_data_file() {
 }
 
 #[tokio::test]
-async fn a_row_group_is_written_whole_across_many_slices() {
+async fn a_request_longer_than_a_slice_is_ingested_whole() {
     let fixture = Fixture::new().await;
     let keys: Vec<String> = (0..250).map(|n| format!("part-{n}")).collect();
     for (n, key) in (0i64..).zip(&keys) {
@@ -153,10 +153,13 @@ impl CommitPort for FaultyPort {
 async fn no_answer_of_a_catalog_is_believed_and_rows_are_there_once() {
     for fault in [Fault::LostAnswer, Fault::FalseConflict, Fault::NotMade] {
         let fixture = Fixture::new().await;
-        // Two faults: the ledger's beginning and the rows' own commit both meet one.
-        let lake =
-            fixture.another(|inner| Arc::new(FaultyPort { inner, fault, left: AtomicUsize::new(2) })).await;
         fixture.put("a", file(0..7)).await;
+        // The ledger's beginning meets the fault, and then the rows' own commit does.
+        let port = |inner| Arc::new(FaultyPort { inner, fault, left: AtomicUsize::new(1) });
+        let lake = fixture.another(|inner| port(inner)).await;
+        fixture.put("none", file(0..0)).await;
+        assert_eq!(lake.ingest(&request(&["none"])).await.unwrap().files_processed, 1, "{fault:?}");
+        let lake = fixture.another(|inner| port(inner)).await;
         let result = lake.ingest(&request(&["a"])).await.unwrap();
         assert_eq!((result.rows, result.files[0].status), (7, FileStatus::Processed), "{fault:?}");
         assert_eq!(fixture.ids().await, (0..7).collect::<Vec<_>>(), "{fault:?}");

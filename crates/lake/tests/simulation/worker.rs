@@ -7,6 +7,7 @@ use lake::commit::protocol::{Action, Answer, End, Flight, Footing, Input, State}
 use lake::commit::{Append, commit_of, landed};
 use lake::ledger::{Lineage, Located, Written, locate};
 use rand::Rng;
+use uuid::Uuid;
 
 use super::store::{Attempt, DataFile, Object, Store};
 use super::world::{Event, Flaw, Post, Reply, World};
@@ -176,12 +177,12 @@ fn plan(world: &mut World, worker: usize, id: u32) {
             let life = world.workers[worker].life;
             return begin_ledger(world, worker, &table, Event::Job { worker, life, job: id });
         }
-        Ok(Ledger::Undecided(_)) | Err(_) => return end(world, worker, id, false),
+        Ok(Ledger::Undecided(_)) | Err(_) => return end(world, worker, id, None),
     };
     if !mark.copied.is_empty() {
         world.coverage.met("ledger: with the run of a copied snapshot");
     }
-    let Ok(known) = world.store.objects(&runs) else { return end(world, worker, id, false) };
+    let Ok(known) = world.store.objects(&runs) else { return end(world, worker, id, None) };
     let footing = footing(&table, mark);
     let request = world.workers[worker].jobs[&id].request;
     let (old, new): (Vec<Object>, Vec<Object>) =
@@ -190,7 +191,7 @@ fn plan(world: &mut World, worker: usize, id: u32) {
         world.coverage.met("worker: known before it was written");
     }
     if new.is_empty() {
-        return end(world, worker, id, true);
+        return end(world, worker, id, Some(table.uuid()));
     }
     let job = world.workers[worker].jobs.get_mut(&id).unwrap();
     (job.new, job.footing, job.stage) = (new, Some(footing), Stage::Writing);
@@ -207,7 +208,7 @@ fn footing(table: &TableMetadata, ledger: Lineage) -> Footing {
 }
 
 /// The request is answered.
-fn end(world: &mut World, worker: usize, id: u32, success: bool) {
+fn end(world: &mut World, worker: usize, id: u32, success: Option<Uuid>) {
     let Some(job) = world.workers[worker].jobs.remove(&id) else { return };
     world.workers[worker].claims.retain(|_, holder| *holder != id);
     world.answered(job.request, success);
@@ -315,7 +316,7 @@ pub fn tell(world: &mut World, worker: usize, id: u32, input: Input) {
         // What a worker does that believes a 409: clear up and report a failure.
         for request in flying.group {
             world.store.data.remove(&request.file);
-            end(world, worker, request.job, false);
+            end(world, worker, request.job, None);
         }
         return depart_soon(world, worker);
     }
@@ -377,8 +378,8 @@ fn leave(world: &mut World, worker: usize, request: Prepared, how: End, sent: bo
         world.store.data.remove(&request.file);
     }
     match how {
-        End::Committed(_) => end(world, worker, request.job, true),
-        End::GaveUp => end(world, worker, request.job, false),
+        End::Committed(_) => end(world, worker, request.job, Some(request.footing.table)),
+        End::GaveUp => end(world, worker, request.job, None),
         End::Alone => world.workers[worker].alone.push_back(request),
         End::Replan => {
             if let Some(job) = world.workers[worker].jobs.get_mut(&request.job) {

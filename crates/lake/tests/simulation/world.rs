@@ -291,18 +291,18 @@ impl World {
         self.workers[worker].life == life
     }
 
-    /// A request got its answer. One that failed comes again.
-    pub fn answered(&mut self, request: usize, success: bool) {
-        if !success {
+    /// A request got its answer: the table that has its objects, or a failure. One that failed comes again.
+    pub fn answered(&mut self, request: usize, success: Option<Uuid>) {
+        let Some(table) = success else {
             let (when, worker) = (self.rng.random_range(0..SECOND), self.any_worker());
             return self.at(when, Event::Deliver { worker, request });
-        }
+        };
         self.requests[request].answered = true;
         let missing: Vec<Object> = self.requests[request]
             .objects
             .iter()
             .copied()
-            .filter(|object| !self.seen.iter().any(|(_, seen)| seen == object))
+            .filter(|object| !self.seen.contains(&(table, *object)))
             .collect();
         if !missing.is_empty() {
             self.broken = Some(format!("invariant 3: success, and {missing:?} were never in main"));
