@@ -75,6 +75,10 @@ pub(super) async fn fly(
         let input = pilot.act(action, &flight).await;
         let turn = flight.step(input);
         let sent = !flight.attempts().is_empty();
+        if let Some((_, End::Committed(snapshot_id))) = turn.ends.first() {
+            let (requests, attempts) = (turn.ends.len(), flight.attempts().len());
+            tracing::info!(table = %name, snapshot_id, requests, attempts, "committed");
+        }
         for (member, end) in turn.ends {
             let Prepared { stores, files, .. } = &group[member];
             let files = || if sent { Files::Sent } else { Files::Unsent(stores.clone(), files.clone()) };
