@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 fn start() -> anyhow::Result<()> {
     let matches = Args::command().get_matches();
     let args = Args::from_arg_matches(&matches)?;
-    let settings = args.config(std::env::vars())?;
+    let settings = args.config(config::variables())?;
     if args.print_config {
         return Ok(config::print_config(
             &Args::command(),

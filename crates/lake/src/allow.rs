@@ -2,6 +2,11 @@
 
 use ingest_core::{ObjectUri, TableName};
 
+use crate::error::Error;
+
+/// Why an object is not read that lies outside the list.
+pub const OUTSIDE: &str = "outside the allowed buckets and prefixes";
+
 /// Which sources may be read and which tables may be written. Empty lists allow nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowList {
@@ -67,6 +72,35 @@ impl AllowList {
             TablePattern::Table(table) => table == name,
         })
     }
+
+    /// Whether every key of a bucket that begins with `prefix` may be read, so that they may be listed.
+    pub fn allows_listing(&self, bucket: &str, prefix: &str) -> bool {
+        self.sources.iter().any(|pattern| match pattern {
+            SourcePattern::Any => true,
+            SourcePattern::Prefix { bucket: allowed, key } => {
+                bucket == allowed && prefix.starts_with(key.as_str())
+            }
+        })
+    }
+
+    /// Fails unless the table may be written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), with the table's name.
+    pub fn check_table(&self, name: &TableName) -> crate::Result<()> {
+        if self.allows_table(name) {
+            return Ok(());
+        }
+        Err(Error::forbidden(format!("table `{name}` is not among the allowed tables")))
+    }
+
+    /// Fails unless the object may be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), with [`OUTSIDE`].
+    pub fn check_source(&self, uri: &ObjectUri) -> crate::Result<()> {
+        if self.allows_source(uri) { Ok(()) } else { Err(Error::forbidden(OUTSIDE)) }
+    }
 }
 
 fn source(text: &str) -> Result<SourcePattern, PatternError> {
@@ -118,6 +152,16 @@ mod tests {
         for no in ["s3://inbox-2/a", "s3://shared/other", "s3://shared/incoming", "s3://in/box"] {
             assert!(!list.allows_source(&uri(no)), "{no}");
         }
+    }
+
+    #[test]
+    fn a_listing_has_to_lie_within_what_is_allowed() {
+        let list = AllowList::parse(["s3://inbox/in/"], []).unwrap();
+        assert!(list.allows_listing("inbox", "in/") && list.allows_listing("inbox", "in/deep"));
+        for (bucket, prefix) in [("inbox", ""), ("inbox", "in"), ("inbox", "out/"), ("other", "in/")] {
+            assert!(!list.allows_listing(bucket, prefix), "{bucket}/{prefix}");
+        }
+        assert!(AllowList::parse(["*"], []).unwrap().allows_listing("any", ""));
     }
 
     #[test]

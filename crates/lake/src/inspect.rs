@@ -6,6 +6,7 @@ use futures::TryStreamExt;
 use iceberg::table::Table;
 use ingest_core::{ObjectHint, ObjectUri, RequestedObject, TableName};
 
+use crate::allow::AllowList;
 use crate::error::Result;
 use crate::ingest::Lake;
 use crate::ledger::{Entry, Head, Ledger, ObjectName, Run, SUMMARY_RUN};
@@ -33,7 +34,9 @@ pub struct Inspection {
 /// All that is known of an object in one table.
 #[derive(Debug)]
 pub struct Explanation {
-    /// What the bucket has under its name now.
+    /// Whether there is such a table.
+    pub table_exists: bool,
+    /// What the bucket has under its name now; an error, too, if it may not be read.
     pub in_bucket: Result<Resolved>,
     /// Its versions in the ledger of `main`, the newest first, and where the snapshot of each stands.
     pub ingested: Vec<(Entry, Standing)>,
@@ -61,11 +64,20 @@ impl Lake {
     /// is part of the explanation.
     pub async fn explain(&self, name: &TableName, uri: &ObjectUri) -> Result<Explanation> {
         let object = RequestedObject { uri: uri.clone(), hint: ObjectHint::default() };
-        let in_bucket = resolve(&self.tables.stores, &self.config.store_name, &object).await;
-        let mut explanation =
-            Explanation { in_bucket, ingested: Vec::new(), rolled_back: Vec::new(), quarantined: Vec::new() };
+        let in_bucket = match self.config.allow.check_source(uri) {
+            Ok(()) => resolve(&self.tables.stores, &self.config.store_name, &object).await,
+            Err(forbidden) => Err(forbidden),
+        };
+        let mut explanation = Explanation {
+            table_exists: false,
+            in_bucket,
+            ingested: Vec::new(),
+            rolled_back: Vec::new(),
+            quarantined: Vec::new(),
+        };
         let mut quarantines = vec![self.quarantine(&name.to_string())];
         if let Some(Inspection { table, ledger, head, quarantine }) = self.inspect(name).await? {
+            explanation.table_exists = true;
             quarantines.push(quarantine);
             let names = [ObjectName {
                 store: self.config.store_name.clone(),
@@ -96,6 +108,11 @@ impl Lake {
     /// The object stores of this lake.
     pub fn stores(&self) -> &Arc<Stores> {
         &self.tables.stores
+    }
+
+    /// What may be read and written.
+    pub fn allow(&self) -> &AllowList {
+        &self.config.allow
     }
 
     /// Where ledgers live.

@@ -25,7 +25,7 @@ const POLICY: Policy = Policy { min_age: TimeDelta::MIN, include_rolled_back: tr
 /// The flags of the command.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Exit status: 0 if every file is in the table, 3 if some were quarantined or may not be read, 1 after a failure. To go on after an interruption, run the same command again."
+    after_help = "Exit status: 0 if every file is in the table, 3 if some were quarantined, are of a format that is not taken or may not be read, 1 after a failure. To go on after an interruption, run the same command again."
 )]
 pub struct IngestArgs {
     /// s3://bucket/key, s3://bucket/prefix/ or s3://bucket/beginning*: objects, all objects below a prefix, all keys that begin so. A key that is no object is taken for a prefix. Below a prefix, _SUCCESS, _temporary/, names that begin with . or _ and empty markers are left out
@@ -37,7 +37,7 @@ pub struct IngestArgs {
     /// Make the table if it is missing, with the schema of the first file
     #[arg(long)]
     pub create_table: bool,
-    /// Format of the files: parquet, csv or json; told by the suffix of each key if not given
+    /// Format of the files; told by the suffix of each key if not given. Only parquet is taken; files of other formats are reported
     #[arg(long, env = "FORMAT")]
     pub format: Option<FileFormat>,
     /// Below a prefix, only keys that end with this
@@ -72,6 +72,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     config.create_tables = args.create_table;
     config.concurrent_writes = args.concurrent_writes;
+    config.allow.check_table(&args.table)?;
     let store = config.store_name.clone();
     let lake = Arc::new(Lake::open(config).await?);
     let judge = args.dry_run.then(|| Survey::new(lake.clone(), store.clone(), POLICY, Identify::Head));
@@ -80,23 +81,27 @@ pub async fn run(
         rules: args.rules(),
         store: store.clone(),
         policy: POLICY,
+        allow: lake.allow().clone(),
         judge,
         loader,
         report: Report::new(Style { json: args.json, name_planned: args.dry_run }, Box::new(out)),
         stop: stop.clone(),
     });
-    let outcome = take_in(&args, &lake, &store, &mut load).await;
+    let outcome = take_in(&args, &lake, &store, &stop, &mut load).await;
     load.end(outcome, |_| "Run the same command again: it skips what is in the table".to_owned()).await
 }
 
+/// Takes in what was named, until the process is to stop: [`Load::end`] then says so.
 async fn take_in(
     args: &IngestArgs,
     lake: &Arc<Lake>,
     store: &str,
+    stop: &CancellationToken,
     load: &mut Load<Survey, Lake>,
 ) -> anyhow::Result<()> {
     for source in &args.sources {
-        match find(lake, store, source).await? {
+        let Some(found) = stop.run_until_cancelled(find(lake, store, source)).await else { return Ok(()) };
+        match found? {
             Found::Object(listed) => {
                 let uri = ObjectUri::new(&source.bucket, &listed.key)?;
                 let route = args.route(&uri)?;
@@ -106,9 +111,10 @@ async fn take_in(
                 let listing = lake.stores().listing(&source.bucket)?;
                 load.take_all(&source.bucket, walk(listing, prefix, String::new())).await?;
             }
+            Found::Forbidden => load.leave_out(source)?,
         }
     }
-    load.settle().await
+    if stop.is_cancelled() { Ok(()) } else { load.settle().await }
 }
 
 impl IngestArgs {
@@ -120,9 +126,9 @@ impl IngestArgs {
     /// Where an object goes that was named itself: no rule keeps it out.
     fn route(&self, uri: &ObjectUri) -> anyhow::Result<Arc<Route>> {
         let Target { table, format, options } = self.target();
-        let format = format.or_else(|| FileFormat::from_suffix(uri)).with_context(|| {
-            format!("{uri}: the suffix tells no format; give --format parquet, csv or json")
-        })?;
+        let format = format
+            .or_else(|| FileFormat::from_suffix(uri))
+            .with_context(|| format!("{uri}: the suffix tells no format; give --format parquet"))?;
         Ok(Arc::new(Route { table, format, options }))
     }
 

@@ -5,21 +5,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use clap::{ArgMatches, Args, Command, Subcommand};
 use futures::TryStreamExt;
 use ingest_core::TableName;
 use lake::Lake;
 use lake::inspect::Inspection;
-use lake::ledger::DEFAULT_AGE;
+use lake::ledger::{DEFAULT_AGE, LEAST_AGE};
 use lake::maintain::orphans::OLDER_THAN;
 use lake::maintain::rebuild::Plan;
 use lake::maintain::sweep::Search;
 use serde_json::json;
 use service_kit::config::duration;
+use tokio_util::sync::CancellationToken;
 
-use super::operate;
 use super::settings::OperatorArgs;
+use super::{look, operate, until};
 
 /// Exit code of `verify` if ledger and table disagree, and of `rebuild` if something is lost or nothing was applied.
 pub const EXIT_DISAGREE: u8 = 4;
@@ -62,7 +63,7 @@ struct RebuildArgs {
     /// Table
     #[arg(long, value_name = "NAME")]
     table: TableName,
-    /// Make it the ledger of main, by a snapshot without rows
+    /// Make it the ledger of main, by a snapshot without rows. An interruption is heard until this begins, and not after
     #[arg(long)]
     apply: bool,
     /// Take runs, too, of snapshots that nothing tells of. Their objects then count as ingested, whether they are or not; otherwise they may be ingested again
@@ -79,12 +80,15 @@ struct OrphansArgs {
     /// Table
     #[arg(long, value_name = "NAME")]
     table: TableName,
-    /// Delete what may be deleted
+    /// Delete what may be deleted. An interruption ends it between two batches of a hundred files; run it again to go on
     #[arg(long)]
     delete: bool,
     /// Age below which a file stays; a day by default. Never shorter than a request of yours can take
     #[arg(long, value_name = "TIME", value_parser = duration)]
     older_than: Option<Duration>,
+    /// Age below which a ledger file stays that no retained snapshot reaches; 30 days by default, at least two days whatever is given
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ledger_older_than: Option<Duration>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -99,19 +103,23 @@ struct OrphansArgs {
 /// Wrong settings, no such table, or a catalog or store that does not answer.
 pub fn run(cli: &Command, matches: &ArgMatches, args: LedgerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        LedgerCommand::Verify(args) => {
-            operate(cli, matches, &args.operator.clone(), |config, _| async move {
-                verify(&Lake::open(config).await?, &args).await
-            })
-        }
+        LedgerCommand::Verify(args) => look(cli, matches, &args.operator.clone(), |config| async move {
+            verify(&Lake::open(config).await?, &args).await
+        }),
         LedgerCommand::Rebuild(args) => {
-            operate(cli, matches, &args.operator.clone(), |config, _| async move {
-                rebuild(&Lake::open(config).await?, &args).await
+            operate(cli, matches, &args.operator.clone(), |config, stop| async move {
+                if args.apply {
+                    config.allow.check_table(&args.table)?;
+                }
+                rebuild(&until(&stop, Lake::open(config)).await??, &args, &stop).await
             })
         }
         LedgerCommand::Orphans(args) => {
-            operate(cli, matches, &args.operator.clone(), |config, _| async move {
-                orphans(&Lake::open(config).await?, &args).await
+            operate(cli, matches, &args.operator.clone(), |config, stop| async move {
+                if args.delete {
+                    config.allow.check_table(&args.table)?;
+                }
+                orphans(&until(&stop, Lake::open(config)).await??, &args, &stop).await
             })
         }
     }
@@ -142,8 +150,10 @@ async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(EXIT_DISAGREE))
 }
 
-async fn rebuild(lake: &Lake, args: &RebuildArgs) -> anyhow::Result<ExitCode> {
-    let plan = lake.plan_rebuild(&args.table, args.unproven).await?.ok_or_else(|| missing(&args.table))?;
+/// Can be interrupted until the plan is made. Then there is one commit, which is let end.
+async fn rebuild(lake: &Lake, args: &RebuildArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let plan = until(stop, lake.plan_rebuild(&args.table, args.unproven)).await??;
+    let plan = plan.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
     if plan.intact {
         writeln!(out, "the ledger is whole: nothing to rebuild")?;
@@ -187,29 +197,38 @@ fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
-async fn orphans(lake: &Lake, args: &OrphansArgs) -> anyhow::Result<ExitCode> {
+/// The search can be interrupted anywhere, the deletion between batches.
+async fn orphans(lake: &Lake, args: &OrphansArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let older_than = args.older_than.unwrap_or(OLDER_THAN);
-    let search = lake.search_orphans(&args.table, older_than, Utc::now()).await?;
+    let search = until(stop, lake.search_orphans(&args.table, older_than, Utc::now())).await??;
     let mut search = search.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
     list(out, &search, args.json)?;
     if args.delete {
-        let deleted = lake.delete_orphans(&args.table, &mut search).await?;
+        let deleted = lake.delete_orphans(&args.table, &mut search, || stop.is_cancelled()).await?;
         if !args.json {
             writeln!(out, "deleted {deleted} files")?;
         }
     }
-    unreachable(lake, args, out).await
+    unreachable(lake, args, stop, out).await
 }
 
 /// Ledger files that no retained snapshot reaches any more, of whatever attempt.
-async fn unreachable(lake: &Lake, args: &OrphansArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let Inspection { table, ledger, .. } =
-        lake.inspect(&args.table).await?.ok_or_else(|| missing(&args.table))?;
+async fn unreachable(
+    lake: &Lake,
+    args: &OrphansArgs,
+    stop: &CancellationToken,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let asked = args.ledger_older_than.map(TimeDelta::from_std).transpose().context("--ledger-older-than")?;
+    let age = asked.unwrap_or(DEFAULT_AGE).max(LEAST_AGE);
+    let found = until(stop, lake.inspect(&args.table)).await??;
+    let Inspection { table, ledger, .. } = found.ok_or_else(|| missing(&args.table))?;
     let now = Utc::now();
-    let mut files = std::pin::pin!(ledger.unreachable(table.metadata(), now, DEFAULT_AGE).await?);
+    let files = until(stop, ledger.unreachable(table.metadata(), now, age)).await??;
+    let mut files = std::pin::pin!(files);
     let (mut count, mut bytes) = (0_u64, 0);
-    while let Some(file) = files.try_next().await? {
+    while let Some(file) = until(stop, files.try_next()).await?? {
         count += 1;
         bytes += file.bytes;
         if args.json {
@@ -224,10 +243,10 @@ async fn unreachable(lake: &Lake, args: &OrphansArgs, out: &mut impl Write) -> a
     }
     if !args.json && count > 0 {
         let fate = if args.delete { "deleted" } else { "may be deleted" };
-        let days = DEFAULT_AGE.num_days();
+        let hours = age.num_hours();
         writeln!(
             out,
-            "{count} ledger files with {bytes} bytes, out of reach and older than {days} days: {fate}"
+            "{count} ledger files with {bytes} bytes, out of reach and older than {hours} h: {fate}"
         )?;
     }
     Ok(ExitCode::SUCCESS)

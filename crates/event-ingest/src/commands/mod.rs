@@ -11,16 +11,17 @@ use std::future::Future;
 use std::io;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{ArgMatches, Command};
 use lake::LakeConfig;
-use service_kit::config::{Property, print_config};
+use service_kit::config::{self, Property, print_config};
 use service_kit::shutdown;
 use tokio_util::sync::CancellationToken;
 
 use settings::OperatorArgs;
 
-/// Exit code of a command that did its work and has to report objects that are not in the table: quarantined,
-/// or outside what is allowed. 1 is a failure, 2 a wrong command line.
+/// Exit code of a command that did its work and has to report objects that are not in the table: quarantined, of a
+/// format that is not taken, or outside what is allowed. 1 is a failure, 2 a wrong command line.
 pub const EXIT_SET_ASIDE: u8 = 3;
 
 /// Runs the work of an operator's command in a runtime of its own, or shows its settings if that was asked for.
@@ -37,7 +38,8 @@ pub fn operate<F>(
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let operator = args.settings(&std::env::vars().collect())?;
+    args.check_origins(given(cli, matches).1)?;
+    let operator = args.settings(&config::variables())?;
     if args.print_config {
         return print_settings(cli, matches, &operator.properties);
     }
@@ -46,17 +48,47 @@ where
     runtime.block_on(async { work(operator.lake, shutdown::on_signal()?).await })
 }
 
+/// [`operate`] for work that changes nothing: SIGINT and SIGTERM end it at once.
+///
+/// # Errors
+/// Those of [`operate`], and that it was interrupted.
+pub fn look<F>(
+    cli: &Command,
+    matches: &ArgMatches,
+    args: &OperatorArgs,
+    work: impl FnOnce(LakeConfig) -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    operate(cli, matches, args, |config, stop| async move { until(&stop, work(config)).await? })
+}
+
+/// Work that changes nothing, until the process is to stop.
+///
+/// # Errors
+/// It was interrupted.
+pub(crate) async fn until<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> anyhow::Result<T> {
+    stop.run_until_cancelled(work).await.context("interrupted")
+}
+
 /// Prints the effective settings of the subcommand that was given, at any depth, and the properties that it passes on.
 pub(crate) fn print_settings(
     cli: &Command,
     matches: &ArgMatches,
     extra: &[(String, Property)],
 ) -> anyhow::Result<ExitCode> {
+    let (command, matches) = given(cli, matches);
+    print_config(command, matches, extra, &mut io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The subcommand that was given, at any depth, and what was given to it.
+fn given<'a>(cli: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
     let (mut command, mut matches) = (cli, matches);
     while let Some((name, given)) = matches.subcommand() {
         command = command.find_subcommand(name).expect("the subcommand was just parsed");
         matches = given;
     }
-    print_config(command, matches, extra, &mut io::stdout())?;
-    Ok(ExitCode::SUCCESS)
+    (command, matches)
 }

@@ -26,7 +26,7 @@ use crate::survey::{Identify, Survey};
 /// The flags of the command.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Without --apply this is a dry run. Quarantined objects are reported and not tried again. Exit status: 0 if nothing is set aside, 3 if some objects are quarantined or may not be read, 1 after a failure."
+    after_help = "Without --apply this is a dry run. Quarantined objects are reported and not tried again. Exit status: 0 if nothing is set aside, 3 if some objects are quarantined, are of a format that is not taken or may not be read, 1 after a failure."
 )]
 pub struct ReconcileArgs {
     /// s3://bucket or s3://bucket/beginning-of-keys to list; not given: the rule's buckets, which may then hold no *, below the rule's prefix
@@ -76,6 +76,7 @@ pub async fn run(
         min_age: TimeDelta::from_std(args.min_age).context("--min-age")?,
         include_rolled_back: args.include_rolled_back,
     };
+    config.allow.check_table(&args.rule.table)?;
     config.create_tables = args.create_tables;
     config.concurrent_writes = args.concurrent_writes;
     let store = config.store_name.clone();
@@ -85,6 +86,7 @@ pub async fn run(
         rules: RuleSet::new([args.rule.rule()]),
         store: store.clone(),
         policy,
+        allow: lake.allow().clone(),
         judge: Some(Survey::new(lake.clone(), store, policy, Identify::Head)),
         loader,
         report: Report::new(Style { json: args.json, name_planned: !args.apply }, Box::new(out)),
@@ -92,6 +94,10 @@ pub async fn run(
     });
     let outcome = async {
         for Walk { source, after } in walks {
+            if !lake.allow().allows_listing(&source.bucket, &source.text) {
+                load.leave_out(&source)?;
+                continue;
+            }
             let listing = lake.stores().listing(&source.bucket)?;
             load.take_all(&source.bucket, walk(listing, source.text, after)).await?;
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use lake::LakeConfig;
 use light_worker::{LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Origin, Property};
@@ -15,17 +16,20 @@ use crate::standalone::folder::{FolderError, Neighbour};
 /// Requests that write data files at once in a command that ingests, unless it says otherwise.
 const CONCURRENT_WRITES: usize = 2;
 
+/// Flags whose values come from the folder if there is one: catalog name, store name, ledger root.
+const OF_FOLDER: [&str; 3] = ["catalog-name", "store-name", "ledger-root"];
+
 /// The flags that all of the operator's commands have.
 #[derive(Args, Debug, Clone)]
 #[command(mut_arg("log_level", |arg| arg.default_value("warn")))]
 pub struct OperatorArgs {
-    /// Folder of a standalone instance: its catalog, warehouse, ledger, store name and, while it runs, S3 endpoint are taken, whatever the environment says. Only --catalog goes over it
+    /// Folder of a standalone instance: its catalog, warehouse, ledger, store name and, while it runs, S3 endpoint are taken, whatever the environment says. Only --catalog goes over it; --catalog-name, --store-name and --ledger-root contradict it
     #[arg(long, env = "EVENT_INGEST_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Catalog, storage and ledger.
     #[command(flatten)]
     pub lake: LakeArgs,
-    /// What may be read: s3://bucket, s3://bucket/prefix or *; repeatable, or separated by commas. Everything by default: you name the files
+    /// What may be read of sources: s3://bucket, s3://bucket/prefix or *; repeatable, or separated by commas. A listing has to lie within one of them. Everything by default: you name the files
     #[arg(long = "allow-source", env = "ALLOW_SOURCES", value_delimiter = ',', default_value = "*")]
     pub allow_source: Vec<String>,
     /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas. Everything by default: you name the table
@@ -66,13 +70,40 @@ impl OperatorArgs {
                 properties
             }
         };
+        let mut listing = catalog_listing(&properties);
+        if self.data.is_some() {
+            listing.extend(replaced(&lake));
+        }
         let purpose = LakeUse {
             allow: allow_list(&self.allow_source, &self.allow_table)?,
             create_tables: false,
             concurrent_writes: CONCURRENT_WRITES,
         };
-        Ok(Operator { lake: lake.config(&properties, purpose), properties: catalog_listing(&properties) })
+        Ok(Operator { lake: lake.config(&properties, purpose), properties: listing })
     }
+
+    /// Fails if a flag contradicts `--data`. `matches` is what was given to the command; a variable contradicts nothing.
+    ///
+    /// # Errors
+    /// The flag.
+    pub(crate) fn check_origins(&self, matches: &ArgMatches) -> anyhow::Result<()> {
+        let flagged =
+            |flag: &&&str| matches.value_source(&flag.replace('-', "_")) == Some(ValueSource::CommandLine);
+        match OF_FOLDER.iter().find(flagged) {
+            Some(flag) if self.data.is_some() => {
+                anyhow::bail!("--{flag} contradicts --data, which takes it from the folder: give one of them")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The settings that a folder says, as `--print-config` lists them in place of flags and variables.
+fn replaced(lake: &LakeArgs) -> impl Iterator<Item = (String, Property)> {
+    let root = lake.ledger_root.as_deref().unwrap_or("(unset)");
+    let values = [&lake.catalog_name, &lake.store_name, root].map(str::to_owned);
+    let shown = |(name, value): (&str, String)| (name.to_owned(), Property { value, origin: Origin::Flag });
+    OF_FOLDER.into_iter().zip(values).map(shown)
 }
 
 /// Catalog and storage properties of a standalone instance.
@@ -121,11 +152,29 @@ mod tests {
         std::fs::write(place.path().join("catalog.db"), "").unwrap();
         let env = [("ICEBERG_CATALOG__URI", "sqlite:////elsewhere.db")];
         let line = ["--data", data, "--store-name", "other", "--catalog", "s3.region=eu"];
-        let lake = settings(&line, &env).unwrap().lake;
+        let Operator { lake, properties } = settings(&line, &env).unwrap();
+        let shown = properties.iter().find(|(name, _)| name == "store-name");
+        assert_eq!(shown.map(|(_, property)| property.value.as_str()), Some(STORE_NAME));
         let root = place.path().canonicalize().unwrap();
         assert_eq!(lake.properties["uri"], format!("sqlite:///{}/catalog.db", root.display()));
         assert_eq!(lake.properties["warehouse"], format!("file://{}/warehouse", root.display()));
         assert_eq!((lake.store_name.as_str(), lake.properties["s3.region"].as_str()), (STORE_NAME, "eu"));
         assert!(!lake.properties.contains_key("s3.endpoint"), "no server runs");
+    }
+
+    #[test]
+    fn a_flag_may_not_contradict_the_folder() {
+        let check = |line: &[&str]| {
+            let command = OperatorArgs::augment_args(Command::new("files"));
+            let matches = command.get_matches_from(["files"].iter().chain(line));
+            OperatorArgs::from_arg_matches(&matches).unwrap().check_origins(&matches)
+        };
+        for flag in OF_FOLDER {
+            let flag = format!("--{flag}");
+            let error = check(&["--data", "d", &flag, "x"]).unwrap_err().to_string();
+            assert!(error.contains(&flag) && error.contains("--data"), "{error}");
+            check(&[&flag, "x"]).unwrap();
+        }
+        check(&["--data", "d", "--catalog", "s3.region=eu"]).unwrap();
     }
 }

@@ -75,12 +75,15 @@ impl Place {
     }
 
     async fn run(&self, line: &[&str]) -> anyhow::Result<Said> {
+        self.run_until(CancellationToken::new(), line).await
+    }
+
+    async fn run_until(&self, stop: CancellationToken, line: &[&str]) -> anyhow::Result<Said> {
         let data = self.folder.path().to_str().unwrap();
         let common = ["--data", data, "--json", "--format", "parquet", "--table", TABLE];
         let line: Vec<OsString> =
             ["event-ingest"].iter().chain(line).chain(&common).map(Into::into).collect();
         let out = Output::default();
-        let stop = CancellationToken::new();
         let code = match Cli::try_parse_from(line)? {
             Cli::Ingest(args) => ingest::run(args.clone(), config(&args.operator), stop, out.clone()).await?,
             Cli::Reconcile(args) => {
@@ -178,6 +181,18 @@ async fn a_prefix_is_ingested_once_however_often_and_a_dry_run_changes_nothing()
 
     let nothing = place.run(&["ingest", "s3://inbox/i"]).await.err().expect("there is nothing");
     assert!(format!("{nothing:#}").contains("s3://inbox/i"), "{nothing:#}");
+    place.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_that_were_named_are_not_begun_once_the_process_is_to_stop() {
+    let place = Place::new(&["in/a.pq", "in/b.pq"]).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let line = ["ingest", "s3://inbox/in/a.pq", "s3://inbox/in/b.pq", "--create-table"];
+    let interrupted = place.run_until(stop, &line).await.err().expect("it was to stop");
+    assert!(interrupted.to_string().starts_with("interrupted"), "{interrupted:#}");
+    assert!(place.snapshots().await.is_empty());
     place.server.end().await;
 }
 

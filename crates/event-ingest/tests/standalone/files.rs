@@ -5,6 +5,7 @@ use std::process::Output;
 
 use event_ingest::commands::EXIT_SET_ASIDE;
 use event_ingest::commands::ledger::EXIT_DISAGREE;
+use lake::allow::OUTSIDE;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,14 +35,22 @@ impl Place {
     }
 
     async fn run(&self, line: &[&str]) -> Output {
+        self.run_for(TABLE, line).await
+    }
+
+    async fn run_for(&self, table: &str, line: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_event-ingest"));
-        command.args(line).arg("--table").arg(TABLE).arg("--data").arg(self.folder.path()).env_clear();
+        command.args(line).arg("--table").arg(table).arg("--data").arg(self.folder.path()).env_clear();
         command.output().await.unwrap()
     }
 
     /// What a command that succeeds says.
     async fn said(&self, line: &[&str]) -> String {
-        let output = self.run(line).await;
+        self.said_of(TABLE, line).await
+    }
+
+    async fn said_of(&self, table: &str, line: &[&str]) -> String {
+        let output = self.run_for(table, line).await;
         assert!(output.status.success(), "{line:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
@@ -70,6 +79,10 @@ async fn an_object_that_was_set_aside_is_explained_mended_and_put_back() {
     assert!(told.contains("18 bytes") && told.contains("set aside") && told.contains("PAR1"), "{told}");
     let told = place.said(&["files", "explain", "s3://inbox/never.pq"]).await;
     assert!(told.contains("no such object") && told.contains("never seen"), "{told}");
+    let told = place.said(&["files", "show", "s3://inbox/never.pq"]).await;
+    assert!(told.contains("never seen") && !told.contains("does not exist"), "{told}");
+    let told = place.said_of("db.none", &["files", "show", "s3://inbox/never.pq"]).await;
+    assert!(told.contains("never seen") && told.contains("`db.none` does not exist"), "{told}");
 
     let again = place.run(&["files", "retry", BAD_URI]).await;
     assert_eq!(again.status.code(), Some(EXIT_SET_ASIDE.into()), "{again:?}");
@@ -106,6 +119,34 @@ async fn a_ledger_is_verified_and_rebuilt_and_has_no_orphans() {
     assert_eq!(planned.status.code(), Some(EXIT_DISAGREE.into()), "{planned:?}");
     assert!(place.said(&["ledger", "rebuild", "--apply"]).await.contains("made it the ledger of main"));
     assert!(place.said(&["ledger", "verify"]).await.contains("they agree"));
+    place.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_outside_the_lists_is_read_or_written() {
+    let place = Place::new().await;
+    place.server.put(BAD, flights()).await;
+    let elsewhere = ["--allow-source", "s3://elsewhere"];
+    let told = place.said(&[&["files", "explain", BAD_URI][..], &elsewhere].concat()).await;
+    assert!(told.contains("in the bucket: not known") && told.contains(OUTSIDE), "{told}");
+    for line in [&["files", "retry", "--all"][..], &["ingest", BAD_URI], &["ingest", "s3://inbox/incoming/"]]
+    {
+        let left = place.run(&[line, &elsewhere].concat()).await;
+        assert_eq!(left.status.code(), Some(EXIT_SET_ASIDE.into()), "{left:?}");
+        assert!(String::from_utf8_lossy(&left.stdout).contains(OUTSIDE), "{left:?}");
+    }
+    let writes = [
+        &["files", "retry", "--all"][..],
+        &["ingest", BAD_URI],
+        &["ledger", "rebuild", "--apply"],
+        &["ledger", "orphans", "--delete"],
+    ];
+    for line in writes {
+        let refused = place.run(&[line, &["--allow-table", "other.*"]].concat()).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("allowed tables"), "{refused:?}");
+    }
+    assert_eq!(place.json(&["files", "list", "--json", "--quarantined"]).await.len(), 1, "it was retried");
     place.server.end().await;
 }
 

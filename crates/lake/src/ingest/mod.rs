@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use ingest_core::{FileFormat, FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject};
 use tokio::sync::Semaphore;
 
+use crate::allow::OUTSIDE;
 use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
@@ -102,25 +103,14 @@ impl Lake {
         request: &'a IngestRequest,
         tally: &mut Tally,
     ) -> Result<Vec<(usize, &'a RequestedObject)>> {
-        if !self.config.allow.allows_table(&request.table) {
-            return Err(Error::forbidden(format!(
-                "table `{}` is not among the allowed tables",
-                request.table
-            )));
-        }
-        if request.format != FileFormat::Parquet {
-            return Err(Error::invalid(format!(
-                "format `{}` is not supported yet; send parquet",
-                request.format.as_str()
-            )));
-        }
+        self.config.allow.check_table(&request.table)?;
+        check_format(request.format)?;
         let mut admitted = Vec::with_capacity(request.objects.len());
         for (place, object) in request.objects.iter().enumerate() {
             if self.config.allow.allows_source(&object.uri) {
                 admitted.push((place, object));
             } else {
-                let reason = "outside the allowed buckets and prefixes".to_owned();
-                tally.put(place, outcome(object, FileStatus::Forbidden, Some(reason)));
+                tally.put(place, outcome(object, FileStatus::Forbidden, Some(OUTSIDE.to_owned())));
             }
         }
         if admitted.is_empty() {
@@ -148,6 +138,17 @@ impl Lake {
         }
         Ok(())
     }
+}
+
+/// Fails unless files of this format can be ingested.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with the format and what to send instead.
+pub fn check_format(format: FileFormat) -> Result<()> {
+    if format == FileFormat::Parquet {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("format `{}` is not supported yet; send parquet", format.as_str())))
 }
 
 fn outcome(object: &RequestedObject, status: FileStatus, reason: Option<String>) -> FileOutcome {

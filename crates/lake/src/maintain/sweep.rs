@@ -145,15 +145,23 @@ impl Lake {
     }
 
     /// Deletes what may be deleted of a search, and returns how many files that were. The table is looked at again
-    /// right before, every few files: what it names by then stays.
+    /// right before, every few files: what it names by then stays. There, too, it ends early once `stopped` says so.
     ///
     /// # Errors
     /// The table is not the one that was searched, or a store does not answer; what was deleted until then is gone.
-    pub async fn delete_orphans(&self, name: &TableName, search: &mut Search) -> Result<usize> {
+    pub async fn delete_orphans(
+        &self,
+        name: &TableName,
+        search: &mut Search,
+        stopped: impl Fn() -> bool,
+    ) -> Result<usize> {
         let mut deleted = 0;
         let orphans = std::mem::take(&mut search.orphans);
         let may_go: Vec<&Orphan> = orphans.iter().filter(|orphan| orphan.held.is_none()).collect();
         for few in may_go.chunks(DELETED_AT_ONCE) {
+            if stopped() {
+                break;
+            }
             let (table, ledger) = self.again(name, search.table).await?;
             search.references.extend(&table, &ledger).await?;
             let shown = Shown::of(table.metadata());

@@ -4,6 +4,7 @@
 
 mod record;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -111,6 +112,46 @@ impl Quarantine {
         Ok(kept.buffer_unordered(READS_IN_FLIGHT).try_filter_map(|kept| async move { Ok(kept) }))
     }
 
+    /// The names of the first records after the one named `after`, in order, at most so many. Each call lists what
+    /// comes after; it is for those who do long work between records, which a listing would not outlast.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn names(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+        let at = self.stores.locate(&self.folder)?;
+        let offset = at.path.clone().join(format!("{after}{SUFFIX}"));
+        let mut listed = match after {
+            "" => at.store.list(Some(&at.path)),
+            _ => at.store.list_with_offset(Some(&at.path), &offset),
+        };
+        // Not every store lists in order.
+        let mut first = BTreeSet::new();
+        while let Some(found) = listed.try_next().await.map_err(|e| self.unlisted(e))? {
+            let Some(name) = record_name(&found) else { continue };
+            first.insert(name.to_owned());
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+        Ok(first.into_iter().collect())
+    }
+
+    /// A record; none if it was removed meanwhile.
+    ///
+    /// # Errors
+    /// The store does not answer, or the file is no record.
+    pub async fn get(&self, name: &str) -> Result<Option<Kept>> {
+        let url = self.url(name);
+        let at = self.stores.locate(&url)?;
+        match at.store.head(&at.path).await {
+            Ok(found) => self.read(&at.store, found).await,
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => {
+                Err(Error::unavailable(format!("cannot look up quarantine record `{url}`")).caused_by(e))
+            }
+        }
+    }
+
     /// Takes a record away. One that is gone already is as good.
     ///
     /// # Errors
@@ -128,9 +169,7 @@ impl Quarantine {
 
     /// The record in a listed file; none if it was removed meanwhile.
     async fn read(&self, store: &Arc<dyn ObjectStore>, found: ObjectMeta) -> Result<Option<Kept>> {
-        let Some(name) = found.location.filename().and_then(|name| name.strip_suffix(SUFFIX)) else {
-            return Ok(None);
-        };
+        let Some(name) = record_name(&found) else { return Ok(None) };
         let url = self.url(name);
         let damaged = || Error::inconsistent(format!("`{url}` is no quarantine record: remove it"));
         if found.size > MAX_RECORD_BYTES {
@@ -153,6 +192,11 @@ impl Quarantine {
     fn url(&self, name: &str) -> String {
         format!("{}/{name}{SUFFIX}", self.folder)
     }
+}
+
+/// The name of the record in a file; none if it holds something else.
+fn record_name(found: &ObjectMeta) -> Option<&str> {
+    found.location.filename()?.strip_suffix(SUFFIX)
 }
 
 impl Lake {
@@ -205,6 +249,26 @@ mod tests {
         quarantine.remove(&kept[0].name).await.unwrap();
         quarantine.remove(&kept[0].name).await.unwrap();
         assert_eq!(all(&quarantine).await.len(), 1);
+        assert_eq!(quarantine.get(&kept[0].name).await.unwrap(), None);
+        assert_eq!(quarantine.get(&kept[1].name).await.unwrap().as_ref(), Some(&kept[1]));
+    }
+
+    #[tokio::test]
+    async fn names_come_in_order_a_page_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let quarantine = quarantine(folder.path());
+        for key in ["a", "b", "c", "d", "e"] {
+            quarantine.put(&record(key)).await.unwrap();
+        }
+        let (mut after, mut seen) = (String::new(), Vec::new());
+        loop {
+            let page = quarantine.names(&after, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            assert!(page.len() <= 2);
+            after.clone_from(last);
+            seen.extend(page);
+        }
+        assert!(seen.len() == 5 && seen.is_sorted(), "{seen:?}");
     }
 
     #[tokio::test]

@@ -52,7 +52,7 @@ async fn search(fixture: &Fixture, days: i64) -> Search {
 }
 
 async fn delete(fixture: &Fixture, search: &mut Search) -> usize {
-    fixture.lake.delete_orphans(&TableName::parse(TABLE).unwrap(), search).await.unwrap()
+    fixture.lake.delete_orphans(&TableName::parse(TABLE).unwrap(), search, || false).await.unwrap()
 }
 
 fn data_files(fixture: &Fixture) -> usize {

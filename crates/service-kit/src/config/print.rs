@@ -9,7 +9,8 @@ use super::properties::{Origin, Property, mask};
 
 /// Writes one line for each setting of the command and for each passed-through property.
 ///
-/// `extra` names those properties as they should appear, such as `kafka.security.protocol`.
+/// `extra` names those properties as they should appear, such as `kafka.security.protocol`. One that has the name of
+/// a flag stands in its place.
 /// Arguments with `hide_env_values`, and properties that [`super::is_secret`] knows by name, are masked.
 pub fn print_config(
     command: &Command,
@@ -19,7 +20,8 @@ pub fn print_config(
 ) -> io::Result<()> {
     for arg in command.get_arguments() {
         let name = arg.get_long().unwrap_or(arg.get_id().as_str());
-        if ["help", "version", "print-config"].contains(&name) {
+        let elsewhere = extra.iter().any(|(property, _)| property == name);
+        if elsewhere || ["help", "version", "print-config"].contains(&name) {
             continue;
         }
         let value = shown_value(arg, matches);

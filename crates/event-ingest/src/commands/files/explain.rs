@@ -35,9 +35,13 @@ pub(super) async fn show(lake: &Lake, args: &ObjectArgs) -> anyhow::Result<ExitC
     let found = lake.explain(&args.table, &args.object).await?;
     let out = &mut io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", json!({"ingested": ingested(&found), "quarantined": quarantined(&found)}))?;
+        let shown = json!({
+            "table_exists": found.table_exists, "ingested": ingested(&found), "quarantined": quarantined(&found),
+        });
+        writeln!(out, "{shown}")?;
     } else {
         write_versions(out, &found)?;
+        write_absence(out, &found, &args.table)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,8 +54,9 @@ pub(super) async fn explain(lake: &Lake, args: &ObjectArgs) -> anyhow::Result<Ex
         let rolled_back: Vec<Value> =
             found.rolled_back.iter().map(|entry| of_entry(entry, "rolled back")).collect();
         let all = json!({
-            "object": args.object, "table": args.table, "in_bucket": bucket, "ingested": ingested(&found),
-            "rolled_back": rolled_back, "quarantined": quarantined(&found),
+            "object": args.object, "table": args.table, "table_exists": found.table_exists,
+            "in_bucket": bucket, "ingested": ingested(&found), "rolled_back": rolled_back,
+            "quarantined": quarantined(&found),
         });
         writeln!(out, "{all}")?;
         return Ok(ExitCode::SUCCESS);
@@ -62,10 +67,29 @@ pub(super) async fn explain(lake: &Lake, args: &ObjectArgs) -> anyhow::Result<Ex
     for entry in &found.rolled_back {
         write_entry(out, entry, "not in main: rolled back, or on a branch")?;
     }
-    if found.ingested.is_empty() && found.rolled_back.is_empty() && found.quarantined.is_empty() {
-        writeln!(out, "never seen: no request for this table has named it, or none has been answered yet")?;
-    }
+    write_absence(out, &found, &args.table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What there is not.
+fn write_absence(out: &mut impl Write, found: &Explanation, table: &TableName) -> io::Result<()> {
+    if !found.table_exists {
+        writeln!(out, "table `{table}` does not exist")?;
+    }
+    if !found.ingested.is_empty() || !found.quarantined.is_empty() {
+        return Ok(());
+    }
+    if found.rolled_back.is_empty() {
+        return writeln!(
+            out,
+            "never seen: no request for this table has named it, or none has been answered yet"
+        );
+    }
+    writeln!(
+        out,
+        "not in the table: {} versions were rolled back, or are on a branch",
+        found.rolled_back.len()
+    )
 }
 
 fn in_bucket(found: &Explanation) -> String {

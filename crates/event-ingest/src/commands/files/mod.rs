@@ -11,7 +11,7 @@ use ingest_core::{ObjectIdentity, ObjectVersion, TableName};
 use lake::Lake;
 use lake::quarantine::Quarantine;
 
-use super::operate;
+use super::{look, operate};
 
 /// What became of objects
 #[derive(Args, Debug)]
@@ -40,19 +40,19 @@ pub fn run(cli: &Command, matches: &ArgMatches, args: FilesArgs) -> anyhow::Resu
     match args.command {
         FilesCommand::List(args) => {
             let operator = args.operator.clone();
-            operate(cli, matches, &operator, |config, _| async move {
+            look(cli, matches, &operator, |config| async move {
                 list::list(&Lake::open(config).await?, &args).await
             })
         }
         FilesCommand::Show(args) => {
             let operator = args.operator.clone();
-            operate(cli, matches, &operator, |config, _| async move {
+            look(cli, matches, &operator, |config| async move {
                 explain::show(&Lake::open(config).await?, &args).await
             })
         }
         FilesCommand::Explain(args) => {
             let operator = args.operator.clone();
-            operate(cli, matches, &operator, |config, _| async move {
+            look(cli, matches, &operator, |config| async move {
                 explain::explain(&Lake::open(config).await?, &args).await
             })
         }

@@ -1,31 +1,39 @@
 //! `event-ingest files retry`: objects that were set aside are requested again, as they were announced. The request
 //! comes first, the removal of the record second: whatever is cut short between the two is retried once more, and
-//! the ledger makes that harmless.
+//! the ledger makes that harmless. A request that only goes to Kafka leaves its records: a worker may set an object
+//! aside again under the same name at any time, and the ledger outranks the record of one that came in.
+//!
+//! Names are listed a page at a time and records read some at a time, so what is held is bounded, and no listing stays
+//! open while requests are carried out. Names are passed in order, so a record that is written anew is not met again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::Utc;
 use clap::Args;
 use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use ingest_core::event::JSON;
-use ingest_core::{FileFormat, FileStatus, IngestRequest, Lane, ObjectUri, TableName};
+use ingest_core::{FileStatus, IngestRequest, Lane, ObjectUri, Route, TableName};
 use lake::Lake;
+use lake::allow::OUTSIDE;
 use lake::quarantine::{Kept, Quarantine};
+use service_kit::config::variables;
 use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::outlet::{Outlet, OutletConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::quarantines;
-use crate::commands::EXIT_SET_ASIDE;
+use crate::commands::load::{FULL, Groups, attempt};
 use crate::commands::settings::OperatorArgs;
+use crate::commands::{EXIT_SET_ASIDE, until};
 
-/// Objects of one request.
-const REQUEST_OBJECTS: usize = 200;
-/// Records that one call takes on; a second call finds the others.
-const MAX_RECORDS: usize = 10_000;
+/// Names of records that are listed and held at once.
+const PAGE_NAMES: usize = 10_000;
+/// Records that are read at the same time.
+const READS_IN_FLIGHT: usize = 8;
 /// `source` of the requests that go to Kafka.
 const SOURCE: &str = "/event-ingest/files-retry";
 
@@ -50,7 +58,7 @@ pub struct RetryArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Send the requests to this Kafka topic, for the light worker to ingest, instead of ingesting here. A record goes once Kafka has acknowledged its request
+    /// Send the requests to this Kafka topic, for the light worker to ingest, instead of ingesting here. The records stay: `files list` hides those of objects that the ledger has by then, and a later retry without --topic takes them away
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     /// librdkafka's own properties.
@@ -67,104 +75,148 @@ struct Chosen {
     kept: Kept,
 }
 
-/// What a request says beside its objects.
-type Manner = (FileFormat, BTreeMap<String, String>);
+/// The work of one call.
+struct Retrial<'a, W> {
+    lake: &'a Lake,
+    args: &'a RetryArgs,
+    stop: &'a CancellationToken,
+    outlet: Option<Outlet>,
+    quarantines: Vec<Quarantine>,
+    /// Objects that were named, and whether a record of each was met.
+    named: HashMap<String, bool>,
+    /// What is to be requested, by what a request says beside its objects.
+    groups: Groups<Chosen>,
+    out: W,
+    set_aside: bool,
+}
 
 pub(super) async fn retry(
     lake: &Lake,
     args: &RetryArgs,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    lake.allow().check_table(&args.table)?;
     let outlet = match &args.topic {
         Some(topic) => {
-            let properties = ClientProperties::new(std::env::vars(), &args.kafka.properties)?;
+            let properties = ClientProperties::new(variables(), &args.kafka.properties)?;
             Outlet::new(&OutletConfig { topic: Some((topic.clone(), properties)), sink: None })?
         }
         None => None,
     };
-    let quarantines = quarantines(lake, &args.table).await?;
-    let (chosen, more) = choose(&quarantines, args).await?;
-    let mut out = io::stdout();
-    let mut set_aside = false;
-    for ((format, options), chosen) in by_manner(chosen) {
-        for some in chosen.chunks(REQUEST_OBJECTS) {
-            if stop.is_cancelled() {
-                anyhow::bail!("interrupted: the records of what was not retried are still there");
-            }
-            let mut objects = Vec::with_capacity(some.len());
-            for Chosen { kept, .. } in some {
-                let mut object = kept.record.requested()?;
-                if args.current {
-                    object.hint.version_id = None;
-                }
-                objects.push(object);
-            }
-            let request =
-                IngestRequest::new(args.table.clone(), format, options.clone(), objects, Utc::now());
-            if args.dry_run {
-                for Chosen { kept, .. } in some {
-                    writeln!(out, "would retry  {}  {}", kept.record.file, kept.record.reason)?;
-                }
-                continue;
-            }
-            let settled = match &outlet {
-                Some(outlet) => send(outlet, &request, &mut out).await?,
-                None => ingest(lake, &request, &mut out).await?,
-            };
-            for Chosen { quarantine, kept } in some {
-                let version = kept.record.announced.version_id.clone().filter(|_| !args.current);
-                if settled.get(&(kept.record.file.clone(), version)).copied().unwrap_or(false) {
-                    quarantines[*quarantine].remove(&kept.name).await?;
-                } else {
-                    set_aside = true;
+    let retrial = Retrial {
+        lake,
+        args,
+        stop,
+        outlet,
+        quarantines: until(stop, quarantines(lake, &args.table)).await??,
+        named: args.objects.iter().map(|uri| (uri.to_string(), false)).collect(),
+        groups: Groups::default(),
+        out: io::stdout(),
+        set_aside: false,
+    };
+    retrial.run().await
+}
+
+impl<W: Write> Retrial<'_, W> {
+    async fn run(mut self) -> anyhow::Result<ExitCode> {
+        for quarantine in 0..self.quarantines.len() {
+            self.walk(quarantine).await?;
+        }
+        while let Some((route, some)) = self.groups.take_largest() {
+            self.request(&route, some).await?;
+        }
+        if let Some(file) = self.named.iter().filter(|(_, met)| !**met).map(|(file, _)| file).min() {
+            let table = &self.args.table;
+            anyhow::bail!("`{file}` was not set aside for table `{table}`, or for another reason");
+        }
+        Ok(if self.set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+    }
+
+    /// Takes the records of a quarantine that were asked for.
+    async fn walk(&mut self, quarantine: usize) -> anyhow::Result<()> {
+        let (from, stop) = (self.quarantines[quarantine].clone(), self.stop);
+        let mut after = String::new();
+        loop {
+            let names = until(stop, from.names(&after, PAGE_NAMES)).await??;
+            let Some(last) = names.last() else { return Ok(()) };
+            after.clone_from(last);
+            for some in names.chunks(FULL) {
+                let reads: Vec<_> = some.iter().map(|name| from.get(name)).collect();
+                let read = stream::iter(reads).buffered(READS_IN_FLIGHT).try_collect();
+                let records: Vec<Option<Kept>> = until(stop, read).await??;
+                for kept in records.into_iter().flatten() {
+                    self.take(Chosen { quarantine, kept }).await?;
                 }
             }
         }
     }
-    if more {
-        writeln!(out, "there are more: this call took {MAX_RECORDS}, run it again")?;
-    }
-    Ok(if set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
-}
 
-/// The records that were asked for, and whether there are more than one call takes.
-async fn choose(quarantines: &[Quarantine], args: &RetryArgs) -> anyhow::Result<(Vec<Chosen>, bool)> {
-    let mut chosen = Vec::new();
-    let files: Vec<String> = args.objects.iter().map(ToString::to_string).collect();
-    for (quarantine, records) in quarantines.iter().enumerate() {
-        let mut records = std::pin::pin!(records.list().await?);
-        while let Some(kept) = records.try_next().await? {
-            let asked = args.all || files.contains(&kept.record.file);
-            if !asked || !kept.record.reason.contains(&args.reason) {
-                continue;
-            }
-            if chosen.len() == MAX_RECORDS {
-                return Ok((chosen, true));
-            }
-            chosen.push(Chosen { quarantine, kept });
+    async fn take(&mut self, chosen: Chosen) -> anyhow::Result<()> {
+        let record = &chosen.kept.record;
+        let asked = self.args.all || self.named.contains_key(&record.file);
+        if !asked || !record.reason.contains(&self.args.reason) {
+            return Ok(());
+        }
+        if let Some(met) = self.named.get_mut(&record.file) {
+            *met = true;
+        }
+        if !self.lake.allow().allows_source(&record.requested()?.uri) {
+            self.set_aside = true;
+            writeln!(self.out, "{:<11}  {}  {OUTSIDE}", "forbidden", record.file)?;
+            return Ok(());
+        }
+        if self.args.dry_run {
+            writeln!(self.out, "would retry  {}  {}", record.file, record.reason)?;
+            return Ok(());
+        }
+        let (table, format, options) = (self.args.table.clone(), record.format, record.options.clone());
+        match self.groups.add(Arc::new(Route { table, format, options }), chosen) {
+            Some((route, some)) => self.request(&route, some).await,
+            None => Ok(()),
         }
     }
-    if let Some(file) = files.iter().find(|file| chosen.iter().all(|one| one.kept.record.file != **file)) {
-        anyhow::bail!("`{file}` was not set aside for table `{}`, or for another reason", args.table);
-    }
-    Ok((chosen, false))
-}
 
-/// A request has one format and one set of options.
-fn by_manner(chosen: Vec<Chosen>) -> BTreeMap<Manner, Vec<Chosen>> {
-    let mut groups: BTreeMap<Manner, Vec<Chosen>> = BTreeMap::new();
-    for one in chosen {
-        let manner = (one.kept.record.format, one.kept.record.options.clone());
-        groups.entry(manner).or_default().push(one);
+    /// Requests some objects, and takes the records away of those that are in the table by then.
+    async fn request(&mut self, route: &Route, some: Vec<Chosen>) -> anyhow::Result<()> {
+        if self.stop.is_cancelled() {
+            anyhow::bail!("interrupted: the records of what was not retried are still there");
+        }
+        let mut objects = Vec::with_capacity(some.len());
+        for Chosen { kept, .. } in &some {
+            let mut object = kept.record.requested()?;
+            if self.args.current {
+                object.hint.version_id = None;
+            }
+            objects.push(object);
+        }
+        let (table, options) = (route.table.clone(), route.options.clone());
+        let request = IngestRequest::new(table, route.format, options, objects, Utc::now());
+        if let Some(outlet) = &self.outlet {
+            return send(outlet, &request, &mut self.out).await;
+        }
+        let settled = ingest(self.lake, &request, self.stop, &mut self.out).await?;
+        for Chosen { quarantine, kept } in &some {
+            let version = kept.record.announced.version_id.clone().filter(|_| !self.args.current);
+            if settled.get(&(kept.record.file.clone(), version)).copied().unwrap_or(false) {
+                self.quarantines[*quarantine].remove(&kept.name).await?;
+            } else {
+                self.set_aside = true;
+            }
+        }
+        Ok(())
     }
-    groups
 }
 
 /// Whether each object, by name and version, is where it ought to be now.
 type Settled = HashMap<(String, Option<String>), bool>;
 
-async fn ingest(lake: &Lake, request: &IngestRequest, out: &mut impl Write) -> anyhow::Result<Settled> {
-    let result = lake.ingest(request).await?;
+async fn ingest(
+    lake: &Lake,
+    request: &IngestRequest,
+    stop: &CancellationToken,
+    out: &mut impl Write,
+) -> anyhow::Result<Settled> {
+    let result = attempt(lake, request, stop).await?;
     let mut settled = Settled::new();
     for (object, file) in request.objects.iter().zip(&result.files) {
         let status = match file.status {
@@ -181,14 +233,12 @@ async fn ingest(lake: &Lake, request: &IngestRequest, out: &mut impl Write) -> a
     Ok(settled)
 }
 
-async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut impl Write) -> anyhow::Result<Settled> {
+async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut impl Write) -> anyhow::Result<()> {
     outlet.send(event(request), &request.table.to_string()).await?;
-    let mut settled = Settled::new();
     for object in &request.objects {
         writeln!(out, "requested    {}  request {}", object.uri, request.request_id)?;
-        settled.insert((object.uri.to_string(), object.hint.version_id.clone()), true);
     }
-    Ok(settled)
+    Ok(())
 }
 
 fn event(request: &IngestRequest) -> Event {

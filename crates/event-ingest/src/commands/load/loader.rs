@@ -49,7 +49,11 @@ impl<I: Ingest> Loader<I> {
     }
 }
 
-async fn attempt<I: Ingest>(
+/// Carries out a request, however often it takes. Once `stop` is cancelled it is not tried again.
+///
+/// # Errors
+/// It failed for good.
+pub(crate) async fn attempt<I: Ingest>(
     ingest: &I,
     request: &IngestRequest,
     stop: &CancellationToken,

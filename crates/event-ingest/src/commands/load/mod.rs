@@ -17,12 +17,15 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::Utc;
 use futures::{Stream, StreamExt};
 use ingest_core::{IngestRequest, ObjectUri, RequestedObject, Route, RuleSet, Verdict as RuleVerdict};
+use lake::AllowList;
+use lake::ingest::check_format;
 use lake::reconcile::{Candidate, Policy, Verdict};
 use lake::storage::listing::Listed;
 use light_worker::Ingest;
@@ -31,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use super::EXIT_SET_ASIDE;
 use crate::survey::Judge;
 
-use groups::Groups;
-pub(crate) use loader::Loader;
+pub(crate) use groups::{FULL, Groups};
+pub(crate) use loader::{Loader, attempt};
 pub(crate) use report::{Report, Style};
 use retry::Retry;
 pub(crate) use source::{Found, Source, find};
@@ -47,6 +50,8 @@ pub(crate) struct Load<J, I> {
     /// Name of the store that objects are in.
     store: String,
     policy: Policy,
+    /// What may be read.
+    allow: AllowList,
     /// Compares with ledger and quarantine; without it every wanted object is requested.
     judge: Option<J>,
     /// Carries out requests; without it nothing is ingested.
@@ -64,6 +69,7 @@ pub(crate) struct Parts<J, I> {
     pub(crate) rules: RuleSet,
     pub(crate) store: String,
     pub(crate) policy: Policy,
+    pub(crate) allow: AllowList,
     pub(crate) judge: Option<J>,
     pub(crate) loader: Option<Loader<I>>,
     pub(crate) report: Report,
@@ -76,6 +82,7 @@ impl<J: Judge, I: Ingest> Load<J, I> {
             rules: parts.rules,
             store: parts.store,
             policy: parts.policy,
+            allow: parts.allow,
             judge: parts.judge,
             loader: parts.loader,
             candidates: Groups::default(),
@@ -137,7 +144,21 @@ impl<J: Judge, I: Ingest> Load<J, I> {
         self.take(route, uri, listed).await
     }
 
+    /// Notes a source that was named and may not be read.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub(crate) fn leave_out(&mut self, source: &Source) -> io::Result<()> {
+        self.report.forbidden(source.to_string())
+    }
+
     async fn take(&mut self, route: Arc<Route>, uri: ObjectUri, listed: Listed) -> anyhow::Result<()> {
+        if !self.allow.allows_source(&uri) {
+            return Ok(self.report.forbidden(uri.to_string())?);
+        }
+        if let Err(error) = check_format(route.format) {
+            return Ok(self.report.unsupported(uri.to_string(), &error.to_string())?);
+        }
         let candidate = Candidate::new(&self.store, uri, listed, &self.policy, Utc::now());
         if self.judge.is_none() {
             return self.request(&route, candidate).await;
@@ -212,13 +233,19 @@ impl<J: Judge, I: Ingest> Load<J, I> {
         self.drain().await
     }
 
-    /// Lets the requests end that are under way. What was not requested yet is forgotten.
+    /// Lets the requests end that are under way, all of them, whatever fails among them: what they did is reported.
+    /// What was not requested yet is forgotten. The first failure is the one that counts.
     async fn drain(&mut self) -> anyhow::Result<()> {
         let Some(loader) = &mut self.loader else { return Ok(()) };
-        while let Some(result) = loader.next().await? {
-            self.report.done(&result)?;
+        let mut outcome = Ok(());
+        loop {
+            let ended = match loader.next().await {
+                Ok(None) => return outcome,
+                Ok(Some(result)) => self.report.done(&result).map_err(Into::into),
+                Err(error) => Err(error),
+            };
+            outcome = outcome.and(ended);
         }
-        Ok(())
     }
 
     /// Writes the summary, and says how the command ended. `again` says how to go on after the given object was the

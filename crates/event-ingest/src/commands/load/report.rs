@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ingest_core::{FileStatus, IngestResult};
+use lake::allow::OUTSIDE;
 
 use super::summary::{Note, Summary};
 
@@ -99,6 +100,18 @@ impl Report {
         self.not_in_table(Note { file, status: "quarantined", reason: reason.to_owned() })
     }
 
+    /// An object, or what was named of a bucket, may not be read.
+    pub(crate) fn forbidden(&mut self, file: String) -> io::Result<()> {
+        self.summary.files_forbidden += 1;
+        self.not_in_table(Note { file, status: "forbidden", reason: OUTSIDE.to_owned() })
+    }
+
+    /// An object has a format that no table takes.
+    pub(crate) fn unsupported(&mut self, file: String, reason: &str) -> io::Result<()> {
+        self.summary.files_unsupported += 1;
+        self.not_in_table(Note { file, status: "unsupported", reason: reason.to_owned() })
+    }
+
     /// A request was carried out.
     pub(crate) fn done(&mut self, result: &IngestResult) -> io::Result<()> {
         let summary = &mut self.summary;
@@ -183,8 +196,13 @@ impl Report {
         for note in &summary.not_in_table {
             self.line(&format!("{}: {}: {}", note.status, note.file, note.reason))?;
         }
-        let noted = summary.files_quarantined + summary.files_forbidden + summary.files_rolled_back;
-        let more = noted.saturating_sub(summary.not_in_table.len() as u64);
+        let noted = [
+            summary.files_quarantined,
+            summary.files_unsupported,
+            summary.files_forbidden,
+            summary.files_rolled_back,
+        ];
+        let more = noted.iter().sum::<u64>().saturating_sub(summary.not_in_table.len() as u64);
         if more > 0 {
             self.line(&format!("and {more} more"))?;
         }

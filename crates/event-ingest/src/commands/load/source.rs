@@ -24,6 +24,8 @@ pub(crate) enum Found {
     Object(Listed),
     /// All objects of the bucket whose keys begin with this.
     Below(String),
+    /// Something that may not be read, or not all of it.
+    Forbidden,
 }
 
 impl FromStr for Source {
@@ -48,38 +50,51 @@ impl std::fmt::Display for Source {
 }
 
 /// Finds out what a source is. An object of that very key goes first; then what lies below it as below a folder; a
-/// final `*` stands for the rest of any key.
+/// final `*` stands for the rest of any key. What may not be read is not asked for.
 ///
 /// # Errors
 /// The store does not answer, or there is neither.
 pub(crate) async fn find(lake: &Lake, store: &str, source: &Source) -> anyhow::Result<Found> {
     let text = &source.text;
+    let may_list = |prefix: &str| lake.allow().allows_listing(&source.bucket, prefix);
     if text.is_empty() || text.ends_with('/') {
-        return Ok(Found::Below(text.clone()));
+        return Ok(if may_list(text) { Found::Below(text.clone()) } else { Found::Forbidden });
     }
     let uri = ObjectUri::new(&source.bucket, text)?;
-    let named = |size, etag| Found::Object(Listed { key: text.clone(), size, etag, modified: None });
+    if lake.allow().allows_source(&uri)
+        && let Some(named) = look(lake, store, text, uri).await?
+    {
+        return Ok(Found::Object(named));
+    }
+    let prefix = match text.strip_suffix('*') {
+        Some(prefix) => prefix.to_owned(),
+        None => format!("{text}/"),
+    };
+    if !may_list(&prefix) {
+        return Ok(Found::Forbidden);
+    }
+    let listing = lake.stores().listing(&source.bucket)?;
+    let mut below = Box::pin(lake::storage::listing::walk(listing, prefix.clone(), String::new()));
+    match below.next().await {
+        Some(listed) => listed.map(|_| Found::Below(prefix)).map_err(Into::into),
+        None => anyhow::bail!("{source}: there is no such object, and none below {prefix:?}"),
+    }
+}
+
+/// The object of this very key, if there is one.
+async fn look(lake: &Lake, store: &str, key: &str, uri: ObjectUri) -> lake::Result<Option<Listed>> {
+    let named = |size, etag| Some(Listed { key: key.to_owned(), size, etag, modified: None });
     match resolve(lake.stores(), store, &RequestedObject { uri, hint: ObjectHint::default() }).await? {
         Resolved::Object(found) => {
             let etag = match found.identity.version {
                 ObjectVersion::ETag(etag) => Some(etag),
                 ObjectVersion::VersionId(_) => None,
             };
-            return Ok(named(found.size, etag));
+            Ok(named(found.size, etag))
         }
         // The sink says what is wrong with the key, and keeps a record of it.
-        Resolved::Fault(ObjectFault::Unaddressable(_)) => return Ok(named(0, None)),
-        Resolved::Fault(ObjectFault::Missing) => {}
-    }
-    let prefix = match text.strip_suffix('*') {
-        Some(prefix) => prefix.to_owned(),
-        None => format!("{text}/"),
-    };
-    let listing = lake.stores().listing(&source.bucket)?;
-    let mut below = Box::pin(lake::storage::listing::walk(listing, prefix.clone(), String::new()));
-    match below.next().await {
-        Some(listed) => listed.map(|_| Found::Below(prefix)).map_err(Into::into),
-        None => anyhow::bail!("{source}: there is no such object, and none below {prefix:?}"),
+        Resolved::Fault(ObjectFault::Unaddressable(_)) => Ok(named(0, None)),
+        Resolved::Fault(ObjectFault::Missing) => Ok(None),
     }
 }
 

@@ -104,6 +104,7 @@ fn load(sink: &Arc<Sink>, stop: &CancellationToken) -> Load<EveryThousandth, Sin
         rules: RuleSet::new([Rule::all(target)]),
         store: "s3".to_owned(),
         policy: Policy { min_age: TimeDelta::zero(), include_rolled_back: false },
+        allow: AllowList::parse(["s3://b"], []).unwrap(),
         judge: Some(EveryThousandth::default()),
         loader: Some(Loader::new(sink.clone(), 2, stop.clone())),
         report: Report::new(Style { json: true, name_planned: false }, Box::new(std::io::sink())),
@@ -167,4 +168,39 @@ async fn a_failure_for_good_ends_the_run_and_is_named() {
     for part in ["as the test says", "db.t", "after s3://b/00099999.parquet"] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
+}
+
+#[tokio::test]
+async fn what_succeeds_beside_a_failure_is_reported() {
+    let sink = Arc::new(Sink { fails_at: Some(1), ..Sink::default() });
+    let mut failing = load(&sink, &CancellationToken::new());
+    // Without a judge two full requests are begun, as many as may be under way.
+    failing.judge = None;
+    let listing = walk(Arc::new(Numbers { keys: 400, made: Arc::default() }), String::new(), String::new());
+    assert!(failing.take_all("b", listing).await.is_err());
+    let summary = failing.report.summary();
+    assert_eq!((summary.requests, summary.files_processed), (1, 200));
+}
+
+#[tokio::test]
+async fn what_no_table_takes_or_may_not_be_read_is_reported_and_the_rest_comes_in() {
+    let sink = Arc::new(Sink::default());
+    let mut load = load(&sink, &CancellationToken::new());
+    load.judge = None;
+    let objects = [("b", "a.csv"), ("b", "b.parquet"), ("b", "c.json"), ("other", "d.parquet")];
+    for (bucket, key) in objects {
+        let listed = Listed { key: key.to_owned(), size: 1, etag: None, modified: None };
+        load.take_all(bucket, futures::stream::iter([Ok(listed)])).await.unwrap();
+    }
+    assert_eq!(*sink.ingested.lock().unwrap(), ["b.parquet"]);
+    let summary = load.report.summary();
+    assert_eq!((summary.files_unsupported, summary.files_forbidden, summary.files_processed), (2, 1, 1));
+    let noted: Vec<_> = summary.not_in_table.iter().map(|note| (note.file.as_str(), note.status)).collect();
+    let expected = [
+        ("s3://b/a.csv", "unsupported"),
+        ("s3://b/c.json", "unsupported"),
+        ("s3://other/d.parquet", "forbidden"),
+    ];
+    assert_eq!(noted, expected);
+    assert!(!summary.all_in());
 }
