@@ -40,13 +40,20 @@ jdk_is_recent() {
   [ "${version:-0}" -ge 17 ]
 }
 
-# java_package KIND: the oldest Java that Kafka runs on and this system offers, as jre or jdk.
+# offered PACKAGE: could apt-get install it? A package that others only name has no candidate.
+offered() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
+
+# java_package KIND: the oldest Java that Kafka runs on and this system offers, as jre or jdk. While the system does not
+# say (it has no apt, or no package lists yet), the one that most releases have.
 java_package() {
-  local version
+  local version found=21
   for version in 17 21 25; do
-    if have apt-cache && [ -n "$(apt-cache policy "openjdk-$version-$1-headless" 2>/dev/null)" ]; then break; fi
+    if offered "openjdk-$version-$1-headless"; then
+      found=$version
+      break
+    fi
   done
-  printf 'openjdk-%s-%s-headless\n' "$version" "$1"
+  printf 'openjdk-%s-%s-headless\n' "$found" "$1"
 }
 
 # Python 3.11 or newer that can make virtual environments.
@@ -87,26 +94,41 @@ check_system() {
   done
 }
 
+apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=60 \
+    -o Acquire::Retries=2 "$@"
+}
+
+# without_database COMMAND…: Debian would make a database and start it. While this subshell lives, a file of its own says
+# not to. (Its errors are checked one by one: the caller asks whether it succeeds, and that turns `set -e` off.)
+without_database() (
+  folder=/etc/postgresql-common/createcluster.d
+  mkdir -p "$folder" || exit
+  file=$(mktemp "$folder/event-ingest-XXXXXX.conf") || exit
+  trap 'rm -f "$file"' EXIT
+  printf 'create_main_cluster = false\n' >"$file" || exit
+  "$@"
+)
+
 install_packages() {
-  local log options=(-qq -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=60 -o Acquire::Retries=2)
-  export DEBIAN_FRONTEND=noninteractive
-  log=$(mktemp)
+  local log run=()
   say "setup: installing ${packages[*]}"
-  # Debian would make a database and start it.
-  local no_database=/etc/postgresql-common/createcluster.d/event-ingest.conf
-  mkdir -p "${no_database%/*}"
-  printf 'create_main_cluster = false\n' >"$no_database"
-  apt-get "${options[@]}" update >"$log" 2>&1 || say "setup: apt-get update failed, trying with the lists that are there"
-  if ! apt-get "${options[@]}" install -y --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
+  case " ${packages[*]} " in *" postgresql "*) run=(without_database) ;; esac
+  log=$(mktemp)
+  if ! "${run[@]}" apt install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1; then
     cat "$log" >&2
+    rm "$log"
     die "apt-get could not install: ${packages[*]}"
   fi
-  rm "$log" "$no_database"
+  rm "$log"
 }
 
 system_packages() {
   check_system "$@"
   if [ "${#missing[@]}" -gt 0 ] && has_apt; then
+    apt update >/dev/null 2>&1 || say "setup: apt-get update failed, trying with the lists that are there"
+    # Only with its lists does the system say which Java it offers.
+    check_system "$@"
     install_packages
     check_system "$@"
   fi

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits until `probe` gives a value, looking again and again; panics with `what` when it has not by the deadline.
+/// Waits until `probe` gives a value, looking again and again; panics with `what` when it has not by the deadline. A
+/// look that takes longer than that is given up.
 ///
 /// This waits on a condition that can be observed. It is no way to give something time to happen, nor to show that it
 /// does not: for that, wait for something that comes after it.
 pub async fn eventually<T>(what: &str, deadline: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + deadline;
     loop {
-        if let Some(value) = probe().await {
+        if let Ok(Some(value)) = timeout_at(end, probe()).await {
             return value;
         }
         assert!(Instant::now() < end, "not within {deadline:?}: {what}");
@@ -43,5 +44,14 @@ mod tests {
     #[should_panic(expected = "not within 0ns: the moon is blue")]
     async fn names_what_did_not_happen() {
         eventually("the moon is blue", Duration::ZERO, async || None::<()>).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "not within 1ms: an answer")]
+    async fn a_look_that_never_ends_is_given_up() {
+        eventually("an answer", Duration::from_millis(1), async || {
+            std::future::pending::<Option<()>>().await
+        })
+        .await;
     }
 }

@@ -20,13 +20,13 @@ use std::net::TcpListener;
 pub use eventually::eventually;
 pub use kafka::Kafka;
 pub use peer::Peer;
-pub use program::Program;
+pub use program::{ANY_PORT, Program};
 pub use python::python;
 pub use reader::Reader;
 pub use servers::{Postgres, RestCatalog};
 
 /// A loopback port that was free a moment ago. Whoever listens there next must cope with having lost it since.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has a free port");
     listener.local_addr().expect("a bound listener has an address").port()
 }

@@ -16,6 +16,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long a program may take to end after SIGTERM.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
+/// The address for a service to listen on: the system chooses a free port, so that no two want the same.
+pub const ANY_PORT: &str = "127.0.0.1:0";
+
 /// What a program gets of the test's environment. All else could be a setting of the program: `PORT`, `TABLE`, ….
 const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LD_LIBRARY_PATH"];
 
@@ -53,13 +56,23 @@ impl Program {
 
     /// Waits until a GET of this URL is answered with success; panics if the program ends first.
     pub async fn ready(&mut self, url: &str) {
-        let end = tokio::time::Instant::now() + READY_WITHIN;
         eventually(&format!("{} answers {url}", self.name), READY_WITHIN, async || {
             self.assert_running();
-            let answer = tokio::time::timeout_at(end, reqwest::get(url)).await;
-            matches!(answer, Ok(Ok(response)) if response.status().is_success()).then_some(())
+            reqwest::get(url).await.is_ok_and(|response| response.status().is_success()).then_some(())
         })
         .await;
+    }
+
+    /// Waits until a service is ready that listens on [`ANY_PORT`] and logs JSON, and returns its URL.
+    pub async fn serving(&mut self) -> String {
+        let address = eventually(&format!("{} says where it listens", self.name), READY_WITHIN, async || {
+            self.assert_running();
+            listening(&self.log())
+        })
+        .await;
+        let url = format!("http://{address}");
+        self.ready(&format!("{url}/readyz")).await;
+        url
     }
 
     /// Waits until this file is there and not empty, for programs that say in a file where they listen.
@@ -140,6 +153,14 @@ impl Drop for Program {
     }
 }
 
+/// The address in the line that a service logs when it listens.
+fn listening(log: &str) -> Option<String> {
+    // The last line may be half written.
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut said = lines.filter(|line| line["message"] == "listening");
+    Some(said.next()?["address"].as_str()?.to_owned())
+}
+
 /// The end of a log, from the start of a line, short enough to be read in the output of a test.
 fn tail(log: &str) -> &str {
     const LINES: usize = 60;
@@ -152,6 +173,14 @@ fn tail(log: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_says_where_it_listens() {
+        let log = "not JSON\n{\"message\":\"opened\",\"address\":\"elsewhere\"}\n";
+        let line = r#"{"level":"INFO","message":"listening","address":"127.0.0.1:4711"}"#;
+        assert_eq!(listening(&format!("{log}{line}\n{{\"mess")), Some("127.0.0.1:4711".to_owned()));
+        assert_eq!(listening(&format!("{log}{}", &line[..line.len() - 1])), None);
+    }
 
     #[test]
     fn the_tail_is_whole_lines() {

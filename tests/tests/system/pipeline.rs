@@ -3,7 +3,7 @@
 use ingest_core::IngestResult;
 use testkit::kafka::{Kafka, Received, Record};
 use testkit::notifications::{Producer, aws_batch, aws_test_event};
-use testkit::{Program, eventually, free_port, paths};
+use testkit::{ANY_PORT, Program, eventually, paths};
 
 use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
 use crate::metrics::assert_documented;
@@ -49,10 +49,9 @@ impl Pipeline {
     }
 
     pub async fn dispatcher(&self, options: &[&str]) -> Dispatcher {
-        let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = vec![
             "--listen",
-            &listen,
+            ANY_PORT,
             "--topic",
             &self.events,
             "--light-topic",
@@ -69,23 +68,20 @@ impl Pipeline {
             "incoming/",
         ];
         arguments.extend(options);
-        let mut program =
-            Program::start("dispatcher", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
-        let url = format!("http://{listen}");
-        program.ready(&format!("{url}/readyz")).await;
+        let mut program = Program::start("dispatcher", arguments, self.environment());
+        let url = program.serving().await;
         assert_documented(&url).await;
         Dispatcher { program, url }
     }
 
     pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
-        let listen = format!("127.0.0.1:{}", free_port());
         let group = format!("{}-worker", self.group);
         let mut arguments = lakehouse.worker_arguments(bucket);
         let own = [
             "--source",
             "kafka",
             "--listen",
-            &listen,
+            ANY_PORT,
             "--topic",
             &self.light,
             "--group",
@@ -96,10 +92,13 @@ impl Pipeline {
             &self.dead,
         ];
         arguments.extend(own.map(str::to_owned));
-        let mut program =
-            Program::start("light-worker", arguments, [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap())]);
-        program.ready(&format!("http://{listen}/readyz")).await;
+        let mut program = Program::start("light-worker", arguments, self.environment());
+        program.serving().await;
         program
+    }
+
+    fn environment(&self) -> [(&'static str, &str); 2] {
+        [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap()), ("LOG_FORMAT", "json")]
     }
 
     /// Waits until all that was announced is requested and each request answered, and returns the answers.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Program, free_port, paths, python};
+use testkit::{ANY_PORT, Program, paths, python};
 
 use crate::bucket::{Lakehouse, Standalone, Stored};
 use crate::metrics::{assert_documented, metric};
@@ -23,21 +23,14 @@ impl Worker {
 
     /// With further settings, by their environment variables.
     pub async fn start_with(bucket: &Standalone, lakehouse: &Lakehouse, settings: &[(&str, &str)]) -> Self {
-        let listen = format!("127.0.0.1:{}", free_port());
         let mut arguments = lakehouse.worker_arguments(bucket);
-        arguments.extend([
-            "--listen".to_owned(),
-            listen.clone(),
-            "--body-limit".to_owned(),
-            "64KiB".to_owned(),
-        ]);
+        arguments.extend(["--listen", ANY_PORT, "--body-limit", "64KiB"].map(str::to_owned));
         let mut program = Program::start(
             "light-worker",
             arguments,
             [("LOG_FORMAT", "json")].iter().chain(settings).copied(),
         );
-        let url = format!("http://{listen}");
-        program.ready(&format!("{url}/readyz")).await;
+        let url = program.serving().await;
         Self { program, url, client: Client::new() }
     }
 

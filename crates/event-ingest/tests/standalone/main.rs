@@ -6,6 +6,7 @@ mod commands;
 mod files;
 mod flow;
 mod listing;
+mod metrics;
 mod reconcile;
 mod s3;
 mod server;

@@ -1,0 +1,48 @@
+//! The metrics of all services, as far as documentation is concerned.
+
+use std::collections::BTreeSet;
+use std::fs::read_to_string;
+
+use event_ingest::standalone::{flow, reconcile};
+use service_kit::intake;
+use service_kit::metrics::{Metric, NAMESPACE};
+use testkit::paths;
+
+const OF_INTAKES: [Metric; 5] = [
+    intake::REQUESTS,
+    intake::IN_FLIGHT,
+    intake::KAFKA_RETRIES,
+    intake::KAFKA_COMMIT_FAILURES,
+    intake::KAFKA_PAUSED,
+];
+const OF_WORKERS: [Metric; 6] = [
+    light_worker::FILES,
+    light_worker::ROWS,
+    light_worker::BYTES,
+    light_worker::DURATION,
+    light_worker::LATENCY,
+    light_worker::FAILURES,
+];
+const OF_STANDALONE: [Metric; 5] =
+    [flow::ROWS, flow::HELD, flow::DEAD_LETTERS, reconcile::PASSES, reconcile::ANNOUNCED];
+
+/// A row of a table there: name and labels.
+fn row(metric: &Metric) -> String {
+    let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    format!("`{NAMESPACE}_{}` {}", metric.name, labels.join(", ")).trim_end().to_owned()
+}
+
+#[test]
+fn the_page_has_every_metric_with_its_labels_and_no_other() {
+    let ours = dispatcher::METRICS.iter().chain(&OF_INTAKES).chain(&OF_WORKERS).chain(&OF_STANDALONE);
+    let ours: BTreeSet<String> = ours.map(row).collect();
+    let page = read_to_string(paths::repository().join("docs/metrics.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeSet<String> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            format!("{} {}", cells[1], cells[2]).trim_end().to_owned()
+        })
+        .collect();
+    assert_eq!(documented, ours, "docs/metrics.md is on the left, the services are on the right");
+}
