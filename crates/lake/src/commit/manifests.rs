@@ -2,6 +2,10 @@
 //!
 //! Merging follows Iceberg's own writers: manifests are packed into bins from the oldest on, and a bin is merged
 //! when it is full, or, for the bin that takes new files, when it holds `commit.manifest.min-count-to-merge`.
+//!
+//! Tables of format version 3 are not merged here: an entry that moves to another manifest has to carry the row id
+//! that it inherited, and the `iceberg` crate neither works it out nor lets it be set on an entry that was read.
+//! `rewrite_manifests` of another engine does it.
 
 use iceberg::spec::{
     DataFile, FormatVersion, ManifestContentType, ManifestFile, ManifestStatus, ManifestWriter,
@@ -35,10 +39,10 @@ pub(super) async fn write(
     if files.is_empty() {
         return Ok(held);
     }
-    // Row lineage ties a manifest's rows to its place in the list: such manifests are left as they are.
+    // Row lineage: see above.
     let policy = Policy::of(table);
     if !policy.enabled || table.format_version() == FormatVersion::V3 {
-        let mut all = vec![author.new_manifest(files).await?];
+        let mut all = vec![author.new_manifest(0, files).await?];
         all.extend(held);
         return Ok(all);
     }
@@ -125,6 +129,8 @@ struct Author<'a> {
 impl Author<'_> {
     async fn merged(&self, bins: Vec<Bin>, files: &[DataFile]) -> iceberg::Result<Vec<ManifestFile>> {
         let mut manifests = Vec::new();
+        // A request of a merge that failed may still arrive: nothing else is ever written under its number.
+        let fallback = bins.len();
         for (number, bin) in bins.into_iter().enumerate() {
             match bin {
                 Bin::Keep(kept) => manifests.extend(kept),
@@ -135,12 +141,12 @@ impl Author<'_> {
                 Bin::Newest { merge: true, manifests: old } => match self.one_of(number, files, &old).await {
                     Ok(merged) => manifests.push(merged),
                     Err(error) => {
-                        manifests.push(self.new_manifest(files).await?);
+                        manifests.push(self.new_manifest(fallback, files).await?);
                         manifests.extend(self.unmerged(old, &error));
                     }
                 },
                 Bin::Newest { merge: false, manifests: kept } => {
-                    manifests.push(self.new_manifest(files).await?);
+                    manifests.push(self.new_manifest(number, files).await?);
                     manifests.extend(kept);
                 }
             }
@@ -154,8 +160,8 @@ impl Author<'_> {
         manifests
     }
 
-    async fn new_manifest(&self, files: &[DataFile]) -> iceberg::Result<ManifestFile> {
-        self.one_of(0, files, &[]).await
+    async fn new_manifest(&self, number: usize, files: &[DataFile]) -> iceberg::Result<ManifestFile> {
+        self.one_of(number, files, &[]).await
     }
 
     /// One manifest with new files and the live entries of old manifests.
@@ -209,7 +215,14 @@ impl Author<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use iceberg::spec::{DataContentType, DataFileBuilder, DataFileFormat, Schema, TableMetadataBuilder};
+    use iceberg::{Runtime, TableCreation, TableIdent};
+
     use super::*;
+    use crate::storage::{Stores, file_io};
 
     fn manifest(name: usize, length: i64) -> ManifestFile {
         ManifestFile {
@@ -272,5 +285,39 @@ mod tests {
     #[test]
     fn a_manifest_over_the_target_is_a_bin_by_itself() {
         assert_eq!(packed(&[10, 500], 100), [("new beside", names(&[0])), ("keep", names(&[1]))]);
+    }
+
+    #[tokio::test]
+    async fn what_takes_the_place_of_a_failed_merge_has_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let creation = TableCreation::builder()
+            .name("t".to_owned())
+            .location(format!("file://{}", folder.path().display()))
+            .schema(Schema::builder().build().unwrap())
+            .build();
+        let metadata = TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata;
+        let base = Table::builder()
+            .file_io(file_io(Arc::new(Stores::new(BTreeMap::new()).unwrap())))
+            .identifier(TableIdent::from_strs(["db", "t"]).unwrap())
+            .metadata(metadata)
+            .runtime(Runtime::try_current().unwrap())
+            .build()
+            .unwrap();
+        let file = DataFileBuilder::default()
+            .content(DataContentType::Data)
+            .file_path("file:///a.parquet".to_owned())
+            .file_format(DataFileFormat::Parquet)
+            .record_count(1)
+            .file_size_in_bytes(1)
+            .build()
+            .unwrap();
+        let mut lost = manifest(0, 10);
+        lost.manifest_path = format!("file://{}/lost.avro", folder.path().display());
+        let author = Author { base: &base, snapshot_id: 7, name: "attempt" };
+        let bins = vec![Bin::Newest { merge: true, manifests: vec![lost.clone()] }];
+        let written = author.merged(bins, &[file]).await.unwrap();
+        assert!(written[0].manifest_path.ends_with("/metadata/attempt-m1.avro"), "{written:?}");
+        assert_eq!(written[0].added_files_count, Some(1));
+        assert_eq!(written[1..], [lost]);
     }
 }

@@ -1,5 +1,7 @@
 //! What the ledger of `main` is: a pure function of the table's metadata.
 
+use std::collections::BTreeSet;
+
 use iceberg::spec::{Snapshot, TableMetadata};
 
 use super::name::FileKind;
@@ -45,14 +47,19 @@ pub enum Located {
 /// | the next ancestor | the ledger is |
 /// |---|---|
 /// | names a head made for it | that head: a rollback is honoured by itself |
-/// | was copied from a snapshot that is an ancestor too | its parent's: the rows are known |
+/// | was copied from a snapshot that is an ancestor too, or that an ancestor was copied from | its parent's: the rows are known |
 /// | was copied from a snapshot that added a run | its parent's and that run, never the source's head |
 /// | was copied from a snapshot that added none | its parent's |
 /// | was copied from a snapshot that is gone | undecided |
-/// | none of these (another writer's commit) | its parent's; without a parent, new |
+/// | none of these (another writer's commit) | its parent's |
 /// | is missing, and the table property is about it | the property's head |
 /// | is missing otherwise | undecided |
-/// | names none and has no parent any more, but had one | undecided, if the table had a ledger |
+/// | names no parent, and the table has no ledger property | new |
+/// | names no parent, and surely never had one | new: the table was replaced, or rolled back to before our first commit |
+/// | names no parent otherwise | undecided: it may have expired, and its id with it |
+///
+/// A root surely never had a parent if no snapshot is missing between it and the one that the property is about:
+/// sequence numbers are given one by one, so a parent that expired leaves a gap (see `never_had_parent`).
 ///
 /// A snapshot was copied if it says so (`source-snapshot-id`), or if its summary names ledger files that were made
 /// for another snapshot.
@@ -72,21 +79,36 @@ pub fn locate(table: &TableMetadata) -> Located {
             Err(reason) => return Located::Undecided(reason),
         }
         next = snapshot.parent_snapshot_id();
-        if next.is_none() && had_parent(snapshot) && table.properties().contains_key(PROPERTY_LEDGER) {
+        if next.is_none()
+            && table.properties().contains_key(PROPERTY_LEDGER)
+            && !never_had_parent(table, snapshot)
+        {
             return Located::Undecided(format!(
-                "the history of main ends at snapshot {id}, whose parent has expired and cannot be told"
+                "the history of main ends at snapshot {id}: whether the table began anew there or what was before \
+                 has expired cannot be told"
             ));
         }
     }
     Located::At(Lineage { head: None, copied })
 }
 
-/// Whether a snapshot that names no parent had one: PyIceberg, for one, removes the ids of parents that it expires.
-/// A first snapshot holds what it added and nothing more.
-fn had_parent(snapshot: &Snapshot) -> bool {
-    let summary = &snapshot.summary().additional_properties;
-    let files = |key: &str| summary.get(key).and_then(|count| count.parse().ok()).unwrap_or(0u64);
-    files("total-data-files") > files("added-data-files") || files("deleted-data-files") > 0
+/// Whether a snapshot that names no parent cannot have lost it. PyIceberg, for one, removes the ids of parents that
+/// it expires, and what it leaves looks like the first snapshot of a replaced table.
+///
+/// Every snapshot of a table, on whatever branch, has the next sequence number. The parent of a root that is newer
+/// than our last commit is that commit or newer too, unless somebody rolled the table back meanwhile; the parent of
+/// an older root can be any snapshot before it. If all of these are there, none of them is a parent that was lost.
+/// Snapshots of format version 1 have number 0 and no ledger: they need not be counted.
+fn never_had_parent(table: &TableMetadata, root: &Snapshot) -> bool {
+    let Some(ours) = property(table).and_then(|(id, _)| table.snapshot_by_id(id)) else {
+        return false;
+    };
+    let number = root.sequence_number();
+    let since = if ours.sequence_number() < number { ours.sequence_number() } else { 1 };
+    let before = since..number;
+    let kept: BTreeSet<i64> =
+        table.snapshots().map(|snapshot| snapshot.sequence_number()).filter(|n| before.contains(n)).collect();
+    i64::try_from(kept.len()).is_ok_and(|kept| kept >= number - since)
 }
 
 /// The value of [`PROPERTY_LEDGER`].
@@ -122,7 +144,7 @@ fn added(table: &TableMetadata, copy: &Snapshot) -> Result<Option<String>, Strin
             return Ok(Some(run.to_owned()));
         }
         let Some(source) = source(snapshot)? else { return Ok(None) };
-        if is_ancestor(table, copy, source) {
+        if known_below(table, copy, source) {
             return Ok(None);
         }
         snapshot = table.snapshot_by_id(source).map(AsRef::as_ref).ok_or_else(|| {
@@ -151,14 +173,19 @@ fn source(snapshot: &Snapshot) -> Result<Option<i64>, String> {
     Ok(named.filter_map(|path| FileKind::of(path)?.snapshot_id()).find(|id| *id != snapshot.snapshot_id()))
 }
 
-/// Whether `id` is below `snapshot` in its history, the first snapshot that has expired included.
-fn is_ancestor(table: &TableMetadata, snapshot: &Snapshot, id: i64) -> bool {
+/// Whether the rows of `source` are below `snapshot` already: as an ancestor, the first one that has expired
+/// included, or as another copy. The run of that other copy may long be part of a merged one.
+fn known_below(table: &TableMetadata, snapshot: &Snapshot, source: i64) -> bool {
     let mut next = snapshot.parent_snapshot_id();
-    while let Some(parent) = next {
-        if parent == id {
+    while let Some(id) = next {
+        if id == source {
             return true;
         }
-        next = table.snapshot_by_id(parent).and_then(|snapshot| snapshot.parent_snapshot_id());
+        let Some(ancestor) = table.snapshot_by_id(id) else { return false };
+        if self::source(ancestor) == Ok(Some(source)) {
+            return true;
+        }
+        next = ancestor.parent_snapshot_id();
     }
     false
 }

@@ -14,6 +14,8 @@ const STAGE: &str = "stage";
 const WITH_RUN: i64 = 901;
 const WITHOUT_RUN: i64 = 902;
 const GONE: i64 = 903;
+/// Our last commit to a `main` that was replaced.
+const REPLACED: i64 = 904;
 /// The oldest snapshot of `main`.
 const BOTTOM: i64 = 1;
 
@@ -151,23 +153,36 @@ enum Bottom {
     ExpiredWithPropertyOfAnother,
     ExpiredWithPointerOfAnother,
     ExpiredWithoutProperty,
+    Replaced,
+    RootAndGap,
+    RootAndPropertyOfGone,
+    RootAndPropertyOfNonsense,
 }
 
-const BOTTOMS: [Bottom; 6] = [
+const BOTTOMS: [Bottom; 10] = [
     Bottom::Ours,
     Bottom::AnotherWriters,
     Bottom::ExpiredWithProperty,
     Bottom::ExpiredWithPropertyOfAnother,
     Bottom::ExpiredWithPointerOfAnother,
     Bottom::ExpiredWithoutProperty,
+    Bottom::Replaced,
+    Bottom::RootAndGap,
+    Bottom::RootAndPropertyOfGone,
+    Bottom::RootAndPropertyOfNonsense,
 ];
 
 fn build(bottom: Bottom, layers: &[Layer]) -> TableMetadata {
     let mut table = commit(table(), STAGE, WITH_RUN, &ours(WITH_RUN));
     table = commit(table, STAGE, WITHOUT_RUN, &[(SUMMARY_LEDGER, head_of(WITHOUT_RUN))]);
     table = commit(table, "other", GONE, &ours(GONE));
+    table = commit(table, "replaced", REPLACED, &ours(REPLACED));
     let first = match bottom {
-        Bottom::AnotherWriters => Vec::new(),
+        Bottom::AnotherWriters
+        | Bottom::Replaced
+        | Bottom::RootAndGap
+        | Bottom::RootAndPropertyOfGone
+        | Bottom::RootAndPropertyOfNonsense => Vec::new(),
         _ => ours(BOTTOM),
     };
     table = commit(table, MAIN_BRANCH, BOTTOM, &first);
@@ -189,6 +204,11 @@ fn build(bottom: Bottom, layers: &[Layer]) -> TableMetadata {
         Bottom::ExpiredWithPropertyOfAnother => cut(table, Some((77, 77))),
         Bottom::ExpiredWithPointerOfAnother => cut(table, Some((BOTTOM, 77))),
         Bottom::ExpiredWithoutProperty => cut(table, None),
+        Bottom::Replaced => set(table, &property_value(REPLACED, &head_of(REPLACED))),
+        // The one that is gone was made between it and the root.
+        Bottom::RootAndGap => set(table, &property_value(WITH_RUN, &head_of(WITH_RUN))),
+        Bottom::RootAndPropertyOfGone => set(table, &property_value(GONE, &head_of(GONE))),
+        Bottom::RootAndPropertyOfNonsense => set(table, "nonsense"),
     }
 }
 
@@ -205,10 +225,13 @@ fn expected(bottom: Bottom, layers: &[Layer]) -> Option<Located> {
     }
     match bottom {
         Bottom::Ours | Bottom::ExpiredWithProperty => Some(at(Some(BOTTOM), &copied)),
-        Bottom::AnotherWriters => Some(at(None, &copied)),
+        Bottom::AnotherWriters | Bottom::Replaced => Some(at(None, &copied)),
         Bottom::ExpiredWithPropertyOfAnother
         | Bottom::ExpiredWithPointerOfAnother
-        | Bottom::ExpiredWithoutProperty => None,
+        | Bottom::ExpiredWithoutProperty
+        | Bottom::RootAndGap
+        | Bottom::RootAndPropertyOfGone
+        | Bottom::RootAndPropertyOfNonsense => None,
     }
 }
 
@@ -273,16 +296,62 @@ fn after_a_rollback_the_older_ledger_counts_and_what_is_picked_again_is_added_to
     assert_eq!(locate(&table), at(Some(1), &[2]));
 }
 
+/// Expires snapshots and removes their ids from those that they were the parents of, as PyIceberg does.
+fn expire_and_forget(table: TableMetadata, ids: &[i64]) -> TableMetadata {
+    let mut json = serde_json::to_value(expire(table, ids)).unwrap();
+    for snapshot in json["snapshots"].as_array_mut().unwrap() {
+        let parent = snapshot["parent-snapshot-id"].as_i64();
+        if parent.is_some_and(|id| ids.contains(&id)) {
+            snapshot.as_object_mut().unwrap().remove("parent-snapshot-id");
+        }
+    }
+    serde_json::from_value(json).unwrap()
+}
+
+fn property_of(id: i64) -> String {
+    property_value(id, &head_of(id))
+}
+
 #[test]
-fn a_parent_whose_id_was_removed_is_no_beginning() {
-    let files = |total: &str, added: &str| {
-        [("total-data-files", total.to_owned()), ("added-data-files", added.to_owned())]
+fn a_parent_whose_id_was_removed_is_no_beginning_whatever_the_summary_counts() {
+    let mut table = commit(table(), MAIN_BRANCH, 1, &ours(1));
+    table = commit(table, MAIN_BRANCH, 2, &ours(2));
+    table = commit(table, MAIN_BRANCH, 3, &[]);
+    let counts = ["total-data-files", "added-data-files"].map(|key| (key, "1".to_owned()));
+    table = set(commit(table, MAIN_BRANCH, 4, &counts), &property_of(2));
+    let undecided = |table| matches!(locate(&table), Located::Undecided(_));
+    assert!(undecided(expire_and_forget(table.clone(), &[1, 2, 3])));
+    // A tag keeps the snapshot that the property is about; the history that leads to it is lost all the same.
+    let tagged = table.into_builder(None).set_ref("tag", reference(2)).unwrap().build().unwrap().metadata;
+    assert!(undecided(expire_and_forget(tagged, &[1, 3])));
+}
+
+#[test]
+fn a_rollback_to_before_our_first_commit_is_a_new_ledger_unless_something_before_it_expired() {
+    let mut table = commit(table(), MAIN_BRANCH, 1, &[]);
+    table = commit(table, MAIN_BRANCH, 2, &[]);
+    table = set(commit(table, MAIN_BRANCH, 3, &ours(3)), &property_of(3));
+    let back = |table: &TableMetadata, id| {
+        let builder = table.clone().into_builder(None);
+        builder.set_ref(MAIN_BRANCH, reference(id)).unwrap().build().unwrap().metadata
     };
-    let cut = commit(table(), MAIN_BRANCH, 3, &files("2", "1"));
-    assert_eq!(locate(&cut), at(None, &[]), "nobody ever wrote a ledger for it");
-    assert!(matches!(locate(&set(cut, "1:at-1")), Located::Undecided(_)));
-    let replaced = commit(table(), MAIN_BRANCH, 3, &files("1", "1"));
-    assert_eq!(locate(&set(replaced, "1:at-1")), at(None, &[]));
+    assert_eq!(locate(&back(&table, 1)), at(None, &[]));
+    assert_eq!(locate(&back(&table, 2)), at(None, &[]));
+    let cut = expire_and_forget(back(&table, 2), &[1]);
+    assert!(matches!(locate(&cut), Located::Undecided(_)));
+}
+
+#[test]
+fn a_source_that_was_copied_before_adds_nothing_even_if_its_run_is_named_no_more() {
+    let mut table = commit(table(), STAGE, WITH_RUN, &ours(WITH_RUN));
+    for first in [copied_from(WITH_RUN), ours(WITH_RUN)] {
+        table = commit(table, MAIN_BRANCH, 1, &first);
+        table = commit(table, MAIN_BRANCH, 2, &ours(2));
+        table = commit(table, MAIN_BRANCH, 3, &copied_from(WITH_RUN));
+        assert_eq!(locate(&table), at(Some(2), &[]));
+        table =
+            expire(table.into_builder(None).remove_ref(MAIN_BRANCH).build().unwrap().metadata, &[1, 2, 3]);
+    }
 }
 
 fn reference(snapshot_id: i64) -> iceberg::spec::SnapshotReference {

@@ -151,7 +151,8 @@ impl Ledger {
                 Ok(MainLedger { lineage, head })
             }
             Located::Undecided(reason) => Err(Error::inconsistent(format!(
-                "{reason}: look at it with `event-ingest ledger verify` before anything is written"
+                "{reason}: look at it with `event-ingest ledger verify`, and mend it with `event-ingest ledger \
+                 rebuild`; until then nothing is written"
             ))),
         }
     }

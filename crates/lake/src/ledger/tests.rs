@@ -13,6 +13,8 @@ use super::*;
 use crate::ErrorKind;
 
 const TABLE: Uuid = Uuid::from_u128(7);
+/// A test that waits longer for a background task has failed.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn ledger_of(folder: &Path, table: Uuid) -> Ledger {
     let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
@@ -129,9 +131,12 @@ async fn commits_that_lose_their_race_neither_redo_a_merge_nor_leave_its_file_be
     other.merges_end().await;
     assert_eq!(merged_files(folder.path()), 2);
     other.write(&again, 12, Vec::new()).await.unwrap();
-    while merged_files(folder.path()) > 1 {
-        tokio::task::yield_now().await;
-    }
+    let deleted = async {
+        while merged_files(folder.path()) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, deleted).await.expect("what cannot be used any more is deleted");
     assert_eq!(other.look_up(&again, &[entry("3").identity]).await.unwrap().len(), 1);
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use iceberg::spec::{DataFile, TableMetadata};
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
 use parquet::arrow::AsyncArrowWriter;
-use parquet::arrow::async_writer::ParquetObjectWriter;
+use parquet::arrow::async_writer::{AsyncFileWriter, ParquetObjectWriter};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
@@ -38,7 +40,7 @@ pub(super) struct DataFileWriter {
 
 struct Open {
     url: String,
-    writer: AsyncArrowWriter<ParquetObjectWriter>,
+    writer: AsyncArrowWriter<Sink>,
 }
 
 impl DataFileWriter {
@@ -69,17 +71,16 @@ impl DataFileWriter {
         Ok(part)
     }
 
-    /// Closes the last file and returns all of them.
-    pub(super) async fn finish(mut self) -> Result<Vec<DataFile>> {
+    /// Closes the last file and returns all of them. After an error the others still have to be abandoned.
+    pub(super) async fn finish(&mut self) -> Result<Vec<DataFile>> {
         self.close_file().await?;
-        Ok(self.closed)
+        Ok(std::mem::take(&mut self.closed))
     }
 
     /// Gives up: nothing was committed, so nobody can refer to what was written.
-    pub(super) async fn abandon(self) {
-        if let Some(open) = self.open {
-            // An upload that cannot be aborted now is left to the bucket's own rules for unfinished uploads.
-            let _ = open.writer.into_inner().into_inner().abort().await;
+    pub(super) async fn abandon(mut self) {
+        if let Some(open) = self.open.take() {
+            open.discard(&self.stores).await;
         }
         delete_uncommitted(&self.stores, &self.closed).await;
     }
@@ -88,7 +89,7 @@ impl DataFileWriter {
         let url = format!("{}/{}.parquet", data_folder(&self.table), Uuid::now_v7());
         let Location { store, path } = self.stores.locate(&url)?;
         let upload = BufWriter::with_capacity(store, path, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
-        let sink = ParquetObjectWriter::from_buf_writer(upload);
+        let sink = Sink { inner: ParquetObjectWriter::from_buf_writer(upload), completing: false };
         let writer = AsyncArrowWriter::try_new(sink, self.schema.clone(), Some(properties()))
             .map_err(|e| failed(&url, e))?;
         Ok(Open { url, writer })
@@ -98,26 +99,75 @@ impl DataFileWriter {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        let metadata = open.writer.finish().await.map_err(|e| failed(&open.url, e))?;
-        let size = open.writer.bytes_written() as u64;
-        let schema = self.table.current_schema();
-        let file = describe(&metadata, schema, &open.url, size, self.table.default_partition_spec_id())
-            .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", open.url)))?;
-        self.closed.push(file);
-        Ok(())
+        match open.close(&self.table).await {
+            Ok(file) => {
+                self.closed.push(file);
+                Ok(())
+            }
+            Err(error) => {
+                open.discard(&self.stores).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Open {
+    async fn close(&mut self, table: &TableMetadata) -> Result<DataFile> {
+        let metadata = self.writer.finish().await.map_err(|e| failed(&self.url, e))?;
+        let size = self.writer.bytes_written() as u64;
+        describe(&metadata, table.current_schema(), &self.url, size, table.default_partition_spec_id())
+            .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", self.url)))
+    }
+
+    /// Drops what was written, whole or in part. What cannot be dropped now is left to the bucket's own rules for
+    /// unfinished uploads, or to the search for orphans.
+    async fn discard(self, stores: &Stores) {
+        let sink = self.writer.into_inner();
+        if sink.completing {
+            // The store may have made it an object, whatever it answered.
+            delete(stores, &self.url).await;
+        } else {
+            let _ = sink.inner.into_inner().abort().await;
+        }
+    }
+}
+
+/// The upload of a data file, which knows whether its completion was begun: from then on the upload cannot be
+/// aborted here (asking for it panics); it aborts itself if the store refuses to complete it.
+struct Sink {
+    inner: ParquetObjectWriter,
+    completing: bool,
+}
+
+impl AsyncFileWriter for Sink {
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        self.inner.write(bytes)
+    }
+
+    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        self.completing = true;
+        self.inner.complete()
     }
 }
 
 /// Deletes data files that no commit was ever sent for. What cannot be deleted stays as an orphan.
 pub(crate) async fn delete_uncommitted(stores: &Stores, files: &[DataFile]) {
     for file in files {
-        let deleted = match stores.locate(file.file_path()) {
-            Ok(at) => at.store.delete(&at.path).await.map_err(|e| e.to_string()),
+        delete(stores, file.file_path()).await;
+    }
+}
+
+async fn delete(stores: &Stores, url: &str) {
+    let deleted = match stores.locate(url) {
+        Ok(at) => match at.store.delete(&at.path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(e.to_string()),
-        };
-        if let Err(reason) = deleted {
-            tracing::warn!(file = file.file_path(), reason, "an unused data file is left behind");
-        }
+        },
+        Err(e) => Err(e.to_string()),
+    };
+    if let Err(reason) = deleted {
+        tracing::warn!(file = url, reason, "an unused data file is left behind");
     }
 }
 
@@ -130,4 +180,57 @@ fn properties() -> WriterProperties {
 
 fn failed(url: &str, error: parquet::errors::ParquetError) -> Error {
     Error::unavailable(format!("cannot write data file `{url}`")).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use arrow_array::Int64Array;
+    use iceberg::TableCreation;
+    use iceberg::arrow::schema_to_arrow_schema;
+    use iceberg::spec::{NestedField, PrimitiveType, Schema, TableMetadataBuilder, Type};
+
+    use super::*;
+    use crate::ErrorKind;
+
+    fn writer(folder: &Path) -> (DataFileWriter, RecordBatch) {
+        let column = NestedField::optional(1, "a", Type::Primitive(PrimitiveType::Long)).into();
+        let schema = Schema::builder().with_fields([column]).build().unwrap();
+        let arrow = Arc::new(schema_to_arrow_schema(&schema).unwrap());
+        let creation = TableCreation::builder()
+            .name("t".to_owned())
+            .location(format!("file://{}", folder.display()))
+            .schema(schema)
+            .build();
+        let table = TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata;
+        let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
+        let batch = RecordBatch::try_new(arrow.clone(), vec![Arc::new(Int64Array::from(vec![1]))]).unwrap();
+        (DataFileWriter::new(stores, Arc::new(table), arrow), batch)
+    }
+
+    #[tokio::test]
+    async fn closed_files_are_gone_after_an_abandoned_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, batch) = writer(folder.path());
+        let files = || std::fs::read_dir(folder.path().join("data")).unwrap().count();
+        writer.write(&batch).await.unwrap();
+        writer.close_file().await.unwrap();
+        assert_eq!(files(), 1);
+        writer.write(&batch).await.unwrap();
+        writer.abandon().await;
+        assert_eq!(files(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_closed_is_an_error_that_leaves_the_writer_to_be_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, batch) = writer(folder.path());
+        std::fs::write(folder.path().join("data"), "no folder").unwrap();
+        writer.write(&batch).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert!(writer.open.is_none() && writer.closed.is_empty());
+        writer.abandon().await;
+    }
 }

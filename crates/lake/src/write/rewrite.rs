@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{DataFile, TableMetadata};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::align::align;
-use super::data_file::DataFileWriter;
+use super::data_file::{DataFileWriter, delete_uncommitted};
 use crate::error::{Error, Result};
 use crate::ledger::Part;
 use crate::source::{ParquetSource, ReadError};
@@ -55,7 +57,8 @@ pub enum RewriteError {
 }
 
 /// Writes the rows of `sources`, one after the other, into new data files of `table`, at its current schema.
-/// Each source must have passed [`super::check`] against that schema.
+/// Each source must have passed [`super::check`] against that schema. If the future is dropped, writing ends after
+/// the batch that is under way, and what was written is deleted.
 ///
 /// # Errors
 /// See [`RewriteError`].
@@ -65,41 +68,57 @@ pub async fn rewrite(
     sources: Vec<ParquetSource>,
 ) -> Result<Rewritten, RewriteError> {
     let runtime = Handle::current();
+    let (answer, written) = oneshot::channel();
     // Encoding keeps a core busy for long stretches: it has a thread of its own beside the decoder's.
-    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, table, sources))).await.map_err(
-        |e| RewriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e)),
-    )?
+    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, table, sources, answer)));
+    written.await.map_err(|e| {
+        RewriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e))
+    })?
 }
 
-async fn encode(
-    stores: Arc<Stores>,
-    table: Arc<TableMetadata>,
-    sources: Vec<ParquetSource>,
+type Answer = oneshot::Sender<Result<Rewritten, RewriteError>>;
+
+/// Answers with the files; deletes them if nobody takes the answer.
+async fn encode(stores: Arc<Stores>, table: Arc<TableMetadata>, sources: Vec<ParquetSource>, answer: Answer) {
+    let result = match schema_to_arrow_schema(table.current_schema()) {
+        Ok(schema) => {
+            let schema = Arc::new(schema);
+            let mut writer = DataFileWriter::new(stores.clone(), table, schema.clone());
+            let result = fill(&mut writer, &schema, &sources, &answer).await;
+            if result.is_err() {
+                writer.abandon().await;
+            }
+            result
+        }
+        Err(e) => Err(RewriteError::Sink(
+            Error::invalid("the table has a column type that cannot be written").caused_by(e),
+        )),
+    };
+    if let Err(Ok(unwanted)) = answer.send(result) {
+        delete_uncommitted(&stores, &unwanted.files).await;
+    }
+}
+
+async fn fill(
+    writer: &mut DataFileWriter,
+    schema: &SchemaRef,
+    sources: &[ParquetSource],
+    answer: &Answer,
 ) -> Result<Rewritten, RewriteError> {
-    let schema = schema_to_arrow_schema(table.current_schema()).map_err(|e| {
-        RewriteError::Sink(Error::invalid("the table has a column type that cannot be written").caused_by(e))
-    })?;
-    let schema = Arc::new(schema);
-    let mut writer = DataFileWriter::new(stores, table, schema.clone());
     let mut placed = Vec::with_capacity(sources.len());
     for (index, source) in sources.iter().enumerate() {
         let mut place = Placed::default();
         let mut batches = source.batches();
         while let Some(batch) = batches.recv().await {
-            let step = match batch {
-                Ok(batch) => match align(&batch, &schema) {
-                    Ok(aligned) => writer.write(&aligned).await.map_err(RewriteError::Sink),
-                    Err(reason) => Err(RewriteError::Source(index, ReadError::Content(reason))),
-                },
-                Err(error) => Err(RewriteError::Source(index, error)),
-            };
-            match step {
-                Ok(part) => place.add(part),
-                Err(error) => {
-                    writer.abandon().await;
-                    return Err(error);
-                }
+            if answer.is_closed() {
+                return Err(RewriteError::Sink(Error::unavailable(
+                    "nobody waits for the data files any more",
+                )));
             }
+            let batch = batch.map_err(|error| RewriteError::Source(index, error))?;
+            let aligned = align(&batch, schema)
+                .map_err(|reason| RewriteError::Source(index, ReadError::Content(reason)))?;
+            place.add(writer.write(&aligned).await.map_err(RewriteError::Sink)?);
         }
         place.rows = source.rows();
         placed.push(place);
