@@ -57,9 +57,11 @@ pub async fn build(ledger: &Ledger, entries: u64, commit: u64) -> Result<String>
     }
 }
 
-/// The identities of objects that the ledger has, spread over all of it.
+/// The identities of objects that the ledger has, spread over all of it. It has at least [`BATCH`] entries.
 pub fn hits(entries: u64, salt: u64) -> Vec<ObjectIdentity> {
-    (0..BATCH).map(|n| identity(mix(n ^ (salt << 32)) % entries)).collect()
+    // One of each stretch, so that none is asked for twice.
+    let stretch = entries / BATCH;
+    (0..BATCH).map(|n| identity(n * stretch + mix(n ^ (salt << 32)) % stretch)).collect()
 }
 
 /// The identities of objects that it does not have.

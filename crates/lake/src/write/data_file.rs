@@ -183,7 +183,7 @@ fn failed(url: &str, error: parquet::errors::ParquetError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
@@ -195,19 +195,21 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    fn writer(folder: &Path) -> (DataFileWriter, RecordBatch) {
+    /// A table with a column of numbers, and a batch for it.
+    pub(in crate::write) fn table_at(location: String) -> (Arc<TableMetadata>, RecordBatch) {
         let column = NestedField::optional(1, "a", Type::Primitive(PrimitiveType::Long)).into();
         let schema = Schema::builder().with_fields([column]).build().unwrap();
         let arrow = Arc::new(schema_to_arrow_schema(&schema).unwrap());
-        let creation = TableCreation::builder()
-            .name("t".to_owned())
-            .location(format!("file://{}", folder.display()))
-            .schema(schema)
-            .build();
+        let creation =
+            TableCreation::builder().name("t".to_owned()).location(location).schema(schema).build();
         let table = TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata;
+        (Arc::new(table), RecordBatch::try_new(arrow, vec![Arc::new(Int64Array::from(vec![1]))]).unwrap())
+    }
+
+    fn writer(folder: &Path) -> (DataFileWriter, RecordBatch) {
+        let (table, batch) = table_at(format!("file://{}", folder.display()));
         let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
-        let batch = RecordBatch::try_new(arrow.clone(), vec![Arc::new(Int64Array::from(vec![1]))]).unwrap();
-        (DataFileWriter::new(stores, Arc::new(table), arrow), batch)
+        (DataFileWriter::new(stores, table, batch.schema()), batch)
     }
 
     #[tokio::test]

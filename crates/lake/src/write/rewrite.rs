@@ -126,3 +126,48 @@ async fn fill(
     let files = writer.finish().await.map_err(RewriteError::Sink)?;
     Ok(Rewritten { files, sources: placed })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use futures::TryStreamExt;
+    use ingest_core::{ObjectHint, ObjectUri, RequestedObject};
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{ObjectStore, ObjectStoreExt};
+    use parquet::arrow::ArrowWriter;
+
+    use super::super::data_file::tests::table_at;
+    use super::*;
+    use crate::source::{Resolved, resolve};
+
+    #[tokio::test]
+    async fn data_files_are_left_only_where_somebody_waits_for_them() {
+        let (table, batch) = table_at("s3://b/t".to_owned());
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let store = Arc::new(InMemory::new());
+        store.put(&Path::from("a"), writer.into_inner().unwrap().into()).await.unwrap();
+        let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
+        stores.lend("b", store.clone());
+        let wanted = RequestedObject { uri: ObjectUri::new("b", "a").unwrap(), hint: ObjectHint::default() };
+        let Resolved::Object(object) = resolve(&stores, "s3", &wanted).await.unwrap() else {
+            panic!("it was just put")
+        };
+        let source = ParquetSource::open(object).await.unwrap();
+        let files = async || {
+            let found: Vec<_> = store.list(Some(&Path::from("t"))).try_collect().await.unwrap();
+            found.len()
+        };
+
+        let (answer, gone) = oneshot::channel();
+        drop(gone);
+        encode(stores.clone(), table.clone(), vec![source.clone()], answer).await;
+        assert_eq!(files().await, 0);
+
+        let written = rewrite(stores, table, vec![source]).await.unwrap();
+        assert_eq!((written.files.len(), written.sources[0].rows), (1, 1));
+        assert_eq!(files().await, 1);
+    }
+}
