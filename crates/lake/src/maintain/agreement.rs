@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use iceberg::spec::{Operation, TableMetadata};
+use uuid::Uuid;
 
 use super::history::{ancestry, source};
 use super::names;
@@ -11,6 +12,8 @@ use crate::ledger::SUMMARY_RUN;
 /// The ancestry of `main`, as far as the table still has it.
 #[derive(Debug)]
 pub(super) struct History {
+    /// The table's uuid, which the names of our data files begin with.
+    table: Uuid,
     /// Ancestors by id, and by what they were copied from: how many snapshots are newer.
     places: HashMap<i64, usize>,
     /// Place of the newest ancestor that took data files away, if any.
@@ -48,7 +51,13 @@ pub(super) enum Presence {
 
 impl History {
     pub(super) fn of(table: &TableMetadata) -> Self {
-        let mut history = Self { places: HashMap::new(), newest_rewrite: None, cut: false, ours: Vec::new() };
+        let mut history = Self {
+            table: table.uuid(),
+            places: HashMap::new(),
+            newest_rewrite: None,
+            cut: false,
+            ours: Vec::new(),
+        };
         for (place, snapshot) in ancestry(table).enumerate() {
             let (snapshot_id, source) = (snapshot.snapshot_id(), source(snapshot));
             for id in std::iter::once(snapshot_id).chain(source) {
@@ -88,7 +97,7 @@ impl History {
     /// Whose a live file is that the ledger does not name. Of an author that has expired only the name tells.
     pub(super) fn present(&self, author: i64, url: &str) -> Presence {
         let ours = |ours: &Ours| ours.snapshot_id == author || ours.source == Some(author);
-        let by_name = !self.places.contains_key(&author) && names::is_data(names::last(url));
+        let by_name = !self.places.contains_key(&author) && names::is_data(names::last(url), self.table);
         if by_name || self.ours.iter().any(ours) { Presence::Ours } else { Presence::Foreign }
     }
 
@@ -110,7 +119,7 @@ mod tests {
     fn history(newest_rewrite: Option<usize>, cut: bool) -> History {
         let places = HashMap::from([(30, 0), (20, 1), (10, 2), (9, 2)]);
         let ours = vec![Ours { snapshot_id: 10, source: Some(9), added_rows: 5 }];
-        History { places, newest_rewrite, cut, ours }
+        History { table: Uuid::nil(), places, newest_rewrite, cut, ours }
     }
 
     #[test]
@@ -133,12 +142,14 @@ mod tests {
 
     #[test]
     fn an_unnamed_file_is_ours_by_its_snapshot_or_else_by_its_name() {
-        let ours = format!("s3://b/data/{}.parquet", uuid::Uuid::now_v7());
+        let ours = format!("s3://b/data/{}-{}.parquet", Uuid::nil(), Uuid::now_v7());
+        let of_another_table = format!("s3://b/data/{}-{}.parquet", Uuid::new_v4(), Uuid::now_v7());
         let history = history(None, true);
         assert_eq!(history.present(10, "s3://b/data/x.parquet"), Presence::Ours);
         assert_eq!(history.present(20, &ours), Presence::Foreign);
         assert_eq!(history.present(5, &ours), Presence::Ours);
         assert_eq!(history.present(5, "s3://b/data/x.parquet"), Presence::Foreign);
+        assert_eq!(history.present(5, &of_another_table), Presence::Foreign);
     }
 
     #[test]

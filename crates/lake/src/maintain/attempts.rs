@@ -144,7 +144,7 @@ impl Scene<'_> {
         let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
         files.sort();
         files.dedup();
-        files.retain(|url| names::is_data(names::last(url)));
+        files.retain(|url| names::is_data(names::last(url), self.table.metadata().uuid()));
         let list = left.others.iter().find(|(kind, _)| *kind == Kind::ManifestList);
         let required = match list {
             Some((_, stored)) => Required::Main(self.parent(&stored.url).await?),

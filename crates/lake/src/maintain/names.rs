@@ -55,10 +55,12 @@ pub(super) fn metadata(name: &str) -> Option<(Kind, i64)> {
     Some((Kind::Manifest, attempt(name)?))
 }
 
-/// Whether a data file has a name as we give it: `<uuid of version 7>.parquet`. No other Iceberg writer's are so.
-pub(super) fn is_data(name: &str) -> bool {
-    let uuid = name.strip_suffix(".parquet").and_then(|name| Uuid::try_parse(name).ok());
-    uuid.is_some_and(|uuid| uuid.get_version_num() == 7)
+/// Whether a data file has a name as we give it in this table: `<table uuid>-<uuid of version 7>.parquet`. A folder
+/// may be shared with other tables (of another catalog, or made anew under an old name) and other writers: their files
+/// look like nobody's from here, and must not be taken for ours.
+pub(super) fn is_data(name: &str, table: Uuid) -> bool {
+    let own = name.strip_suffix(".parquet").and_then(|name| name.strip_prefix(&format!("{table}-")));
+    own.and_then(|own| Uuid::try_parse(own).ok()).is_some_and(|own| own.get_version_num() == 7)
 }
 
 /// The last part of a path or URL.
@@ -98,8 +100,15 @@ mod tests {
 
     #[test]
     fn only_our_data_files_are_taken_for_ours() {
-        assert!(is_data(&format!("{}.parquet", Uuid::now_v7())));
-        assert!(!is_data(&format!("{}.parquet", Uuid::new_v4())));
-        assert!(!is_data(&format!("00000-0-{}.parquet", Uuid::now_v7())));
+        let (table, own) = (Uuid::new_v4(), Uuid::now_v7());
+        assert!(is_data(&format!("{table}-{own}.parquet"), table));
+        for name in [
+            format!("{own}.parquet"),
+            format!("{table}-{}.parquet", Uuid::new_v4()),
+            format!("{}-{own}.parquet", Uuid::new_v4()),
+            format!("00000-0-{own}.parquet"),
+        ] {
+            assert!(!is_data(&name, table), "{name}");
+        }
     }
 }

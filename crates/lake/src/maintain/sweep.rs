@@ -125,7 +125,8 @@ impl Lake {
         };
         let mut unnamed = list(&self.tables.stores, &data, now)?;
         while let Some(stored) = unnamed.try_next().await? {
-            if names::is_data(names::last(&stored.url)) && !named.contains_key(&digest(&stored.url)) {
+            let ours = names::is_data(names::last(&stored.url), search.table);
+            if ours && !named.contains_key(&digest(&stored.url)) {
                 search.add(Kind::Data, Vec::new(), stored, &shown);
             }
         }

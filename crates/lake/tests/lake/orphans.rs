@@ -82,7 +82,7 @@ async fn what_a_dead_attempt_left_goes_when_main_has_moved_on_and_a_day_has_pass
 
     let mut old = search(&fixture, 2).await;
     let kinds: Vec<Kind> = old.orphans.iter().map(|orphan| orphan.kind).collect();
-    for kind in [Kind::Data, Kind::ManifestList, Kind::Head, Kind::Run] {
+    for kind in [Kind::Data, Kind::Manifest, Kind::ManifestList, Kind::Head, Kind::Run] {
         assert!(kinds.contains(&kind), "{kind:?} is not among {kinds:?}");
     }
     assert_eq!(delete(&fixture, &mut old).await, kinds.len());
@@ -115,9 +115,11 @@ async fn what_lands_after_the_search_is_kept() {
     // As after a kill between writing and the commit: a data file of our naming that nothing names.
     let data = fixture.folder().join("warehouse/db/events/data");
     let mine = std::fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
-    let left = data.join(format!("{}.parquet", uuid::Uuid::now_v7()));
+    let table = fixture.table().await.metadata().uuid();
+    let left = data.join(format!("{table}-{}.parquet", uuid::Uuid::now_v7()));
     std::fs::copy(&mine, &left).unwrap();
-    let foreign = data.join("00000-0-another-writer.parquet");
+    // DuckDB, for one, names its files so.
+    let foreign = data.join(format!("{}.parquet", uuid::Uuid::now_v7()));
     std::fs::copy(&mine, &foreign).unwrap();
 
     let young = search(&fixture, 0).await;
@@ -129,4 +131,19 @@ async fn what_lands_after_the_search_is_kept() {
     fixture.append_file(&format!("file://{}", left.display())).await;
     assert_eq!(delete(&fixture, &mut old).await, 0, "a snapshot names it by now");
     assert!(left.exists() && foreign.exists() && mine.exists());
+}
+
+#[tokio::test]
+async fn the_files_of_a_table_in_the_same_folder_are_left_alone() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.put("b", file(3..5)).await;
+    fixture.ingest(&["a"]).await;
+    let neighbour = fixture.neighbour().await;
+    neighbour.ingest(&request(&["a", "b"])).await.unwrap();
+    assert_eq!(data_files(&fixture), 2, "both tables have one folder");
+    let mut old = search(&fixture, 60).await;
+    assert!(old.orphans.is_empty(), "{:?}", old.orphans);
+    assert_eq!(delete(&fixture, &mut old).await, 0);
+    assert_eq!(data_files(&fixture), 2);
 }
