@@ -189,7 +189,7 @@ fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
 
 async fn orphans(lake: &Lake, args: &OrphansArgs) -> anyhow::Result<ExitCode> {
     let older_than = args.older_than.unwrap_or(OLDER_THAN);
-    let search = lake.search_orphans(&args.table, older_than, Utc::now()).await?;
+    let search = lake.search_orphans(&args.table, older_than).await?;
     let mut search = search.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
     list(out, &search, args.json)?;

@@ -32,6 +32,8 @@ use properties::Kind;
 pub const COMMIT_DEADLINE: Duration = Duration::from_secs(300);
 /// Largest table metadata that is read. A table with 100,000 snapshots has some 60 MB.
 const MAX_METADATA_BYTES: u64 = 256 << 20;
+/// Table property: whether metadata files that fell out of the log are deleted.
+pub(crate) const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 
 /// What to change, and what must be true of the table for the change to be right.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@
 
 mod agreement;
 mod attempts;
+mod clock;
 mod history;
 mod names;
 pub mod orphans;
@@ -18,6 +19,7 @@ mod references;
 mod report;
 pub mod sweep;
 pub mod verify;
+mod versions;
 
 use std::borrow::Cow;
 

@@ -7,6 +7,8 @@ use uuid::Uuid;
 pub enum Kind {
     /// A data file. Deleted first: the others tell of it.
     Data,
+    /// A table metadata file.
+    Metadata,
     /// A manifest.
     Manifest,
     /// A manifest list.
@@ -22,6 +24,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Data => "data",
+            Self::Metadata => "metadata",
             Self::Manifest => "manifest",
             Self::ManifestList => "manifest-list",
             Self::Head => "ledger-head",
@@ -53,6 +56,14 @@ pub(super) fn metadata(name: &str) -> Option<(Kind, i64)> {
     let (name, number) = name.rsplit_once("-m")?;
     number.parse::<u32>().ok()?;
     Some((Kind::Manifest, attempt(name)?))
+}
+
+/// The version in the name of a table metadata file: `<version>-<uuid>.metadata.json`, or with `.gz` before the ending.
+pub(super) fn version(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(".metadata.json")?;
+    let (version, uuid) = name.strip_suffix(".gz").unwrap_or(name).split_once('-')?;
+    Uuid::parse_str(uuid).ok()?;
+    version.parse().ok()
 }
 
 /// Whether a data file has a name as we give it in this table: `<table uuid>-<uuid of version 7>.parquet`. A folder
@@ -96,6 +107,13 @@ mod tests {
         assert_eq!(run(&format!("merged-{UUID}.parquet")), None);
         assert_eq!(metadata(&format!("{UUID}-m0.avro")), None);
         assert_eq!(metadata("00001-a.metadata.json"), None);
+    }
+
+    #[test]
+    fn table_metadata_is_counted() {
+        assert_eq!(version(&format!("00041-{UUID}.metadata.json")), Some(41));
+        assert_eq!(version(&format!("00041-{UUID}.gz.metadata.json")), Some(41));
+        assert_eq!(version("v3.metadata.json"), None);
     }
 
     #[test]

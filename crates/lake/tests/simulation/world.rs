@@ -455,6 +455,9 @@ impl World {
                         Held::Landed(_) => "janitor: kept what landed",
                         Held::CouldLand(_) => "janitor: kept what could land",
                         Held::Young => "janitor: kept what is young",
+                        Held::Unreadable(_) | Held::Unattributed => {
+                            unreachable!("every file here can be read")
+                        }
                     }),
                 }
             }

@@ -10,12 +10,10 @@ use iceberg::spec::{MetadataLog, TableMetadata, TableMetadataRef};
 use iceberg::table::Table;
 use uuid::Uuid;
 
-use crate::catalog::{Commit, MAX_METADATA_BYTES};
+use crate::catalog::{Commit, DELETE_AFTER_COMMIT, MAX_METADATA_BYTES};
 use crate::error::{Error, Result};
 use crate::layout::metadata_folder;
 
-/// Table property: whether metadata files that fell out of the log are deleted.
-const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 /// Table property: how metadata files are compressed.
 const COMPRESSION: &str = "write.metadata.compression-codec";
 
