@@ -1,6 +1,6 @@
 //! What a table's history says of files that only the ledger, or only `main`, names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use iceberg::spec::{Operation, TableMetadata};
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub(super) struct History {
     cut: bool,
     /// Ancestors that name a run of ours.
     ours: Vec<Ours>,
+    /// Their ids, and those of what they were copied from.
+    our_ids: HashSet<i64>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl History {
             newest_rewrite: None,
             cut: false,
             ours: Vec::new(),
+            our_ids: HashSet::new(),
         };
         for (place, snapshot) in ancestry(table).enumerate() {
             let (snapshot_id, source) = (snapshot.snapshot_id(), source(snapshot));
@@ -69,6 +72,7 @@ impl History {
             let summary = &snapshot.summary().additional_properties;
             if summary.contains_key(SUMMARY_RUN) {
                 let added = summary.get("added-records").and_then(|rows| rows.parse().ok());
+                history.our_ids.extend(std::iter::once(snapshot_id).chain(source));
                 history.ours.push(Ours { snapshot_id, source, added_rows: added.unwrap_or(0) });
             }
             history.cut =
@@ -96,9 +100,13 @@ impl History {
 
     /// Whose a live file is that the ledger does not name. Of an author that has expired only the name tells.
     pub(super) fn present(&self, author: i64, url: &str) -> Presence {
-        let ours = |ours: &Ours| ours.snapshot_id == author || ours.source == Some(author);
         let by_name = !self.places.contains_key(&author) && names::is_data(names::last(url), self.table);
-        if by_name || self.ours.iter().any(ours) { Presence::Ours } else { Presence::Foreign }
+        if by_name || self.is_ours(author) { Presence::Ours } else { Presence::Foreign }
+    }
+
+    /// Whether this is an ancestor that names a run of ours, or what one was copied from.
+    pub(super) fn is_ours(&self, snapshot_id: i64) -> bool {
+        self.our_ids.contains(&snapshot_id)
     }
 
     /// Ancestors of ours whose entries have other rows than they added: id, rows of the entries, rows added.
@@ -119,7 +127,7 @@ mod tests {
     fn history(newest_rewrite: Option<usize>, cut: bool) -> History {
         let places = HashMap::from([(30, 0), (20, 1), (10, 2), (9, 2)]);
         let ours = vec![Ours { snapshot_id: 10, source: Some(9), added_rows: 5 }];
-        History { table: Uuid::nil(), places, newest_rewrite, cut, ours }
+        History { table: Uuid::nil(), places, newest_rewrite, cut, ours, our_ids: HashSet::from([10, 9]) }
     }
 
     #[test]

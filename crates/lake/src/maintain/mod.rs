@@ -25,6 +25,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
+pub(crate) use history::in_main;
 pub use history::{Standing, standing};
 pub use names::Kind;
 
