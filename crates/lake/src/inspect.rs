@@ -1,5 +1,6 @@
 //! Looking at a table and its ledger without changing either.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -10,7 +11,7 @@ use crate::allow::AllowList;
 use crate::error::Result;
 use crate::ingest::Lake;
 use crate::ledger::{Entry, Head, Ledger, ObjectName, Run, SUMMARY_RUN};
-use crate::maintain::{Standing, standing};
+use crate::maintain::{Standing, in_main, standing};
 use crate::quarantine::{Kept, Quarantine};
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
@@ -124,15 +125,15 @@ impl Lake {
 /// A head that names the runs of retained snapshots outside `main`, for reading alone.
 fn off_main(table: &Table, head: &Head) -> Head {
     let metadata = table.metadata();
-    let mut snapshots: Vec<_> = metadata
-        .snapshots()
-        .filter(|snapshot| standing(metadata, snapshot.snapshot_id()) == Standing::OffMain)
-        .collect();
+    let main = in_main(metadata);
+    let named: HashSet<&str> = head.runs.iter().map(|run| run.path.as_str()).collect();
+    let mut snapshots: Vec<_> =
+        metadata.snapshots().filter(|snapshot| !main.contains(&snapshot.snapshot_id())).collect();
     snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.timestamp_ms()));
     let runs = snapshots
         .into_iter()
         .filter_map(|snapshot| snapshot.summary().additional_properties.get(SUMMARY_RUN))
-        .filter(|path| head.runs.iter().all(|run| run.path != **path))
+        .filter(|path| !named.contains(path.as_str()))
         .map(|path| Run { path: path.clone(), entries: 0 });
     let mut others = Head::new(metadata.uuid());
     others.runs = runs.take(MAX_RUNS_OFF_MAIN).collect();

@@ -83,7 +83,7 @@ struct OrphansArgs {
     /// Delete what may be deleted. An interruption ends it between two batches of a hundred files; run it again to go on
     #[arg(long)]
     delete: bool,
-    /// Age below which a file stays; a day by default. Never shorter than a request of yours can take
+    /// Age below which a file stays; a day by default, an hour at least. Never shorter than a request of yours can take
     #[arg(long, value_name = "TIME", value_parser = duration)]
     older_than: Option<Duration>,
     /// Age below which a ledger file stays that no retained snapshot reaches; 30 days by default, at least two days whatever is given
@@ -200,7 +200,7 @@ fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
 /// The search can be interrupted anywhere, the deletion between batches.
 async fn orphans(lake: &Lake, args: &OrphansArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let older_than = args.older_than.unwrap_or(OLDER_THAN);
-    let search = until(stop, lake.search_orphans(&args.table, older_than, Utc::now())).await??;
+    let search = until(stop, lake.search_orphans(&args.table, older_than)).await??;
     let mut search = search.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
     list(out, &search, args.json)?;

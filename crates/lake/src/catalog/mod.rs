@@ -26,12 +26,14 @@ use crate::storage::Stores;
 use properties::Kind;
 
 /// How long a commit may be under way in this process, writing its metadata file included. What is not answered
-/// by then is [`Outcome::Unknown`]. A database ends our statements by itself well before; a REST server, or what
-/// stands before it, may still execute a request that we no longer wait for. A rule that rests on "no request of
+/// by then is [`Outcome::Unknown`]. Postgres ends our statements by itself well before, and SQLite stops waiting for
+/// its lock; a REST server, or what stands before it, may still execute a request that we no longer wait for. A rule that rests on "no request of
 /// ours can still be under way" adds a margin for that to this.
 pub const COMMIT_DEADLINE: Duration = Duration::from_secs(300);
 /// Largest table metadata that is read. A table with 100,000 snapshots has some 60 MB.
 const MAX_METADATA_BYTES: u64 = 256 << 20;
+/// Table property: whether metadata files that fell out of the log are deleted.
+pub(crate) const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 
 /// What to change, and what must be true of the table for the change to be right.
 #[derive(Debug, Clone)]

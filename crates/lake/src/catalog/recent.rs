@@ -8,21 +8,29 @@ use iceberg::TableIdent;
 
 /// Tables whose metadata is kept parsed. One that is written to less often than so many others is parsed anew.
 const TABLES: usize = 32;
+/// How much metadata, as JSON, they may have in all. The table used last is kept whatever its size.
+const BYTES: u64 = 64 << 20;
 
-/// The newest value of each of the [`TABLES`] tables used last.
+/// The newest value of each of the tables used last: at most [`TABLES`], with at most [`BYTES`] of metadata.
 pub(super) struct Recent<V> {
     /// Longest unused first.
-    entries: Mutex<VecDeque<(TableIdent, V)>>,
+    entries: Mutex<VecDeque<Entry<V>>>,
+}
+
+struct Entry<V> {
+    ident: TableIdent,
+    value: V,
+    bytes: u64,
 }
 
 impl<V> fmt::Debug for Recent<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.lock().iter().map(|(ident, _)| ident)).finish()
+        f.debug_set().entries(self.lock().iter().map(|entry| &entry.ident)).finish()
     }
 }
 
 impl<V> Recent<V> {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(TableIdent, V)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry<V>>> {
         self.entries.lock().expect("no code panics while it holds this lock")
     }
 }
@@ -34,20 +42,23 @@ impl<V: Clone> Recent<V> {
 
     pub(super) fn get(&self, ident: &TableIdent) -> Option<V> {
         let mut entries = self.lock();
-        let place = entries.iter().position(|(of, _)| of == ident)?;
+        let place = entries.iter().position(|entry| entry.ident == *ident)?;
         let entry = entries.remove(place)?;
-        let value = entry.1.clone();
+        let value = entry.value.clone();
         entries.push_back(entry);
         Some(value)
     }
 
-    pub(super) fn put(&self, ident: &TableIdent, value: V) {
+    /// Keeps a value that came from so many bytes of JSON.
+    pub(super) fn put(&self, ident: &TableIdent, value: V, bytes: u64) {
         let mut entries = self.lock();
-        entries.retain(|(of, _)| of != ident);
-        if entries.len() == TABLES {
-            entries.pop_front();
+        entries.retain(|entry| entry.ident != *ident);
+        let mut held: u64 = bytes + entries.iter().map(|entry| entry.bytes).sum::<u64>();
+        while entries.len() >= TABLES || held > BYTES {
+            let Some(unused) = entries.pop_front() else { break };
+            held -= unused.bytes;
         }
-        entries.push_back((ident.clone(), value));
+        entries.push_back(Entry { ident: ident.clone(), value, bytes });
     }
 }
 
@@ -63,14 +74,25 @@ mod tests {
     fn the_table_that_was_unused_longest_makes_room() {
         let recent = Recent::new();
         for n in 0..TABLES {
-            recent.put(&ident(n), n);
+            recent.put(&ident(n), n, 1);
         }
         assert_eq!(recent.get(&ident(0)), Some(0));
-        recent.put(&ident(TABLES), TABLES);
+        recent.put(&ident(TABLES), TABLES, 1);
         assert_eq!(recent.get(&ident(1)), None);
         assert_eq!(recent.get(&ident(0)), Some(0));
-        recent.put(&ident(0), 7);
+        recent.put(&ident(0), 7, 1);
         assert_eq!(recent.get(&ident(0)), Some(7));
         assert_eq!(recent.lock().len(), TABLES);
+    }
+
+    #[test]
+    fn large_tables_leave_room_for_few() {
+        let recent = Recent::new();
+        for n in 0..4 {
+            recent.put(&ident(n), n, BYTES / 2);
+        }
+        assert_eq!((recent.get(&ident(1)), recent.get(&ident(2))), (None, Some(2)));
+        recent.put(&ident(5), 5, 2 * BYTES);
+        assert_eq!((recent.lock().len(), recent.get(&ident(5))), (1, Some(5)));
     }
 }

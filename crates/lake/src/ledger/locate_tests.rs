@@ -215,8 +215,12 @@ fn build(bottom: Bottom, layers: &[Layer]) -> TableMetadata {
 /// The table in words: from the newest layer down, until one decides.
 fn expected(bottom: Bottom, layers: &[Layer]) -> Option<Located> {
     let mut copied = Vec::new();
-    for (id, layer) in (BOTTOM + 1..).zip(layers).collect::<Vec<_>>().into_iter().rev() {
+    for (place, layer) in layers.iter().enumerate().rev() {
+        let id = BOTTOM + 1 + i64::try_from(place).unwrap();
+        let published = layers[..place].iter().any(|below| matches!(below, Layer::OursPublishingAStage));
         match layer.effect() {
+            // What we have published from a stage that is gone is known.
+            Effect::Undecides if published && matches!(layer, Layer::CopyOfGone | Layer::SummaryOfGone) => {}
             Effect::Replaces => return Some(at(Some(id), &copied)),
             Effect::AddsRun if copied.is_empty() => copied.push(WITH_RUN),
             Effect::AddsRun | Effect::Nothing => {}

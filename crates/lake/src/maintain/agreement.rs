@@ -1,8 +1,9 @@
 //! What a table's history says of files that only the ledger, or only `main`, names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use iceberg::spec::{Operation, TableMetadata};
+use uuid::Uuid;
 
 use super::history::{ancestry, source};
 use super::names;
@@ -11,6 +12,8 @@ use crate::ledger::SUMMARY_RUN;
 /// The ancestry of `main`, as far as the table still has it.
 #[derive(Debug)]
 pub(super) struct History {
+    /// The table's uuid, which the names of our data files begin with.
+    table: Uuid,
     /// Ancestors by id, and by what they were copied from: how many snapshots are newer.
     places: HashMap<i64, usize>,
     /// Place of the newest ancestor that took data files away, if any.
@@ -19,6 +22,8 @@ pub(super) struct History {
     cut: bool,
     /// Ancestors that name a run of ours.
     ours: Vec<Ours>,
+    /// Their ids, and those of what they were copied from.
+    our_ids: HashSet<i64>,
 }
 
 #[derive(Debug)]
@@ -48,7 +53,14 @@ pub(super) enum Presence {
 
 impl History {
     pub(super) fn of(table: &TableMetadata) -> Self {
-        let mut history = Self { places: HashMap::new(), newest_rewrite: None, cut: false, ours: Vec::new() };
+        let mut history = Self {
+            table: table.uuid(),
+            places: HashMap::new(),
+            newest_rewrite: None,
+            cut: false,
+            ours: Vec::new(),
+            our_ids: HashSet::new(),
+        };
         for (place, snapshot) in ancestry(table).enumerate() {
             let (snapshot_id, source) = (snapshot.snapshot_id(), source(snapshot));
             for id in std::iter::once(snapshot_id).chain(source) {
@@ -60,6 +72,7 @@ impl History {
             let summary = &snapshot.summary().additional_properties;
             if summary.contains_key(SUMMARY_RUN) {
                 let added = summary.get("added-records").and_then(|rows| rows.parse().ok());
+                history.our_ids.extend(std::iter::once(snapshot_id).chain(source));
                 history.ours.push(Ours { snapshot_id, source, added_rows: added.unwrap_or(0) });
             }
             history.cut =
@@ -87,9 +100,13 @@ impl History {
 
     /// Whose a live file is that the ledger does not name. Of an author that has expired only the name tells.
     pub(super) fn present(&self, author: i64, url: &str) -> Presence {
-        let ours = |ours: &Ours| ours.snapshot_id == author || ours.source == Some(author);
-        let by_name = !self.places.contains_key(&author) && names::is_data(names::last(url));
-        if by_name || self.ours.iter().any(ours) { Presence::Ours } else { Presence::Foreign }
+        let by_name = !self.places.contains_key(&author) && names::is_data(names::last(url), self.table);
+        if by_name || self.is_ours(author) { Presence::Ours } else { Presence::Foreign }
+    }
+
+    /// Whether this is an ancestor that names a run of ours, or what one was copied from.
+    pub(super) fn is_ours(&self, snapshot_id: i64) -> bool {
+        self.our_ids.contains(&snapshot_id)
     }
 
     /// Ancestors of ours whose entries have other rows than they added: id, rows of the entries, rows added.
@@ -110,7 +127,7 @@ mod tests {
     fn history(newest_rewrite: Option<usize>, cut: bool) -> History {
         let places = HashMap::from([(30, 0), (20, 1), (10, 2), (9, 2)]);
         let ours = vec![Ours { snapshot_id: 10, source: Some(9), added_rows: 5 }];
-        History { places, newest_rewrite, cut, ours }
+        History { table: Uuid::nil(), places, newest_rewrite, cut, ours, our_ids: HashSet::from([10, 9]) }
     }
 
     #[test]
@@ -133,12 +150,14 @@ mod tests {
 
     #[test]
     fn an_unnamed_file_is_ours_by_its_snapshot_or_else_by_its_name() {
-        let ours = format!("s3://b/data/{}.parquet", uuid::Uuid::now_v7());
+        let ours = format!("s3://b/data/{}-{}.parquet", Uuid::nil(), Uuid::now_v7());
+        let of_another_table = format!("s3://b/data/{}-{}.parquet", Uuid::new_v4(), Uuid::now_v7());
         let history = history(None, true);
         assert_eq!(history.present(10, "s3://b/data/x.parquet"), Presence::Ours);
         assert_eq!(history.present(20, &ours), Presence::Foreign);
         assert_eq!(history.present(5, &ours), Presence::Ours);
         assert_eq!(history.present(5, "s3://b/data/x.parquet"), Presence::Foreign);
+        assert_eq!(history.present(5, &of_another_table), Presence::Foreign);
     }
 
     #[test]

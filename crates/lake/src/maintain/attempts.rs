@@ -1,7 +1,6 @@
 //! Attempts that did not land, found by the ledger files that they left.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +11,8 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::orphans::{Attempt, Required};
 use super::references::References;
+use super::sweep::MAX_FOUND;
+use super::versions::Versions;
 use super::{Kind, digest, names};
 use crate::error::{Error, Result};
 use crate::layout::metadata_folder;
@@ -45,17 +46,32 @@ pub(super) struct Traces {
     pub(super) own: Vec<(Kind, usize, Stored)>,
     /// Data files by digest: their URL, and the attempts that name them.
     pub(super) named: HashMap<u128, (String, Vec<usize>)>,
+    /// Attempts that were sent and whose run cannot be read: any file that no other names may be theirs.
+    pub(super) blind: Vec<usize>,
+    /// Table metadata files of earlier versions that the table's log does not have: at most [`MAX_FOUND`].
+    pub(super) metadata: Vec<Stored>,
 }
 
 /// What is looked at: the table as it was loaded, its ledger, and when.
 pub(super) struct Scene<'a> {
-    pub(super) stores: &'a Arc<Stores>,
+    /// Where the ledger is.
+    pub(super) stores: &'a Stores,
+    /// Where the table's own files are.
+    pub(super) own: &'a Stores,
     pub(super) table: &'a Table,
     pub(super) ledger: &'a Ledger,
     pub(super) ledger_folder: &'a str,
     pub(super) head: &'a Head,
     pub(super) references: &'a References,
     pub(super) now: DateTime<Utc>,
+}
+
+/// What one attempt meant to do.
+struct Look {
+    attempt: Attempt,
+    /// The data files that it names; `None`: its run cannot be read.
+    files: Option<Vec<String>>,
+    left: Left,
 }
 
 /// Files of one attempt: its run, and what else has its name.
@@ -70,16 +86,19 @@ impl Scene<'_> {
     /// Every attempt that no retained snapshot shows.
     ///
     /// # Errors
-    /// A store does not answer, a run cannot be read, or there are too many.
+    /// A store does not answer, or there are too many.
     pub(super) async fn traces(&self) -> Result<Traces> {
         let mut traces = Traces::default();
-        let left = self.left().await?;
+        let left = self.left(&mut traces.metadata).await?;
         let looks = left.into_iter().map(|(id, left)| self.look_into(id, left));
         let mut looks = stream::iter(looks).buffer_unordered(ATTEMPTS_IN_FLIGHT);
-        while let Some((attempt, files, left)) = looks.try_next().await? {
+        while let Some(Look { attempt, files, left }) = looks.try_next().await? {
             let index = traces.attempts.len();
             traces.attempts.push(attempt);
-            for url in files {
+            if files.is_none() && left.list().is_some() {
+                traces.blind.push(index);
+            }
+            for url in files.unwrap_or_default() {
                 let (_, attempts) = traces.named.entry(digest(&url)).or_insert((url, Vec::new()));
                 attempts.push(index);
             }
@@ -93,7 +112,8 @@ impl Scene<'_> {
     }
 
     /// Lists what attempts left, those left out that are known to have landed.
-    async fn left(&self) -> Result<BTreeMap<i64, Left>> {
+    /// Earlier table metadata that is in no log goes to `unlogged`.
+    async fn left(&self, unlogged: &mut Vec<Stored>) -> Result<BTreeMap<i64, Left>> {
         let shown = super::history::known(self.table.metadata());
         let failed = |id: &i64| !shown.contains(id) && !self.references.has_author(*id);
         let mut left: BTreeMap<i64, Left> = BTreeMap::new();
@@ -118,21 +138,25 @@ impl Scene<'_> {
                 left.others.push((Kind::Head, stored));
             }
         }
-        let mut metadata = list(self.stores, &metadata_folder(self.table.metadata()), self.now)?;
+        let history = Versions::of(self.table);
+        let mut metadata = list(self.own, &metadata_folder(self.table.metadata()), self.now)?;
         while let Some(stored) = metadata.try_next().await? {
-            if let Some((kind, id)) = names::metadata(names::last(&stored.url))
-                && let Some(left) = left.get_mut(&id)
-            {
-                left.others.push((kind, stored));
+            let name = names::last(&stored.url);
+            if let Some((kind, id)) = names::metadata(name) {
+                if let Some(left) = left.get_mut(&id) {
+                    left.others.push((kind, stored));
+                }
+            } else if history.lacks(&stored.url) && unlogged.len() <= MAX_FOUND {
+                unlogged.push(stored);
             }
         }
         Ok(left)
     }
 
-    /// Reads what one attempt meant to do: the attempt, the data files that it names, and its own files again.
-    async fn look_into(&self, snapshot_id: i64, left: Left) -> Result<(Attempt, Vec<String>, Left)> {
-        let entries: Vec<Entry> = self.ledger.entries_of(&left.path).await?.try_collect().await?;
-        let in_ledger = match entries.first() {
+    /// Reads what one attempt meant to do.
+    async fn look_into(&self, snapshot_id: i64, left: Left) -> Result<Look> {
+        let entries = readable(self.entries(&left.path).await)?;
+        let in_ledger = match entries.as_deref().and_then(<[Entry]>::first) {
             // All entries of an attempt land together: one tells of all.
             Some(first) => {
                 let found = self.ledger.look_up(self.head, std::slice::from_ref(&first.identity)).await?;
@@ -140,30 +164,56 @@ impl Scene<'_> {
             }
             None => false,
         };
-        let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
-        let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
-        files.sort();
-        files.dedup();
-        files.retain(|url| names::is_data(names::last(url)));
-        let list = left.others.iter().find(|(kind, _)| *kind == Kind::ManifestList);
-        let required = match list {
-            Some((_, stored)) => Required::Main(self.parent(&stored.url).await?),
-            None => Required::NeverSent,
+        let required = match left.list() {
+            Some(stored) => readable(self.parent(&stored.url).await)?.map(Required::Main),
+            None => Some(Required::NeverSent),
         };
-        Ok((Attempt { snapshot_id, required, in_ledger, age: left.run.age }, files, left))
+        let required = required.filter(|_| entries.is_some()).unwrap_or(Required::Unknown);
+        let files = entries.map(|entries| {
+            let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
+            let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
+            files.sort();
+            files.dedup();
+            files.retain(|url| names::is_data(names::last(url), self.table.metadata().uuid()));
+            files
+        });
+        let attempt = Attempt { snapshot_id, required, in_ledger, age: left.run.age };
+        Ok(Look { attempt, files, left })
+    }
+
+    async fn entries(&self, path: &str) -> Result<Vec<Entry>> {
+        self.ledger.entries_of(path).await?.try_collect().await
     }
 
     /// The snapshot that a manifest list was made to follow.
     async fn parent(&self, url: &str) -> Result<Option<i64>> {
-        let unread = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Error::unavailable(format!("cannot read manifest list `{url}`")).caused_by(e)
-        };
-        let at = self.stores.locate(url)?;
-        let answer = at.store.get(&at.path).await.map_err(|e| unread(e.into()))?;
-        let bytes = answer.bytes().await.map_err(|e| unread(e.into()))?;
-        let avro = apache_avro::Reader::new(bytes.as_ref()).map_err(|e| unread(e.into()))?;
+        let what = format!("cannot read manifest list `{url}`");
+        let at = self.own.locate(url)?;
+        let unread = |e| Error::unavailable(what.clone()).caused_by(e);
+        let bytes = at.store.get(&at.path).await.map_err(unread)?.bytes().await.map_err(unread)?;
+        let avro = apache_avro::Reader::new(bytes.as_ref())
+            .map_err(|e| Error::inconsistent(what.clone()).caused_by(e))?;
         let value = avro.user_metadata().get(PARENT).map(|value| String::from_utf8_lossy(value));
         Ok(value.and_then(|value| value.parse().ok()))
+    }
+}
+
+impl Left {
+    /// Its manifest list: without one, its commit was never sent.
+    fn list(&self) -> Option<&Stored> {
+        self.others.iter().find(|(kind, _)| *kind == Kind::ManifestList).map(|(_, stored)| stored)
+    }
+}
+
+/// `None` if it was read and makes no sense: asking again would not help.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(e) if e.retryable() => Err(e),
+        Err(error) => {
+            tracing::warn!(%error, "an attempt is kept: it cannot be told what it meant to do");
+            Ok(None)
+        }
     }
 }
 

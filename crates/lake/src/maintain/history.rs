@@ -54,6 +54,13 @@ pub(super) fn ancestry(table: &TableMetadata) -> impl Iterator<Item = &SnapshotR
     })
 }
 
+/// Every ancestor of `main` that the table still has, and what each was copied from.
+pub(crate) fn in_main(table: &TableMetadata) -> HashSet<i64> {
+    ancestry(table)
+        .flat_map(|snapshot| std::iter::once(snapshot.snapshot_id()).chain(source(snapshot)))
+        .collect()
+}
+
 /// The snapshot that this one was copied from, if it says so.
 pub(super) fn source(snapshot: &SnapshotRef) -> Option<i64> {
     snapshot.summary().additional_properties.get(SUMMARY_SOURCE)?.parse().ok()

@@ -9,6 +9,7 @@
 
 mod agreement;
 mod attempts;
+mod clock;
 mod history;
 mod names;
 pub mod orphans;
@@ -18,11 +19,13 @@ mod references;
 mod report;
 pub mod sweep;
 pub mod verify;
+mod versions;
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
+pub(crate) use history::in_main;
 pub use history::{Standing, standing};
 pub use names::Kind;
 

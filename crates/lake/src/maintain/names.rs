@@ -7,6 +7,8 @@ use uuid::Uuid;
 pub enum Kind {
     /// A data file. Deleted first: the others tell of it.
     Data,
+    /// A table metadata file.
+    Metadata,
     /// A manifest.
     Manifest,
     /// A manifest list.
@@ -22,6 +24,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Data => "data",
+            Self::Metadata => "metadata",
             Self::Manifest => "manifest",
             Self::ManifestList => "manifest-list",
             Self::Head => "ledger-head",
@@ -55,10 +58,20 @@ pub(super) fn metadata(name: &str) -> Option<(Kind, i64)> {
     Some((Kind::Manifest, attempt(name)?))
 }
 
-/// Whether a data file has a name as we give it: `<uuid of version 7>.parquet`. No other Iceberg writer's are so.
-pub(super) fn is_data(name: &str) -> bool {
-    let uuid = name.strip_suffix(".parquet").and_then(|name| Uuid::try_parse(name).ok());
-    uuid.is_some_and(|uuid| uuid.get_version_num() == 7)
+/// The version in the name of a table metadata file: `<version>-<uuid>.metadata.json`, or with `.gz` before the ending.
+pub(super) fn version(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(".metadata.json")?;
+    let (version, uuid) = name.strip_suffix(".gz").unwrap_or(name).split_once('-')?;
+    Uuid::parse_str(uuid).ok()?;
+    version.parse().ok()
+}
+
+/// Whether a data file has a name as we give it in this table: `<table uuid>-<uuid of version 7>.parquet`. A folder
+/// may be shared with other tables (of another catalog, or made anew under an old name) and other writers: their files
+/// look like nobody's from here, and must not be taken for ours.
+pub(super) fn is_data(name: &str, table: Uuid) -> bool {
+    let own = name.strip_suffix(".parquet").and_then(|name| name.strip_prefix(&format!("{table}-")));
+    own.and_then(|own| Uuid::try_parse(own).ok()).is_some_and(|own| own.get_version_num() == 7)
 }
 
 /// The last part of a path or URL.
@@ -97,9 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn table_metadata_is_counted() {
+        assert_eq!(version(&format!("00041-{UUID}.metadata.json")), Some(41));
+        assert_eq!(version(&format!("00041-{UUID}.gz.metadata.json")), Some(41));
+        assert_eq!(version("v3.metadata.json"), None);
+    }
+
+    #[test]
     fn only_our_data_files_are_taken_for_ours() {
-        assert!(is_data(&format!("{}.parquet", Uuid::now_v7())));
-        assert!(!is_data(&format!("{}.parquet", Uuid::new_v4())));
-        assert!(!is_data(&format!("00000-0-{}.parquet", Uuid::now_v7())));
+        let (table, own) = (Uuid::new_v4(), Uuid::now_v7());
+        assert!(is_data(&format!("{table}-{own}.parquet"), table));
+        for name in [
+            format!("{own}.parquet"),
+            format!("{table}-{}.parquet", Uuid::new_v4()),
+            format!("{}-{own}.parquet", Uuid::new_v4()),
+            format!("00000-0-{own}.parquet"),
+        ] {
+            assert!(!is_data(&name, table), "{name}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! | the ledger has an entry of an attempt that names it | that attempt landed, and its snapshot has expired |
 //! | an attempt that names it was sent, and `main` is where that commit required it to be | it could still land |
 //! | it, or an attempt that names it, is younger than a request can be | it may be in use right now |
+//! | the files of an attempt that may name it cannot be read | nobody knows |
 //!
 //! Nothing else keeps it.
 
@@ -20,9 +21,15 @@ use std::time::Duration;
 use iceberg::spec::TableMetadata;
 
 use super::history::known;
+use crate::catalog::COMMIT_DEADLINE;
 
 /// The age below which nothing is deleted, unless told otherwise: far longer than any request of ours takes.
 pub const OLDER_THAN: Duration = Duration::from_secs(24 * 60 * 60);
+/// The age below which nothing is deleted, whatever was told: longer than any request takes, and than a commit can be
+/// under way, with a margin for what a server still executes after we stopped waiting.
+pub const LEAST: Duration = Duration::from_secs(60 * 60);
+const _: () =
+    assert!(LEAST.as_secs() >= 10 * COMMIT_DEADLINE.as_secs() && LEAST.as_secs() <= OLDER_THAN.as_secs());
 
 /// What a table shows at one moment, as far as the fate of attempts depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,8 @@ pub enum Required {
     NeverSent,
     /// To be at this snapshot; `None`: to have none yet.
     Main(Option<i64>),
+    /// Its files cannot be read: what it required, and what it would have brought, is not known.
+    Unknown,
 }
 
 /// Why a file stays.
@@ -73,6 +82,10 @@ pub enum Held {
     CouldLand(i64),
     /// Somebody may still be working with it.
     Young,
+    /// The files of this attempt cannot be read.
+    Unreadable(i64),
+    /// Nothing tells whose it is.
+    Unattributed,
 }
 
 impl fmt::Display for Held {
@@ -82,12 +95,15 @@ impl fmt::Display for Held {
             Self::Landed(id) => write!(f, "its attempt {id} landed"),
             Self::CouldLand(id) => write!(f, "main has not moved since its attempt {id}"),
             Self::Young => f.write_str("a request may still be working with it"),
+            Self::Unreadable(id) => write!(f, "the files of attempt {id} cannot be read"),
+            Self::Unattributed => f.write_str("another catalog may refer to it: look at it yourself"),
         }
     }
 }
 
 /// Whether a file may be deleted: `attempts` are all that name it (none: no attempt ever did), `referenced` says
-/// whether a retained snapshot or a reachable ledger names it, `age` is the time since it was written.
+/// whether a retained snapshot or a reachable ledger names it, `age` is the time since it was written. It must be
+/// more than `older_than`, and than [`LEAST`].
 ///
 /// # Errors
 /// Why it may not.
@@ -107,12 +123,14 @@ pub fn deletable<'a>(
         if attempt.in_ledger || shown.snapshots.contains(&id) {
             return Err(Held::Landed(id));
         }
-        if attempt.required == Required::Main(shown.main) {
-            return Err(Held::CouldLand(id));
+        match attempt.required {
+            Required::Unknown => return Err(Held::Unreadable(id)),
+            Required::Main(main) if main == shown.main => return Err(Held::CouldLand(id)),
+            Required::Main(_) | Required::NeverSent => {}
         }
         youngest = youngest.min(attempt.age);
     }
-    if youngest > older_than { Ok(()) } else { Err(Held::Young) }
+    if youngest > older_than.max(LEAST) { Ok(()) } else { Err(Held::Young) }
 }
 
 #[cfg(test)]
@@ -124,8 +142,10 @@ mod tests {
     use super::*;
 
     /// Units of time that a commit may be under way, and that a request may go on sending its file.
-    const DELAY: u64 = 4;
-    const REQUEST: u64 = 4;
+    const DELAY: u32 = 4;
+    const REQUEST: u32 = 4;
+    /// So long that nothing is younger than [`LEAST`] at the end of either.
+    const UNIT: Duration = Duration::from_secs(LEAST.as_secs() / 4);
 
     #[derive(Debug, Clone)]
     enum Act {
@@ -142,7 +162,7 @@ mod tests {
         /// Maintenance forgets a snapshot that no other needs.
         Expire(usize),
         /// Time goes by.
-        Wait(u64),
+        Wait(u32),
         /// What may be deleted is deleted.
         Sweep,
     }
@@ -150,15 +170,15 @@ mod tests {
     /// A table, the files beside it, and commits under way.
     #[derive(Default)]
     struct World {
-        now: u64,
+        now: u32,
         next_id: i64,
         main: Option<i64>,
         snapshots: BTreeMap<i64, BTreeSet<usize>>,
         /// Time of each file.
-        files: Vec<u64>,
+        files: Vec<u32>,
         deleted: BTreeSet<usize>,
         /// Snapshot id, file, required main, time.
-        sent: Vec<(i64, usize, Option<i64>, u64)>,
+        sent: Vec<(i64, usize, Option<i64>, u32)>,
     }
 
     impl World {
@@ -217,7 +237,7 @@ mod tests {
 
         fn sweep(&mut self) {
             let shown = Shown { main: self.main, snapshots: self.snapshots.keys().copied().collect() };
-            let age = |time: u64| Duration::from_secs(self.now - time);
+            let age = |time: u32| UNIT * (self.now - time);
             for (file, time) in self.files.iter().enumerate() {
                 let attempts: Vec<Attempt> = self
                     .sent
@@ -231,8 +251,8 @@ mod tests {
                     })
                     .collect();
                 let referenced = self.snapshots.values().any(|files| files.contains(&file));
-                let older_than = Duration::from_secs(DELAY.max(REQUEST));
-                if deletable(&attempts, referenced, age(*time), &shown, older_than).is_ok() {
+                // Whatever an operator asks for.
+                if deletable(&attempts, referenced, age(*time), &shown, Duration::ZERO).is_ok() {
                     self.deleted.insert(file);
                 }
             }
@@ -247,7 +267,7 @@ mod tests {
             Just(Act::Foreign),
             any::<usize>().prop_map(Act::RollBack),
             any::<usize>().prop_map(Act::Expire),
-            (0..4u64).prop_map(Act::Wait),
+            (0..4u32).prop_map(Act::Wait),
             Just(Act::Sweep),
         ]
     }
@@ -290,5 +310,9 @@ mod tests {
         assert_eq!(rule(&[failed.clone(), waiting], false, old), Err(Held::CouldLand(8)));
         let recorded = Attempt { in_ledger: true, ..failed };
         assert_eq!(rule(&[recorded], false, old), Err(Held::Landed(9)));
+        assert_eq!(rule(&[attempt(9, Required::Unknown)], false, old), Err(Held::Unreadable(9)));
+        let hasty = |age| deletable(&[], false, age, &shown, Duration::ZERO);
+        assert_eq!(hasty(LEAST), Err(Held::Young));
+        assert_eq!(hasty(LEAST + Duration::from_secs(1)), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! A new head for a ledger whose head or runs were lost, or that history does not decide.
 //!
-//! It begins with the last head of `main` that is whole, if there is one, and adds the runs of the ledger folder that
+//! It begins with the ledger of `main`, or else with the last head of `main` that is whole, if there is one, and adds the runs of the ledger folder that
 //! are proven: their snapshots are ancestors of `main` (themselves, or as the source of a copy), or added a file that
 //! `main` still has. The rest is said: snapshots without a run, files without an entry, runs that nothing tells of.
 //! Runs are read one after another; what is held is 8 bytes for each snapshot that one of them names.
@@ -21,7 +21,7 @@ use crate::catalog::Outcome;
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{Lake, new_snapshot_id};
-use crate::ledger::{Head, Ledger, Located, PROPERTY_ROOT, Run, locate};
+use crate::ledger::{Head, Ledger, PROPERTY_ROOT, Run};
 
 /// Most run files that a ledger folder may hold for it to be rebuilt.
 pub const MAX_RUNS: usize = 1_000_000;
@@ -59,20 +59,21 @@ impl Lake {
         let Some(table) = self.tables.catalog.load(name).await? else { return Ok(None) };
         let ledger = self.tables.ledger_of(&table)?;
         let chain = Chain::of(table.metadata());
-        let mut base = None;
+        let mut base = of_main(&ledger, &table).await?;
+        let main_is_whole = base.is_some();
         let mut above = 0;
-        for ancestor in &chain.ancestors {
-            base = whole(&ledger, ancestor.pointer.as_deref()).await?;
+        for ancestor in chain.ancestors.iter().take_while(|_| !main_is_whole) {
+            base = at(&ledger, ancestor.pointer.as_deref()).await?;
             if base.is_some() {
                 break;
             }
             above += 1;
         }
         if base.is_none() {
-            base = whole(&ledger, chain.at_cut.as_deref()).await?;
+            base = at(&ledger, chain.at_cut.as_deref()).await?;
         }
         let (based_on, mut head, covered) = match base {
-            Some(Whole { pointer, head, covered }) => (Some(pointer), head, covered),
+            Some(Whole { pointer, head, covered }) => (pointer, head, covered),
             None => (None, Head::new(table.metadata().uuid()), HashSet::new()),
         };
         let mut authors = HashSet::new();
@@ -83,11 +84,7 @@ impl Lake {
         let proof = Proof::of(table.metadata(), &chain, authors);
         let candidates = self.candidates(&table, &ledger, &head, &covered).await?;
         let Choice { taken, covered, unproven } = choose(covered, candidates, &proof, all);
-        let located = match locate(table.metadata()) {
-            Located::At(lineage) => lineage.head,
-            Located::Undecided(_) => None,
-        };
-        let intact = taken.is_empty() && based_on.is_some() && located == based_on;
+        let intact = taken.is_empty() && main_is_whole;
         head.runs.extend(taken);
         let gone = |id: &i64| !covered.contains(id);
         let lost = chain.ancestors[..above]
@@ -171,19 +168,35 @@ impl Lake {
 
 /// A head all of whose runs can be read, with the snapshots that they cover.
 struct Whole {
-    pointer: String,
+    /// Where it is; `None`: nowhere, its runs are those of copied snapshots alone.
+    pointer: Option<String>,
     head: Head,
     covered: HashSet<i64>,
 }
 
+/// The ledger of `main` with the runs of copied snapshots; `None` if it cannot be told, if it, or one of its runs, is
+/// gone or damaged, or if it was never begun.
+async fn of_main(ledger: &Ledger, table: &Table) -> Result<Option<Whole>> {
+    match ledger.of_main(table.metadata()).await {
+        Ok(main) if main.lineage.is_new() => Ok(None),
+        Ok(main) => whole(ledger, main.lineage.head, main.head).await,
+        Err(e) if e.retryable() => Err(e),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The head at a pointer; `None` if there is no pointer, or if it, or one of its runs, is gone or damaged.
-async fn whole(ledger: &Ledger, pointer: Option<&str>) -> Result<Option<Whole>> {
+async fn at(ledger: &Ledger, pointer: Option<&str>) -> Result<Option<Whole>> {
     let Some(pointer) = pointer else { return Ok(None) };
-    let head = match ledger.head(pointer).await {
-        Ok(head) => head,
-        Err(e) if e.retryable() => return Err(e),
-        Err(_) => return Ok(None),
-    };
+    match ledger.head(pointer).await {
+        Ok(head) => whole(ledger, Some(pointer.to_owned()), head).await,
+        Err(e) if e.retryable() => Err(e),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Reads every run of a head; `None` if one is gone or damaged.
+async fn whole(ledger: &Ledger, pointer: Option<String>, head: Head) -> Result<Option<Whole>> {
     let mut covered = HashSet::new();
     for run in &head.runs {
         match facts(ledger, &run.path).await? {
@@ -191,7 +204,7 @@ async fn whole(ledger: &Ledger, pointer: Option<&str>) -> Result<Option<Whole>> 
             _ => return Ok(None),
         }
     }
-    Ok(Some(Whole { pointer: pointer.to_owned(), head, covered }))
+    Ok(Some(Whole { pointer, head, covered }))
 }
 
 /// Reads a run; `None` if it is gone or damaged.

@@ -99,7 +99,7 @@ pub(super) struct Choice {
     pub(super) unproven: Vec<Run>,
 }
 
-/// Chooses among `candidates`, the largest first, to add to a head whose runs cover the snapshots `covered`.
+/// Chooses among `candidates`, the proven before the others and the larger before the smaller, to add to a head whose runs cover the snapshots `covered`.
 ///
 /// | the snapshots of a run are | it is |
 /// |---|---|
@@ -114,7 +114,10 @@ pub(super) fn choose(
     proof: &Proof,
     all: bool,
 ) -> Choice {
-    candidates.sort_by(|a, b| (b.run.entries, &b.run.path).cmp(&(a.run.entries, &a.run.path)));
+    let proven = |facts: &RunFacts| facts.snapshots.iter().all(|id| proof.landed.contains(id));
+    candidates.sort_by(|a, b| {
+        (proven(b), b.run.entries, &b.run.path).cmp(&(proven(a), a.run.entries, &a.run.path))
+    });
     let mut choice = Choice { covered, ..Choice::default() };
     for RunFacts { run, snapshots } in candidates {
         if snapshots.iter().all(|id| choice.covered.contains(id)) {
@@ -171,5 +174,14 @@ mod tests {
         let choice = choose(HashSet::from([3]), candidates, &proof, true);
         assert_eq!(paths(&choice.taken), ["merged-one-two", "lost-in-time"]);
         assert_eq!(paths(&choice.unproven), ["base-and-four", "lost-in-time"]);
+    }
+
+    #[test]
+    fn what_is_unproven_never_takes_the_place_of_what_is_proven() {
+        let proof = Proof { landed: HashSet::from([1]), elsewhere: HashSet::new() };
+        let candidates = vec![facts("merged", 9, &[1, 8]), facts("one", 1, &[1]), facts("nine", 1, &[9])];
+        let choice = choose(HashSet::new(), candidates, &proof, true);
+        assert_eq!(paths(&choice.taken), ["one", "nine"]);
+        assert_eq!(paths(&choice.unproven), ["merged", "nine"]);
     }
 }

@@ -2,8 +2,11 @@
 //! lets go.
 //!
 //! What is held in memory: 16 bytes for each file that a retained snapshot names (at most
-//! [`MAX_REFERENCED`](super::references::MAX_REFERENCED)), and the URLs of what was found (at most [`MAX_FOUND`]).
-//! Past either bound nothing is deleted and the error says what to do.
+//! [`MAX_REFERENCED`](super::references::MAX_REFERENCED)), the URLs of files that failed attempts name or left (at
+//! most [`MAX_NAMED`](super::attempts::MAX_NAMED) data files of
+//! [`MAX_ATTEMPTS`](super::attempts::MAX_ATTEMPTS)), and the URLs of what is listed (at most [`MAX_FOUND`]). Past
+//! any of the first three bounds nothing is deleted and the error says what to do; past the last, the next search
+//! finds more.
 
 use std::time::Duration;
 
@@ -17,11 +20,12 @@ use uuid::Uuid;
 use super::attempts::{Scene, Stored, Traces, list, stored};
 use super::orphans::{Attempt, Held, Shown, deletable};
 use super::references::References;
-use super::{Kind, digest, names};
+use super::{Kind, clock, digest, names};
 use crate::error::{Error, Result};
 use crate::ingest::Lake;
 use crate::layout::data_folder;
 use crate::ledger::Ledger;
+use crate::storage::Stores;
 
 /// Most files that one search lists; the next finds the others.
 pub const MAX_FOUND: usize = 100_000;
@@ -39,7 +43,7 @@ pub struct Orphan {
     pub kind: Kind,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Time since it was written.
+    /// Time since it was written, by the clock of the ledger's store.
     pub age: Duration,
     /// Why it must stay for now; `None`: it may be deleted.
     pub held: Option<Held>,
@@ -67,6 +71,10 @@ impl Search {
     }
 
     fn judge(&self, orphan: &Orphan, shown: &Shown) -> Option<Held> {
+        // Its name is every writer's, and another catalog may have the table as it was then.
+        if orphan.kind == Kind::Metadata {
+            return Some(Held::Unattributed);
+        }
         let attempts = orphan.attempts.iter().map(|&index| &self.attempts[index]);
         let referenced = self.references.names(&orphan.url);
         deletable(attempts, referenced, orphan.age, shown, self.older_than).err()
@@ -89,23 +97,23 @@ impl Search {
 }
 
 impl Lake {
-    /// Looks for files that failed attempts left beside a table; `None` if there is no such table. Changes nothing.
+    /// Looks for files that failed attempts left beside a table; `None` if there is no such table. Changes nothing
+    /// but for an empty file, written and deleted again, that tells the store's time. Files stay until they are older
+    /// than `older_than`, and than [`LEAST`](super::orphans::LEAST).
     ///
     /// # Errors
     /// Something that decides what is needed cannot be read, or there is more of it than fits into memory.
-    pub async fn search_orphans(
-        &self,
-        name: &TableName,
-        older_than: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Search>> {
+    pub async fn search_orphans(&self, name: &TableName, older_than: Duration) -> Result<Option<Search>> {
         let Some((table, ledger, head)) = self.tables.look(name).await? else { return Ok(None) };
         let mut references = References::default();
         references.extend(&table, &ledger).await?;
         let shown = Shown::of(table.metadata());
         let ledger_folder = format!("{}/{}", self.tables.ledger_root, table.metadata().uuid());
+        let own = self.tables.catalog.stores(&table);
+        let now = clock::now(&self.tables.stores, &ledger_folder).await?;
         let scene = Scene {
             stores: &self.tables.stores,
+            own: &own,
             table: &table,
             ledger: &ledger,
             ledger_folder: &ledger_folder,
@@ -113,7 +121,7 @@ impl Lake {
             references: &references,
             now,
         };
-        let Traces { attempts, own, named } = scene.traces().await?;
+        let Traces { attempts, own: left, named, blind, metadata } = scene.traces().await?;
         let data = data_folder(table.metadata());
         let mut search = Search {
             orphans: Vec::new(),
@@ -123,22 +131,25 @@ impl Lake {
             references,
             older_than,
         };
-        let mut unnamed = list(&self.tables.stores, &data, now)?;
+        let mut unnamed = list(&own, &data, now)?;
         while let Some(stored) = unnamed.try_next().await? {
-            if names::is_data(names::last(&stored.url)) && !named.contains_key(&digest(&stored.url)) {
-                search.add(Kind::Data, Vec::new(), stored, &shown);
+            let ours = names::is_data(names::last(&stored.url), search.table);
+            if ours && !named.contains_key(&digest(&stored.url)) {
+                search.add(Kind::Data, blind.clone(), stored, &shown);
             }
         }
-        let looks: Vec<_> =
-            named.into_values().map(|(url, attempts)| self.stat(url, attempts, now)).collect();
+        let looks = named.into_values().map(|(url, attempts)| stat(&own, url, attempts, now));
         let mut looks = stream::iter(looks).buffer_unordered(LOOKS_IN_FLIGHT);
         while let Some(found) = looks.try_next().await? {
             if let Some((stored, attempts)) = found {
                 search.add(Kind::Data, attempts, stored, &shown);
             }
         }
-        for (kind, attempt, stored) in own {
+        for (kind, attempt, stored) in left {
             search.add(kind, vec![attempt], stored, &shown);
+        }
+        for stored in metadata {
+            search.add(Kind::Metadata, Vec::new(), stored, &shown);
         }
         search.orphans.sort_by(|a, b| (a.kind, &a.url).cmp(&(b.kind, &b.url)));
         Ok(Some(search))
@@ -165,9 +176,15 @@ impl Lake {
             let (table, ledger) = self.again(name, search.table).await?;
             search.references.extend(&table, &ledger).await?;
             let shown = Shown::of(table.metadata());
+            // Of this load: credentials that came with an earlier one may have expired.
+            let own = self.tables.catalog.stores(&table);
             for orphan in few {
                 if search.judge(orphan, &shown).is_none() {
-                    self.delete(&orphan.url).await?;
+                    let stores = match orphan.kind {
+                        Kind::Head | Kind::Run => &self.tables.stores,
+                        Kind::Data | Kind::Metadata | Kind::Manifest | Kind::ManifestList => &own,
+                    };
+                    delete(stores, &orphan.url).await?;
                     deleted += 1;
                 }
             }
@@ -182,27 +199,27 @@ impl Lake {
             _ => Err(Error::unavailable(format!("table `{name}` was replaced meanwhile: search again"))),
         }
     }
+}
 
-    /// A file that an attempt named, if it is there.
-    async fn stat(
-        &self,
-        url: String,
-        attempts: Vec<usize>,
-        now: DateTime<Utc>,
-    ) -> Result<Option<(Stored, Vec<usize>)>> {
-        let at = self.tables.stores.locate(&url)?;
-        match at.store.head(&at.path).await {
-            Ok(found) => Ok(Some((stored(url, &found, now), attempts))),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(Error::unavailable(format!("cannot look up `{url}`")).caused_by(e)),
-        }
+/// A file that an attempt named, if it is there.
+async fn stat(
+    stores: &Stores,
+    url: String,
+    attempts: Vec<usize>,
+    now: DateTime<Utc>,
+) -> Result<Option<(Stored, Vec<usize>)>> {
+    let at = stores.locate(&url)?;
+    match at.store.head(&at.path).await {
+        Ok(found) => Ok(Some((stored(url, &found, now), attempts))),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(e) => Err(Error::unavailable(format!("cannot look up `{url}`")).caused_by(e)),
     }
+}
 
-    async fn delete(&self, url: &str) -> Result<()> {
-        let at = self.tables.stores.locate(url)?;
-        match at.store.delete(&at.path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(Error::unavailable(format!("cannot delete `{url}`")).caused_by(e)),
-        }
+async fn delete(stores: &Stores, url: &str) -> Result<()> {
+    let at = stores.locate(url)?;
+    match at.store.delete(&at.path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(e) => Err(Error::unavailable(format!("cannot delete `{url}`")).caused_by(e)),
     }
 }

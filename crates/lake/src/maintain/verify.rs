@@ -2,8 +2,8 @@
 //!
 //! Ledger and manifests are read in several passes. Each looks at the data files and identities whose digest falls
 //! into its share, so that memory does not grow with the table: at most [`FILES_A_PASS`] data files (some 64 bytes
-//! each) and [`ENTRIES_A_PASS`] identities (16 bytes each, in a hash set), one manifest, and one number a retained
-//! snapshot. Ten million entries take ten passes.
+//! each) and [`ENTRIES_A_PASS`] identities (16 bytes each, in a hash set), one manifest, and a few numbers for
+//! each retained snapshot. Ten million entries take ten passes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -91,7 +91,9 @@ impl Comparison {
                     }
                     if pass == 0 {
                         report.rows += entry.rows;
-                        *sums.entry(entry.snapshot_id).or_default() += entry.rows;
+                        if self.history.is_ours(entry.snapshot_id) {
+                            *sums.entry(entry.snapshot_id).or_default() += entry.rows;
+                        }
                     }
                     for (n, part) in entry.parts.iter().enumerate() {
                         // Row groups of one file that do not follow one another are parts of their own.

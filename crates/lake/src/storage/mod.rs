@@ -5,6 +5,7 @@
 
 mod file_io;
 pub mod listing;
+mod local;
 mod s3;
 
 use std::borrow::Cow;
@@ -13,7 +14,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 
 pub use file_io::file_io;
@@ -24,6 +24,7 @@ use crate::config::Names;
 use crate::error::{Error, Result};
 
 use listing::{Listing, S3Listing};
+use local::DurableFiles;
 
 /// An object: the client that reaches it, and its path there.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ impl Stores {
         scopes: Vec<Scope>,
         lent: Arc<Clients<String>>,
     ) -> Self {
-        Self { properties, scopes, local: Arc::new(LocalFileSystem::new()), lent, clients: Mutex::default() }
+        Self { properties, scopes, local: Arc::new(DurableFiles::default()), lent, clients: Mutex::default() }
     }
 
     /// Uses `store` for a bucket from now on: a server with settings of its own, or one that fails on purpose.

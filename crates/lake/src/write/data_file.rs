@@ -86,7 +86,7 @@ impl DataFileWriter {
     }
 
     fn start(&self) -> Result<Open> {
-        let url = format!("{}/{}.parquet", data_folder(&self.table), Uuid::now_v7());
+        let url = format!("{}/{}-{}.parquet", data_folder(&self.table), self.table.uuid(), Uuid::now_v7());
         let Location { store, path } = self.stores.locate(&url)?;
         let upload = BufWriter::with_capacity(store, path, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
         let sink = Sink { inner: ParquetObjectWriter::from_buf_writer(upload), completing: false };

@@ -61,6 +61,14 @@ impl Fixture {
         Arc::new(Lake::assemble(self.config.clone(), self.stores.clone(), catalog).unwrap())
     }
 
+    /// A process on another catalog over the same warehouse: its tables have the same folders as this one's.
+    pub async fn neighbour(&self) -> Arc<Lake> {
+        let config = LakeConfig { catalog_name: "another_catalog".to_owned(), ..self.config.clone() };
+        let catalog =
+            Catalog::open(&config.catalog_name, &config.properties, self.stores.clone()).await.unwrap();
+        Arc::new(Lake::assemble(config, self.stores.clone(), catalog).unwrap())
+    }
+
     pub async fn catalog(&self) -> Catalog {
         Catalog::open(&self.config.catalog_name, &self.config.properties, self.stores.clone()).await.unwrap()
     }

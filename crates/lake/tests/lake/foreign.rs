@@ -78,6 +78,23 @@ impl Fixture {
         self.change(|table| table.set_ref(MAIN_BRANCH, SnapshotReference::new(snapshot_id, retention))).await;
     }
 
+    /// `main` takes over a copy of a snapshot that followed where it is now.
+    pub async fn cherry_pick(&self, original: &Snapshot) {
+        let table = self.table().await;
+        let mut summary = original.summary().clone();
+        let source = original.snapshot_id();
+        summary.additional_properties.insert("source-snapshot-id".to_owned(), source.to_string());
+        let copy = Snapshot::builder()
+            .with_snapshot_id(source ^ 1)
+            .with_parent_snapshot_id(table.metadata().current_snapshot_id())
+            .with_sequence_number(table.metadata().next_sequence_number())
+            .with_timestamp_ms(table.metadata().last_updated_ms() + 1)
+            .with_manifest_list(original.manifest_list())
+            .with_summary(summary)
+            .build();
+        self.change(|table| table.set_branch_snapshot(copy, MAIN_BRANCH)).await;
+    }
+
     /// The table forgets these snapshots.
     pub async fn expire(&self, ids: &[i64]) {
         self.change(|table| Ok(table.remove_snapshots(ids))).await;

@@ -1,13 +1,13 @@
 //! Files of attempts whose process died: found, and deleted only when nothing can bring the attempt back.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use chrono::{TimeDelta, Utc};
 use iceberg::table::Table;
 use ingest_core::TableName;
 use lake::catalog::{Commit, CommitPort, Outcome};
-use lake::maintain::orphans::{Held, OLDER_THAN};
+use lake::maintain::orphans::Held;
 use lake::maintain::{Kind, sweep::Search};
 use tokio::sync::Semaphore;
 
@@ -45,10 +45,22 @@ async fn ingest_and_die(fixture: &Fixture, key: &str, made: bool) {
     process.abort();
 }
 
-async fn search(fixture: &Fixture, days: i64) -> Search {
+/// Searches when every file was written so many days ago.
+async fn search(fixture: &Fixture, days: u64) -> Search {
+    let written = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+    let mut folders = vec![fixture.folder().join("warehouse")];
+    while let Some(folder) = folders.pop() {
+        for found in std::fs::read_dir(folder).unwrap().map(|found| found.unwrap().path()) {
+            if found.is_dir() {
+                folders.push(found);
+            } else {
+                std::fs::File::options().write(true).open(found).unwrap().set_modified(written).unwrap();
+            }
+        }
+    }
+    // However little is asked for, what a request could still use stays.
     let name = TableName::parse(TABLE).unwrap();
-    let now = Utc::now() + TimeDelta::days(days);
-    fixture.lake.search_orphans(&name, OLDER_THAN, now).await.unwrap().unwrap()
+    fixture.lake.search_orphans(&name, Duration::ZERO).await.unwrap().unwrap()
 }
 
 async fn delete(fixture: &Fixture, search: &mut Search) -> usize {
@@ -82,7 +94,7 @@ async fn what_a_dead_attempt_left_goes_when_main_has_moved_on_and_a_day_has_pass
 
     let mut old = search(&fixture, 2).await;
     let kinds: Vec<Kind> = old.orphans.iter().map(|orphan| orphan.kind).collect();
-    for kind in [Kind::Data, Kind::ManifestList, Kind::Head, Kind::Run] {
+    for kind in [Kind::Data, Kind::Manifest, Kind::ManifestList, Kind::Head, Kind::Run] {
         assert!(kinds.contains(&kind), "{kind:?} is not among {kinds:?}");
     }
     assert_eq!(delete(&fixture, &mut old).await, kinds.len());
@@ -115,9 +127,11 @@ async fn what_lands_after_the_search_is_kept() {
     // As after a kill between writing and the commit: a data file of our naming that nothing names.
     let data = fixture.folder().join("warehouse/db/events/data");
     let mine = std::fs::read_dir(&data).unwrap().next().unwrap().unwrap().path();
-    let left = data.join(format!("{}.parquet", uuid::Uuid::now_v7()));
+    let table = fixture.table().await.metadata().uuid();
+    let left = data.join(format!("{table}-{}.parquet", uuid::Uuid::now_v7()));
     std::fs::copy(&mine, &left).unwrap();
-    let foreign = data.join("00000-0-another-writer.parquet");
+    // DuckDB, for one, names its files so.
+    let foreign = data.join(format!("{}.parquet", uuid::Uuid::now_v7()));
     std::fs::copy(&mine, &foreign).unwrap();
 
     let young = search(&fixture, 0).await;
@@ -129,4 +143,74 @@ async fn what_lands_after_the_search_is_kept() {
     fixture.append_file(&format!("file://{}", left.display())).await;
     assert_eq!(delete(&fixture, &mut old).await, 0, "a snapshot names it by now");
     assert!(left.exists() && foreign.exists() && mine.exists());
+}
+
+#[tokio::test]
+async fn the_files_of_a_table_in_the_same_folder_are_left_alone() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.put("b", file(3..5)).await;
+    fixture.ingest(&["a"]).await;
+    let neighbour = fixture.neighbour().await;
+    neighbour.ingest(&request(&["a", "b"])).await.unwrap();
+    assert_eq!(data_files(&fixture), 2, "both tables have one folder");
+    let mut old = search(&fixture, 60).await;
+    assert!(old.orphans.is_empty(), "{:?}", old.orphans);
+    assert_eq!(delete(&fixture, &mut old).await, 0);
+    assert_eq!(data_files(&fixture), 2);
+}
+
+#[tokio::test]
+async fn an_attempt_that_cannot_be_read_holds_its_own_files_alone() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.put("b", file(3..5)).await;
+    fixture.ingest(&["a"]).await;
+    ingest_and_die(&fixture, "b", false).await;
+    fixture.ingest(&["b"]).await;
+    let ledgers = fixture.folder().join("warehouse/_event_ingest");
+    let ledger = std::fs::read_dir(ledgers).unwrap().next().unwrap().unwrap().path();
+    let stray = ledger.join(format!("runs/77-{}.parquet", uuid::Uuid::new_v4()));
+    std::fs::write(&stray, "no run").unwrap();
+
+    let mut old = search(&fixture, 2).await;
+    let (stays, goes): (Vec<_>, Vec<_>) = old.orphans.iter().partition(|orphan| orphan.held.is_some());
+    assert_eq!(stays.iter().map(|orphan| orphan.held).collect::<Vec<_>>(), [Some(Held::Unreadable(77))]);
+    let goes = goes.len();
+    assert!(goes >= 5, "the files of the other attempt");
+    assert_eq!(delete(&fixture, &mut old).await, goes);
+    assert!(stray.exists());
+    // Had its commit been sent, a file that nobody names could be its own.
+    let table = fixture.table().await.metadata().uuid();
+    let data =
+        fixture.folder().join(format!("warehouse/db/events/data/{table}-{}.parquet", uuid::Uuid::now_v7()));
+    std::fs::write(&data, "").unwrap();
+    assert!(search(&fixture, 2).await.orphans.iter().any(|orphan| orphan.held.is_none()));
+    let list = format!("warehouse/db/events/metadata/snap-77-1-{}.avro", uuid::Uuid::new_v4());
+    std::fs::write(fixture.folder().join(list), "no list").unwrap();
+    let blind = search(&fixture, 2).await;
+    assert_eq!(blind.orphans.len(), 3);
+    for orphan in &blind.orphans {
+        assert_eq!(orphan.held, Some(Held::Unreadable(77)), "{orphan:?}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_a_commit_that_failed_is_shown_and_kept() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", file(0..3)).await;
+    fixture.ingest(&["a"]).await;
+    let folder = fixture.folder().join("warehouse/db/events/metadata");
+    let file = |version: u32| folder.join(format!("{version:05}-{}.metadata.json", uuid::Uuid::new_v4()));
+    let (failed, ahead) = (file(1), file(99));
+    for metadata in [&failed, &ahead] {
+        std::fs::write(metadata, "{}").unwrap();
+    }
+    let mut old = search(&fixture, 60).await;
+    let found: Vec<_> = old.orphans.iter().map(|orphan| (orphan.kind, orphan.held, &orphan.url)).collect();
+    let url = format!("file://{}", failed.display());
+    assert_eq!(found, [(Kind::Metadata, Some(Held::Unattributed), &url)]);
+    assert_eq!(delete(&fixture, &mut old).await, 0);
+    fixture.set_property("write.metadata.delete-after-commit.enabled", "false").await;
+    assert!(search(&fixture, 60).await.orphans.is_empty(), "older files are the table's history");
 }

@@ -115,3 +115,16 @@ async fn history_that_was_cut_is_decided_again() {
     fixture.lake.rebuild(&name(), &cautious).await.unwrap();
     assert_eq!(fixture.ingest(&["f0", "f1", "f2"]).await.files_skipped, 3);
 }
+
+#[tokio::test]
+async fn a_ledger_with_the_run_of_a_copied_snapshot_is_whole() {
+    let fixture = filled().await;
+    let table = fixture.table().await;
+    let newest = table.metadata().current_snapshot().unwrap();
+    let parent = newest.parent_snapshot_id().unwrap();
+    fixture.roll_back(parent).await;
+    fixture.cherry_pick(newest).await;
+    let plan = plan(&fixture, false).await;
+    assert!(plan.intact && plan.lost.is_empty() && plan.unproven.is_empty(), "{plan:?}");
+    assert_eq!(plan.head.runs.len(), 3);
+}

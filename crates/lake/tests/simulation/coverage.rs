@@ -66,6 +66,7 @@ const WANTED: &[&str] = &[
     "foreign: main set to another snapshot",
     "foreign: cherry-pick",
     "foreign: expiry",
+    "foreign: expiry that removes parents' ids",
     "foreign: replaced",
     "foreign: dropped and made again",
     "ledger: by the property after expiry",

@@ -420,10 +420,9 @@ impl World {
     fn clear_up(&mut self) {
         let Some(table) = self.catalog.table.clone() else { return };
         let shown = Shown::of(&table);
-        let age = |written_ms| Duration::from_millis(self.now_ms - written_ms);
-        let older_than = match self.flaw {
-            Some(Flaw::DeletedTooEarly) => Duration::ZERO,
-            _ => OLDER_THAN,
+        let age = |written_ms| match self.flaw {
+            Some(Flaw::DeletedTooEarly) => 2 * OLDER_THAN,
+            _ => Duration::from_millis(self.now_ms - written_ms),
         };
         let referenced = self.store.referenced(table.snapshots().map(|snapshot| snapshot.manifest_list()));
         let reachable = self.reachable(&table);
@@ -448,13 +447,16 @@ impl World {
                 let naming = self.store.attempts.iter().filter(|(_, other)| other.data.contains(file));
                 let naming = naming.map(|(id, _)| &attempts[id]);
                 let age = age(attempt.written_ms);
-                match deletable(naming, referenced.contains(file), age, &shown, older_than) {
+                match deletable(naming, referenced.contains(file), age, &shown, OLDER_THAN) {
                     Ok(()) => drop(gone.insert(*file)),
                     Err(held) => self.coverage.met(match held {
                         Held::Referenced => "janitor: kept what is referenced",
                         Held::Landed(_) => "janitor: kept what landed",
                         Held::CouldLand(_) => "janitor: kept what could land",
                         Held::Young => "janitor: kept what is young",
+                        Held::Unreadable(_) | Held::Unattributed => {
+                            unreachable!("every file here can be read")
+                        }
                     }),
                 }
             }
@@ -467,7 +469,7 @@ impl World {
             .filter(|(id, attempt)| {
                 let named = reachable.contains(&attempt.run) || reachable.contains(&attempt.head);
                 let age = age(attempt.written_ms);
-                deletable([&attempts[*id]], named, age, &shown, older_than).is_ok()
+                deletable([&attempts[*id]], named, age, &shown, OLDER_THAN).is_ok()
             })
             .map(|(id, _)| *id)
             .collect();

@@ -64,18 +64,9 @@ impl fmt::Debug for Client {
 impl Client {
     pub(super) fn new(properties: &BTreeMap<String, String>) -> Result<Self> {
         let base = base(required(properties, "uri")?)?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("event-ingest/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(properties)?)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            // A redirected POST would be sent twice, and a token would go where nobody configured it to.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|e| Error::config("cannot make an HTTP client for the catalog").caused_by(e))?;
-        let auth = Auth::new(properties, &base, http.clone())?;
-        Ok(Self { http, base, auth })
+        // The token server may be another's: what the catalog's headers say is not for it.
+        let auth = Auth::new(properties, &base, http(HeaderMap::new())?)?;
+        Ok(Self { http: http(headers(properties)?)?, base, auth })
     }
 
     /// Goes to another address from now on.
@@ -164,6 +155,11 @@ struct Failure {
 }
 
 impl Answer {
+    /// How long the body is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+
     /// The body as JSON.
     pub(super) fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T> {
         serde_json::from_slice(&self.body)
@@ -224,7 +220,20 @@ fn base(uri: &str) -> Result<Url> {
     }
 }
 
-/// The headers of every request: `header.<name>` = value.
+fn http(headers: HeaderMap) -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("event-ingest/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        // A redirected POST would be sent twice, and a token would go where nobody configured it to.
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .map_err(|e| Error::config("cannot make an HTTP client for the catalog").caused_by(e))
+}
+
+/// The headers of every request to the catalog: `header.<name>` = value.
 fn headers(properties: &BTreeMap<String, String>) -> Result<HeaderMap> {
     let mut headers = HeaderMap::from_iter([(DELEGATION, VENDED)]);
     for (property, value) in properties {

@@ -54,6 +54,8 @@ struct Loaded {
     etag: Option<HeaderValue>,
     metadata: TableMetadataRef,
     lent: Lent,
+    /// Length of the answer that it came in.
+    bytes: u64,
 }
 
 impl RestCatalog {
@@ -104,7 +106,13 @@ impl RestCatalog {
             }
             _ => Arc::new(answer.read::<wire::LoadedBody>(&what)?.metadata),
         };
-        Ok(Loaded { location: head.metadata_location, etag: answer.etag.clone(), metadata, lent })
+        Ok(Loaded {
+            location: head.metadata_location,
+            etag: answer.etag.clone(),
+            metadata,
+            lent,
+            bytes: answer.bytes(),
+        })
     }
 
     fn table(&self, ident: &TableIdent, loaded: &Loaded) -> Result<Table> {
@@ -135,7 +143,8 @@ impl Tables for RestCatalog {
             _ => return Err(answer.error(&format!("cannot load table `{ident}`"))),
         };
         let table = self.table(ident, &loaded)?;
-        self.loaded.put(ident, loaded);
+        let bytes = loaded.bytes;
+        self.loaded.put(ident, loaded, bytes);
         Ok(Some(table))
     }
 

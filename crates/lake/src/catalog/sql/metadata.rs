@@ -10,14 +10,15 @@ use iceberg::spec::{MetadataLog, TableMetadata, TableMetadataRef};
 use iceberg::table::Table;
 use uuid::Uuid;
 
-use crate::catalog::{Commit, MAX_METADATA_BYTES};
+use crate::catalog::{Commit, DELETE_AFTER_COMMIT, MAX_METADATA_BYTES};
 use crate::error::{Error, Result};
 use crate::layout::metadata_folder;
 
-/// Table property: whether metadata files that fell out of the log are deleted.
-const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 /// Table property: how metadata files are compressed.
 const COMPRESSION: &str = "write.metadata.compression-codec";
+
+/// How many times shorter metadata gets by compression, about: it repeats itself.
+const GZIP_FACTOR: u64 = 10;
 
 /// What a commit makes of a table.
 pub(super) struct Prepared {
@@ -67,8 +68,8 @@ impl Prepared {
     }
 }
 
-/// Reads a metadata file, whatever its name, compressed or not.
-pub(super) async fn read(io: &FileIO, location: &str) -> Result<TableMetadata> {
+/// Reads a metadata file, whatever its name, compressed or not, and says about how much JSON it has.
+pub(super) async fn read(io: &FileIO, location: &str) -> Result<(TableMetadata, u64)> {
     let failed =
         |e: iceberg::Error| Error::unavailable(format!("cannot read metadata `{location}`")).caused_by(e);
     let size = io.new_input(location).map_err(failed)?.metadata().await.map_err(failed)?.size;
@@ -77,15 +78,18 @@ pub(super) async fn read(io: &FileIO, location: &str) -> Result<TableMetadata> {
             "metadata `{location}` has {size} bytes, more than the {MAX_METADATA_BYTES} that are read: expire snapshots"
         )));
     }
-    TableMetadata::read_from(io, location).await.map_err(failed)
+    let metadata = TableMetadata::read_from(io, location).await.map_err(failed)?;
+    Ok((metadata, size * if location.contains(".gz.") { GZIP_FACTOR } else { 1 }))
 }
 
-/// Writes a metadata file.
-pub(super) async fn write(io: &FileIO, metadata: &TableMetadata, location: &str) -> Result<()> {
+/// Writes a metadata file and returns about how much JSON it has.
+pub(super) async fn write(io: &FileIO, metadata: &TableMetadata, location: &str) -> Result<u64> {
     let failed = |e: iceberg::Error| Error::unavailable(format!("cannot write `{location}`")).caused_by(e);
     let encoded = encode(metadata)
         .map_err(|e| Error::inconsistent("table metadata could not be encoded").caused_by(e))?;
-    io.new_output(location).map_err(failed)?.write(encoded.into()).await.map_err(failed)
+    let size = encoded.len() as u64 * if gzip(metadata) { GZIP_FACTOR } else { 1 };
+    io.new_output(location).map_err(failed)?.write(encoded.into()).await.map_err(failed)?;
+    Ok(size)
 }
 
 /// Deletes a file that nothing refers to. One that stays is a cost, no fault.

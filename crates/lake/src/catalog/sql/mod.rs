@@ -57,8 +57,9 @@ impl SqlCatalog {
         {
             return Ok(metadata);
         }
-        let metadata = Arc::new(metadata::read(&self.io, location).await?);
-        self.parsed.put(ident, (location.to_owned(), metadata.clone()));
+        let (metadata, bytes) = metadata::read(&self.io, location).await?;
+        let metadata = Arc::new(metadata);
+        self.parsed.put(ident, (location.to_owned(), metadata.clone()), bytes);
         Ok(metadata)
     }
 
@@ -154,13 +155,14 @@ impl CommitPort for SqlCatalog {
             Ok(None) => return Outcome::Conflict,
             Err(refusal) => return self.judge(base, refusal).await,
         };
-        if let Err(e) = metadata::write(&self.io, &prepared.metadata, &prepared.new).await {
-            return Outcome::Unknown(e);
-        }
+        let bytes = match metadata::write(&self.io, &prepared.metadata, &prepared.new).await {
+            Ok(bytes) => bytes,
+            Err(e) => return Outcome::Unknown(e),
+        };
         let ident = base.identifier();
         match self.rows.swap(ident, &prepared.old, &prepared.new).await {
             Ok(true) => {
-                self.parsed.put(ident, (prepared.new.clone(), prepared.metadata.clone()));
+                self.parsed.put(ident, (prepared.new.clone(), prepared.metadata.clone()), bytes);
                 prepared.delete_expired(&self.io).await;
                 Outcome::Committed
             }

@@ -6,7 +6,7 @@ use lake::catalog::{Commit, Outcome};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::server::{Seen, Server, fault, json_answer};
+use super::server::{Seen, Server, fault, json_answer, made};
 use super::{load, open, try_open};
 
 const TOKENS: &str = "/oauth/tokens";
@@ -37,7 +37,8 @@ async fn a_given_token_goes_with_every_request() {
 async fn one_token_serves_until_it_ends() {
     let server =
         Server::start(|seen, before| is_token(seen).then(|| token(before, r#","expires_in":3600"#))).await;
-    let catalog = open(&server, &[("credential", "me:hu:sh"), ("audience", "lake")]).await;
+    let given = [("credential", "me:hu:sh"), ("audience", "lake"), ("header.x-tenant", "one")];
+    let catalog = open(&server, &given).await;
     load(&catalog).await;
     load(&catalog).await;
     let asked = server.seen(&Method::POST, TOKENS);
@@ -51,7 +52,10 @@ async fn one_token_serves_until_it_ends() {
     ];
     assert_eq!(asked[0].form(), pairs.map(|(k, v)| (k.to_owned(), v.to_owned())));
     assert_eq!(asked[0].header("content-type"), Some("application/x-www-form-urlencoded"));
-    assert_eq!(server.seen(&Method::GET, "/events")[1].header("authorization"), Some("Bearer token-0"));
+    let load = &server.seen(&Method::GET, "/events")[1];
+    assert_eq!(load.header("authorization"), Some("Bearer token-0"));
+    let tenants = (load.header("x-tenant"), asked[0].header("x-tenant"));
+    assert_eq!(tenants, (Some("one"), None), "the catalog's headers are not for the token server");
 }
 
 #[tokio::test]
@@ -110,7 +114,7 @@ async fn a_commit_with_a_refused_token_is_not_sent_again_but_the_next_has_a_new_
         Some("Bearer token-0") if seen.is(Method::POST, "/events") => {
             Some(StatusCode::UNAUTHORIZED.into_response())
         }
-        _ => seen.is(Method::POST, "/events").then(|| json_answer(&json!({}))),
+        _ => seen.is(Method::POST, "/events").then(made),
     })
     .await;
     let catalog = open(&server, &[("credential", "me:hush")]).await;
@@ -140,8 +144,7 @@ async fn no_secret_shows_when_no_token_is_to_be_had() {
 
 #[tokio::test]
 async fn requests_are_signed_with_their_bodies() {
-    let server =
-        Server::start(|seen, _| seen.is(Method::POST, "/events").then(|| json_answer(&json!({})))).await;
+    let server = Server::start(|seen, _| seen.is(Method::POST, "/events").then(made)).await;
     let keys = [
         ("rest.sigv4-enabled", "true"),
         ("rest.signing-name", "glue"),

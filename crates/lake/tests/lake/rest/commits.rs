@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use http::{Method, StatusCode};
+use iceberg::spec::{Operation, Snapshot, Summary};
 use iceberg::{TableRequirement, TableUpdate};
 use lake::ErrorKind;
 use lake::catalog::{Commit, Outcome};
 use serde_json::json;
 
-use super::server::{Server, cut, fault, json_answer, loaded, metadata};
+use super::server::{Server, cut, fault, json_answer, loaded, made, metadata};
 use super::{load, open};
 
 fn commit() -> Commit {
@@ -47,8 +48,7 @@ fn refused(status: u16) -> impl Fn() -> Response + Send + Sync + 'static {
 
 #[tokio::test]
 async fn a_commit_has_the_protocols_shape() {
-    let server =
-        Server::start(|seen, _| seen.is(Method::POST, "/events").then(|| json_answer(&json!({})))).await;
+    let server = Server::start(|seen, _| seen.is(Method::POST, "/events").then(made)).await;
     let catalog = open(&server, &[]).await;
     let table = load(&catalog).await;
     assert!(matches!(catalog.commit(&table, commit()).await, Outcome::Committed));
@@ -89,6 +89,34 @@ async fn every_other_answer_leaves_the_outcome_open() {
     assert!(matches!(outcome(true, elsewhere).await, Outcome::Unknown(_)), "a redirect is not followed");
     let proxy = || (StatusCode::NOT_FOUND, "nginx").into_response();
     assert!(matches!(outcome(false, proxy).await, Outcome::Unknown(_)), "not the catalog's own 404");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_table_proves_nothing() {
+    let answers: [fn() -> Response; 4] = [
+        || "<html>Welcome</html>".into_response(),
+        || json_answer(&json!({})),
+        || StatusCode::NO_CONTENT.into_response(),
+        || (StatusCode::ACCEPTED, made()).into_response(),
+    ];
+    for answer in answers {
+        assert!(matches!(outcome(true, answer).await, Outcome::Unknown(error) if error.retryable()));
+    }
+    assert!(matches!(outcome(true, made).await, Outcome::Committed));
+
+    let server = Server::start(|seen, _| seen.is(Method::POST, "/events").then(made)).await;
+    let catalog = open(&server, &[]).await;
+    let table = load(&catalog).await;
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(7)
+        .with_sequence_number(1)
+        .with_timestamp_ms(0)
+        .with_manifest_list("s3://lake/db/events/metadata/snap-7.avro")
+        .with_summary(Summary { operation: Operation::Append, additional_properties: HashMap::new() })
+        .build();
+    let updates = vec![TableUpdate::AddSnapshot { snapshot }];
+    let outcome = catalog.commit(&table, Commit { requirements: Vec::new(), updates }).await;
+    assert!(matches!(outcome, Outcome::Unknown(error) if error.retryable()), "the answer lacks the snapshot");
 }
 
 #[tokio::test]

@@ -118,6 +118,11 @@ pub fn loaded(location: &str, config: &Value) -> Value {
     json!({ "metadata-location": location, "metadata": metadata(), "config": config })
 }
 
+/// The answer to a commit that was made and added no snapshot.
+pub fn made() -> Response {
+    json_answer(&loaded("file:/t/metadata/2.metadata.json", &json!({})))
+}
+
 /// The metadata of a table without rows, always the same.
 pub fn metadata() -> TableMetadata {
     let field = NestedField::optional(1, "id", Type::Primitive(PrimitiveType::Long));
