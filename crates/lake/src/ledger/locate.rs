@@ -58,8 +58,8 @@ pub enum Located {
 /// | names no parent, and surely never had one | new: the table was replaced, or rolled back to before our first commit |
 /// | names no parent otherwise | undecided: it may have expired, and its id with it |
 ///
-/// A root surely never had a parent if no snapshot is missing between it and the one that the property is about:
-/// sequence numbers are given one by one, so a parent that expired leaves a gap (see `never_had_parent`).
+/// A root surely never had a parent if no snapshot before it is missing: sequence numbers are given one by one, so a
+/// parent that expired leaves a gap (see `never_had_parent`).
 ///
 /// A snapshot was copied if it says so (`source-snapshot-id`), or if its summary names ledger files that were made
 /// for another snapshot.
@@ -95,20 +95,13 @@ pub fn locate(table: &TableMetadata) -> Located {
 /// Whether a snapshot that names no parent cannot have lost it. PyIceberg, for one, removes the ids of parents that
 /// it expires, and what it leaves looks like the first snapshot of a replaced table.
 ///
-/// Every snapshot of a table, on whatever branch, has the next sequence number. The parent of a root that is newer
-/// than our last commit is that commit or newer too, unless somebody rolled the table back meanwhile; the parent of
-/// an older root can be any snapshot before it. If all of these are there, none of them is a parent that was lost.
-/// Snapshots of format version 1 have number 0 and no ledger: they need not be counted.
+/// Every snapshot of a table, on whatever branch, has the next sequence number, and a parent has a lower one than its
+/// child. If every number below the root's is still there, none of them is a parent that was lost.
 fn never_had_parent(table: &TableMetadata, root: &Snapshot) -> bool {
-    let Some(ours) = property(table).and_then(|(id, _)| table.snapshot_by_id(id)) else {
-        return false;
-    };
-    let number = root.sequence_number();
-    let since = if ours.sequence_number() < number { ours.sequence_number() } else { 1 };
-    let before = since..number;
+    let before = 1..root.sequence_number();
     let kept: BTreeSet<i64> =
         table.snapshots().map(|snapshot| snapshot.sequence_number()).filter(|n| before.contains(n)).collect();
-    i64::try_from(kept.len()).is_ok_and(|kept| kept >= number - since)
+    i64::try_from(kept.len()).is_ok_and(|kept| kept >= before.end - before.start)
 }
 
 /// The value of [`PROPERTY_LEDGER`].

@@ -204,6 +204,7 @@ fn build(bottom: Bottom, layers: &[Layer]) -> TableMetadata {
         Bottom::ExpiredWithPropertyOfAnother => cut(table, Some((77, 77))),
         Bottom::ExpiredWithPointerOfAnother => cut(table, Some((BOTTOM, 77))),
         Bottom::ExpiredWithoutProperty => cut(table, None),
+        // Another snapshot is gone by then: it could have been the parent.
         Bottom::Replaced => set(table, &property_value(REPLACED, &head_of(REPLACED))),
         // The one that is gone was made between it and the root.
         Bottom::RootAndGap => set(table, &property_value(WITH_RUN, &head_of(WITH_RUN))),
@@ -229,10 +230,11 @@ fn expected(bottom: Bottom, layers: &[Layer]) -> Option<Located> {
     }
     match bottom {
         Bottom::Ours | Bottom::ExpiredWithProperty => Some(at(Some(BOTTOM), &copied)),
-        Bottom::AnotherWriters | Bottom::Replaced => Some(at(None, &copied)),
+        Bottom::AnotherWriters => Some(at(None, &copied)),
         Bottom::ExpiredWithPropertyOfAnother
         | Bottom::ExpiredWithPointerOfAnother
         | Bottom::ExpiredWithoutProperty
+        | Bottom::Replaced
         | Bottom::RootAndGap
         | Bottom::RootAndPropertyOfGone
         | Bottom::RootAndPropertyOfNonsense => None,
