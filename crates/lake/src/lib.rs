@@ -21,6 +21,7 @@ mod claims;
 pub mod commit;
 mod config;
 mod error;
+mod history;
 pub mod ingest;
 pub mod inspect;
 mod layout;

@@ -162,9 +162,8 @@ async fn gather(
 }
 
 async fn commit(tables: &Tables, name: &TableName, group: Vec<Queued>) {
-    let (requests, answers): (Vec<Prepared>, Vec<_>) =
+    let (requests, mut answers): (Vec<Prepared>, Vec<_>) =
         group.into_iter().map(|queued| (queued.request, Some(queued.answer))).unzip();
-    let mut answers = answers;
     let mut unwanted = Vec::new();
     let mut answer = |member: Member, landing| {
         let answer = answers[member].take().expect("a member leaves once");

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use iceberg::spec::{Operation, TableMetadata};
 use uuid::Uuid;
 
-use super::history::{ancestry, source};
 use super::names;
+use crate::history::{ancestry, source};
 use crate::ledger::SUMMARY_RUN;
 
 /// The ancestry of `main`, as far as the table still has it.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use iceberg::spec::{SnapshotRef, TableMetadata};
+use iceberg::spec::TableMetadata;
 
-use crate::ledger::SUMMARY_SOURCE;
+use crate::history::{ancestry, source};
 
 /// Where a snapshot stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +47,11 @@ pub fn standing(table: &TableMetadata, snapshot_id: i64) -> Standing {
     }
 }
 
-/// From `main`'s snapshot to its oldest ancestor that the table still has.
-pub(super) fn ancestry(table: &TableMetadata) -> impl Iterator<Item = &SnapshotRef> {
-    std::iter::successors(table.current_snapshot(), |snapshot| {
-        snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id))
-    })
-}
-
 /// Every ancestor of `main` that the table still has, and what each was copied from.
 pub(crate) fn in_main(table: &TableMetadata) -> HashSet<i64> {
     ancestry(table)
         .flat_map(|snapshot| std::iter::once(snapshot.snapshot_id()).chain(source(snapshot)))
         .collect()
-}
-
-/// The snapshot that this one was copied from, if it says so.
-pub(super) fn source(snapshot: &SnapshotRef) -> Option<i64> {
-    snapshot.summary().additional_properties.get(SUMMARY_SOURCE)?.parse().ok()
 }
 
 /// Every snapshot that the table has, on any branch, and what each was copied from.

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use iceberg::spec::TableMetadata;
 
-use super::history::{ancestry, known, source};
+use super::history::known;
+use crate::history::{ancestry, source};
 use crate::ledger::{FileKind, PROPERTY_LEDGER, Run, SUMMARY_LEDGER, SUMMARY_RUN};
 
 /// The ancestry of `main`, as far as a ledger is concerned.

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use iceberg::spec::{Snapshot, TableMetadata};
+use iceberg::spec::{SnapshotRef, TableMetadata};
 
+use crate::history::{ancestry, lineage};
 use crate::ledger::SUMMARY_LEDGER;
 
 /// Pointers to the ledgers of snapshots that the table still keeps and that are no ancestors of `main`, as after a
@@ -13,13 +14,9 @@ use crate::ledger::SUMMARY_LEDGER;
 /// stages among them, name no ledger. In no particular order.
 #[must_use]
 pub fn abandoned(table: &TableMetadata) -> Vec<String> {
-    let kept: HashSet<i64> =
-        lineage(table, table.current_snapshot().map(AsRef::as_ref)).map(Snapshot::snapshot_id).collect();
-    let left: Vec<&Snapshot> = table
-        .snapshots()
-        .map(AsRef::as_ref)
-        .filter(|snapshot| !kept.contains(&snapshot.snapshot_id()))
-        .collect();
+    let kept: HashSet<i64> = ancestry(table).map(|snapshot| snapshot.snapshot_id()).collect();
+    let left: Vec<&SnapshotRef> =
+        table.snapshots().filter(|snapshot| !kept.contains(&snapshot.snapshot_id())).collect();
     let mut covered = HashSet::new();
     for snapshot in left.iter().filter(|snapshot| pointer(snapshot).is_some()) {
         // A line that was walked before is not walked again.
@@ -30,26 +27,19 @@ pub fn abandoned(table: &TableMetadata) -> Vec<String> {
     }
     left.into_iter()
         .filter(|snapshot| !covered.contains(&snapshot.snapshot_id()))
-        .filter_map(pointer)
+        .filter_map(|snapshot| pointer(snapshot))
         .cloned()
         .collect()
 }
 
-fn lineage<'a>(table: &'a TableMetadata, from: Option<&'a Snapshot>) -> impl Iterator<Item = &'a Snapshot> {
-    let parent = |snapshot: &&'a Snapshot| {
-        snapshot.parent_snapshot_id().and_then(|id| table.snapshot_by_id(id)).map(AsRef::as_ref)
-    };
-    std::iter::successors(from, parent)
-}
-
-fn pointer(snapshot: &Snapshot) -> Option<&String> {
+fn pointer(snapshot: &SnapshotRef) -> Option<&String> {
     snapshot.summary().additional_properties.get(SUMMARY_LEDGER)
 }
 
 #[cfg(test)]
 mod tests {
     use iceberg::TableCreation;
-    use iceberg::spec::{MAIN_BRANCH, Operation, Schema, Summary, TableMetadataBuilder};
+    use iceberg::spec::{MAIN_BRANCH, Operation, Schema, Snapshot, Summary, TableMetadataBuilder};
 
     use super::*;
 
