@@ -32,17 +32,9 @@ become() {
 
 run() {
   port=5432
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --dir) dir=$2; shift ;;
-      --port) port=$2; shift ;;
-      --until-stdin-closes) guarded=true ;;
-      *) usage >&2; exit 2 ;;
-    esac
-    shift
-  done
+  server_options "$@"
   bin=$(postgres_bin) || die "PostgreSQL is not installed: run 'make setup'"
-  if listening "$port"; then die "port $port is taken: choose another with --port"; fi
+  port_is_free
   server_dir
   cd "$dir"
   become

@@ -36,17 +36,9 @@ fill() {
 
 run() {
   port=8181
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --dir) dir=$2; shift ;;
-      --port) port=$2; shift ;;
-      --until-stdin-closes) guarded=true ;;
-      *) usage >&2; exit 2 ;;
-    esac
-    shift
-  done
+  server_options "$@"
   [ -d "$home" ] || die "the REST catalog is not installed: run 'make setup'"
-  if listening "$port"; then die "port $port is taken: choose another with --port"; fi
+  port_is_free
   server_dir
   serve "${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData \
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$home/classes:$home/libs/*" LoopbackCatalog "$port" "$dir"

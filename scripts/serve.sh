@@ -7,6 +7,24 @@ dir='' guarded=false temporary=false server='' guard=''
 # What ends the server at once; a script may set another before it calls `serve`.
 hard_signal=KILL
 
+# server_options OPTION…: the options of a server with one port; the script's `usage` says which there are.
+server_options() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --dir) dir=$2; shift ;;
+      --port) port=$2; shift ;;
+      --until-stdin-closes) guarded=true ;;
+      *) usage >&2; exit 2 ;;
+    esac
+    shift
+  done
+}
+
+# port_is_free: or the script ends.
+port_is_free() {
+  if listening "$port"; then die "port $port is taken: choose another with --port"; fi
+}
+
 # server_dir: makes $dir an absolute path that exists, a temporary one if none was asked for, and arranges for the end.
 server_dir() {
   if [ -z "$dir" ]; then dir=$(mktemp -d) temporary=true; fi
