@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`storage`] | one object_store client, also lent to the `iceberg` crate |
 //! | [`source`] | which version of an object is read, and reading it in bounded memory |
+//! | [`columns`] | which column of a file is which of the table, and what fits |
 //! | [`write`] | from source rows to data files of the table |
 //! | [`ledger`] | which object versions are in `main` |
 //! | [`catalog`] | loading tables, and the port by which commits leave |
@@ -18,6 +19,7 @@
 pub mod allow;
 pub mod catalog;
 mod claims;
+pub mod columns;
 pub mod commit;
 mod config;
 mod error;

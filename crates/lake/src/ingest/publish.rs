@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Utc;
-use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::TableMetadata;
 use ingest_core::{IngestRequest, TableName};
 
@@ -14,12 +13,13 @@ use super::slice::Slice;
 use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
+use crate::columns::{Matching, map, schema_for};
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::options::TableOptions;
 use crate::quarantine::{Announced, Record};
-use crate::source::{ParquetSource, ReadError, resolve};
-use crate::write::{Placed, RewriteError, check, rewrite, schema_for};
+use crate::source::{ReadError, Source, resolve};
+use crate::write::{Placed, RewriteInput, Target, WriteError, rewrite};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
@@ -110,20 +110,31 @@ impl Lake {
             .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))?;
         writable(&request.table, &metadata)?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
-        if let Step::Again = self.look_at_files(&metadata, slice).await? {
+        let target = Target::current(metadata.clone())?;
+        if let Step::Again = self.look_at_files(request, &target, slice).await? {
             return Ok(Planned::Again);
         }
-        let (places, sources): (Vec<usize>, Vec<ParquetSource>) = slice.ready().into_iter().unzip();
+        let (places, sources): (Vec<usize>, Vec<Source>) = slice.ready().into_iter().unzip();
         if sources.is_empty() {
             return Ok(Planned::Nothing(metadata.uuid().to_string()));
         }
+        let inputs = sources
+            .into_iter()
+            .map(|source| {
+                let (mapping, _) =
+                    map(source.schema().fields(), target.columns.fields(), Matching::default());
+                RewriteInput { source, mapping: Arc::new(mapping) }
+            })
+            .collect();
         // The catalog may have lent credentials of their own for the table's files.
         let stores = self.tables.catalog.stores(&view.table);
-        let written = match rewrite(stores.clone(), metadata, sources).await {
+        let written = match rewrite(stores.clone(), target, inputs).await {
             Ok(written) => written,
-            Err(RewriteError::Sink(error)) => return Err(error),
-            Err(RewriteError::Source(index, error)) => {
-                self.set_aside(slice, places[index], error).await?;
+            Err(WriteError::Sink(error)) => return Err(error),
+            Err(WriteError::Sources(faults)) => {
+                for (index, error) in faults {
+                    self.set_aside(slice, places[index], error).await?;
+                }
                 return Ok(Planned::Again);
             }
         };
@@ -150,7 +161,7 @@ impl Lake {
             )));
         }
         for (index, object) in slice.pending() {
-            let schema = match ParquetSource::open(object).await {
+            let schema = match Source::open(object, request.format).await {
                 Ok(source) => schema_for(source.schema()).map_err(ReadError::Content),
                 Err(error) => Err(error),
             };
@@ -171,15 +182,22 @@ impl Lake {
     }
 
     /// Opens what is pending and checks it against the table.
-    async fn look_at_files(&self, table: &TableMetadata, slice: &mut Slice<'_>) -> Result<Step> {
-        let columns = schema_to_arrow_schema(table.current_schema())
-            .map_err(|e| Error::invalid("the table has a column type that cannot be written").caused_by(e))?;
+    async fn look_at_files(
+        &self,
+        request: &IngestRequest,
+        target: &Target,
+        slice: &mut Slice<'_>,
+    ) -> Result<Step> {
         for (index, object) in slice.pending() {
-            match ParquetSource::open(object).await {
-                Ok(source) => match check(source.schema().fields(), columns.fields(), "") {
-                    Ok(()) => slice.set_ready(index, source),
-                    Err(reason) => slice.set_faulty(index, reason),
-                },
+            match Source::open(object, request.format).await {
+                Ok(source) => {
+                    let (_, misfits) =
+                        map(source.schema().fields(), target.columns.fields(), Matching::default());
+                    match misfits.first() {
+                        None => slice.set_ready(index, source),
+                        Some(misfit) => slice.set_faulty(index, misfit.to_string()),
+                    }
+                }
                 Err(error) => {
                     if let Step::Again = self.set_aside(slice, index, error).await? {
                         return Ok(Step::Again);

@@ -6,7 +6,7 @@ use ingest_core::{FileOutcome, FileStatus, ObjectIdentity, RequestedObject};
 
 use super::outcome;
 use crate::ledger::Found;
-use crate::source::{ObjectFault, ParquetSource, Resolved, SourceObject};
+use crate::source::{ObjectFault, Resolved, Source, SourceObject};
 
 /// Objects with their places in the request. Each is in exactly one state.
 pub(super) struct Slice<'a> {
@@ -23,7 +23,7 @@ enum State {
     /// Found, not yet looked at.
     Pending(SourceObject),
     /// Readable, and it fits the table.
-    Ready(ParquetSource),
+    Ready(Source),
     /// Not there, and the ledger has not been asked yet. The identity is what the request said.
     Absent(Option<ObjectIdentity>),
     /// No retry can mend it.
@@ -146,7 +146,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Objects to be written, with their index here.
-    pub(super) fn ready(&self) -> Vec<(usize, ParquetSource)> {
+    pub(super) fn ready(&self) -> Vec<(usize, Source)> {
         self.items
             .iter()
             .enumerate()
@@ -157,7 +157,7 @@ impl<'a> Slice<'a> {
             .collect()
     }
 
-    pub(super) fn set_ready(&mut self, index: usize, source: ParquetSource) {
+    pub(super) fn set_ready(&mut self, index: usize, source: Source) {
         self.items[index].state = State::Ready(source);
     }
 

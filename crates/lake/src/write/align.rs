@@ -4,22 +4,25 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, Time64NanosecondType, TimestampNanosecondType};
-use arrow_array::{Array, ArrayRef, ListArray, MapArray, RecordBatch, StructArray, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, ListArray, MapArray, RecordBatch, StructArray, UInt32Array, new_null_array,
+};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef, TimeUnit};
+use arrow_select::take::take;
 
-use super::schema::{entry, join};
+use crate::columns::{Mapping, Node, Origin, entry, join};
 
 /// Nanoseconds in the microsecond that Iceberg v2 holds.
 const NANOS_PER_MICRO: i64 = 1_000;
 
-/// The batch in the table's schema. Its own schema must have passed [`super::schema::check`].
+/// The batch in the table's schema. `mapping` was made for the schemas of both, without a misfit.
 ///
 /// # Errors
 /// A value that the table cannot hold; the text names the column and why.
-pub fn align(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch, String> {
+pub fn align(batch: &RecordBatch, mapping: &Mapping, table: &SchemaRef) -> Result<RecordBatch, String> {
     let source = StructArray::from(batch.clone());
-    let columns = align_fields(&source, table.fields(), "")?;
+    let columns = align_fields(&source, &mapping.columns, table.fields(), "")?;
     RecordBatch::try_new_with_options(
         table.clone(),
         columns,
@@ -28,19 +31,26 @@ pub fn align(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch, Stri
     .map_err(|e| e.to_string())
 }
 
-fn align_fields(source: &StructArray, table: &Fields, parent: &str) -> Result<Vec<ArrayRef>, String> {
-    table
-        .iter()
-        .map(|field| {
-            let path = join(parent, field.name());
-            let column = match source.column_by_name(field.name()) {
-                Some(column) => align_array(column, field, &path)?,
-                None => new_null_array(field.data_type(), source.len()),
-            };
-            required(&column, source, field, &path)?;
-            Ok(column)
-        })
-        .collect()
+fn align_fields(
+    source: &StructArray,
+    origins: &[Origin],
+    table: &Fields,
+    parent: &str,
+) -> Result<Vec<ArrayRef>, String> {
+    let aligned = |(field, origin): (&FieldRef, &Origin)| {
+        let path = join(parent, field.name());
+        let column = match origin {
+            Origin::Column(place, node) => align_array(source.column(*place), node, field, &path)?,
+            Origin::Absent => new_null_array(field.data_type(), source.len()),
+            Origin::Constant(value) => {
+                let first = UInt32Array::from(vec![0; source.len()]);
+                take(value, &first, None).map_err(|e| format!("column `{path}`: {e}"))?
+            }
+        };
+        required(&column, source, field, &path)?;
+        Ok(column)
+    };
+    table.iter().zip(origins).map(aligned).collect()
 }
 
 /// A required column has no nulls, save below a parent that is null itself.
@@ -52,41 +62,28 @@ fn required(column: &ArrayRef, parent: &StructArray, field: &FieldRef, path: &st
     if offending { Err(format!("column `{path}` is required by the table and has nulls")) } else { Ok(()) }
 }
 
-fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, String> {
+fn align_array(array: &ArrayRef, node: &Node, to: &FieldRef, path: &str) -> Result<ArrayRef, String> {
     let failed = |e: arrow_schema::ArrowError| format!("column `{path}`: {e}");
-    match to.data_type() {
-        DataType::Struct(fields) => {
+    match (node, to.data_type()) {
+        (Node::Struct(origins), DataType::Struct(fields)) => {
             let source = array.as_struct();
-            let columns = align_fields(source, fields, path)?;
-            Ok(Arc::new(
-                StructArray::try_new_with_length(
-                    fields.clone(),
-                    columns,
-                    source.nulls().cloned(),
-                    source.len(),
-                )
-                .map_err(failed)?,
-            ))
+            let columns = align_fields(source, origins, fields, path)?;
+            let nulls = source.nulls().cloned();
+            let aligned = StructArray::try_new_with_length(fields.clone(), columns, nulls, source.len());
+            Ok(Arc::new(aligned.map_err(failed)?))
         }
-        DataType::List(element) => {
+        (Node::List(node), DataType::List(element)) => {
             let source = array.as_list::<i32>();
-            let values = align_array(source.values(), element, &join(path, "element"))?;
-            Ok(Arc::new(
-                ListArray::try_new(
-                    element.clone(),
-                    source.offsets().clone(),
-                    values,
-                    source.nulls().cloned(),
-                )
-                .map_err(failed)?,
-            ))
+            let values = align_array(source.values(), node, element, &join(path, "element"))?;
+            let (offsets, nulls) = (source.offsets().clone(), source.nulls().cloned());
+            Ok(Arc::new(ListArray::try_new(element.clone(), offsets, values, nulls).map_err(failed)?))
         }
-        DataType::Map(entries, sorted) => {
+        (Node::Map(key_node, value_node), DataType::Map(entries, sorted)) => {
             let source = array.as_map();
             let (key, value) = entry(entries)?;
             let columns = vec![
-                align_array(source.keys(), key, &join(path, "key"))?,
-                align_array(source.values(), value, &join(path, "value"))?,
+                align_array(source.keys(), key_node, key, &join(path, "key"))?,
+                align_array(source.values(), value_node, value, &join(path, "value"))?,
             ];
             let DataType::Struct(fields) = entries.data_type() else { unreachable!("entry() saw a struct") };
             let entries_array = StructArray::try_new(fields.clone(), columns, None).map_err(failed)?;
@@ -95,8 +92,8 @@ fn align_array(array: &ArrayRef, to: &FieldRef, path: &str) -> Result<ArrayRef, 
                 MapArray::try_new(entries.clone(), offsets, entries_array, nulls, *sorted).map_err(failed)?,
             ))
         }
-        leaf if array.data_type() == leaf => Ok(array.clone()),
-        leaf => {
+        (_, leaf) if array.data_type() == leaf => Ok(array.clone()),
+        (_, leaf) => {
             exact(array, path)?;
             let options = CastOptions { safe: false, ..CastOptions::default() };
             cast_with_options(array, leaf, &options).map_err(failed)
@@ -129,10 +126,17 @@ mod tests {
     use arrow_schema::{Field, Schema};
 
     use super::*;
+    use crate::columns::{Matching, map};
 
     fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
             .unwrap()
+    }
+
+    fn aligned(batch: &RecordBatch, table: &SchemaRef) -> Result<RecordBatch, String> {
+        let (mapping, misfits) = map(batch.schema().fields(), table.fields(), Matching::default());
+        assert_eq!(misfits, []);
+        align(batch, &mapping, table)
     }
 
     fn table(fields: Vec<Field>) -> SchemaRef {
@@ -150,7 +154,7 @@ mod tests {
             Field::new("absent", DataType::Int64, true),
             Field::new("b", DataType::Utf8, true),
         ]);
-        let aligned = align(&source, &schema).unwrap();
+        let aligned = aligned(&source, &schema).unwrap();
         assert_eq!(aligned.column(0).as_ref(), &Int64Array::from(vec![Some(1), None]));
         assert_eq!(aligned.column(1).null_count(), 2);
         assert_eq!(aligned.column(2).as_ref(), &StringArray::from(vec!["x", "y"]));
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn a_null_in_a_required_column_is_refused_by_name() {
         let source = batch(vec![("id", Arc::new(Int64Array::from(vec![Some(1), None])))]);
-        let reason = align(&source, &table(vec![Field::new("id", DataType::Int64, false)])).unwrap_err();
+        let reason = aligned(&source, &table(vec![Field::new("id", DataType::Int64, false)])).unwrap_err();
         assert!(reason.contains("`id`"), "{reason}");
     }
 
@@ -168,8 +172,8 @@ mod tests {
         let schema = table(vec![Field::new("t", DataType::Timestamp(TimeUnit::Microsecond, None), true)]);
         let whole = batch(vec![("t", Arc::new(TimestampNanosecondArray::from(vec![Some(2_000), None])))]);
         let part = batch(vec![("t", Arc::new(TimestampNanosecondArray::from(vec![2_001])))]);
-        assert_eq!(align(&whole, &schema).unwrap().num_rows(), 2);
-        assert!(align(&part, &schema).unwrap_err().contains("2001 ns"));
+        assert_eq!(aligned(&whole, &schema).unwrap().num_rows(), 2);
+        assert!(aligned(&part, &schema).unwrap_err().contains("2001 ns"));
     }
 
     #[test]
@@ -183,7 +187,7 @@ mod tests {
         );
         let schema =
             table(vec![Field::new("l", DataType::List(Arc::new(Field::new("element", to, true))), true)]);
-        let aligned = align(&source, &schema).unwrap();
+        let aligned = aligned(&source, &schema).unwrap();
         let elements = aligned.column(0).as_list::<i32>().values().as_struct().clone();
         assert_eq!(elements.column(0).as_ref(), &Int64Array::from(vec![1, 2]));
         assert_eq!(elements.column(1).null_count(), 2);

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use iceberg::spec::{DataFile, TableMetadata};
+use iceberg::spec::DataFile;
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
 use parquet::arrow::AsyncArrowWriter;
@@ -16,6 +15,7 @@ use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::statistics::describe;
+use super::target::Target;
 use crate::error::{Error, Result};
 use crate::layout::data_folder;
 use crate::ledger::Part;
@@ -32,8 +32,7 @@ const PARTS_IN_FLIGHT: usize = 2;
 /// Writes batches of one schema into data files of one table.
 pub(super) struct DataFileWriter {
     stores: Arc<Stores>,
-    table: Arc<TableMetadata>,
-    schema: SchemaRef,
+    target: Target,
     open: Option<Open>,
     closed: Vec<DataFile>,
 }
@@ -44,8 +43,8 @@ struct Open {
 }
 
 impl DataFileWriter {
-    pub(super) fn new(stores: Arc<Stores>, table: Arc<TableMetadata>, schema: SchemaRef) -> Self {
-        Self { stores, table, schema, open: None, closed: Vec::new() }
+    pub(super) fn new(stores: Arc<Stores>, target: Target) -> Self {
+        Self { stores, target, open: None, closed: Vec::new() }
     }
 
     /// Appends a batch and returns the row groups that it went into.
@@ -86,11 +85,12 @@ impl DataFileWriter {
     }
 
     fn start(&self) -> Result<Open> {
-        let url = format!("{}/{}-{}.parquet", data_folder(&self.table), self.table.uuid(), Uuid::now_v7());
+        let table = &self.target.table;
+        let url = format!("{}/{}-{}.parquet", data_folder(table), table.uuid(), Uuid::now_v7());
         let Location { store, path } = self.stores.locate(&url)?;
         let upload = BufWriter::with_capacity(store, path, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
         let sink = Sink { inner: ParquetObjectWriter::from_buf_writer(upload), completing: false };
-        let writer = AsyncArrowWriter::try_new(sink, self.schema.clone(), Some(properties()))
+        let writer = AsyncArrowWriter::try_new(sink, self.target.columns.clone(), Some(properties()))
             .map_err(|e| failed(&url, e))?;
         Ok(Open { url, writer })
     }
@@ -99,7 +99,7 @@ impl DataFileWriter {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        match open.close(&self.table).await {
+        match open.close(&self.target).await {
             Ok(file) => {
                 self.closed.push(file);
                 Ok(())
@@ -113,10 +113,10 @@ impl DataFileWriter {
 }
 
 impl Open {
-    async fn close(&mut self, table: &TableMetadata) -> Result<DataFile> {
+    async fn close(&mut self, target: &Target) -> Result<DataFile> {
         let metadata = self.writer.finish().await.map_err(|e| failed(&self.url, e))?;
         let size = self.writer.bytes_written() as u64;
-        describe(&metadata, table.current_schema(), &self.url, size, table.default_partition_spec_id())
+        describe(&metadata, &target.schema, &self.url, size, target.table.default_partition_spec_id())
             .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", self.url)))
     }
 
@@ -190,7 +190,7 @@ pub(super) mod tests {
     use arrow_array::Int64Array;
     use iceberg::TableCreation;
     use iceberg::arrow::schema_to_arrow_schema;
-    use iceberg::spec::{NestedField, PrimitiveType, Schema, TableMetadataBuilder, Type};
+    use iceberg::spec::{NestedField, PrimitiveType, Schema, TableMetadata, TableMetadataBuilder, Type};
 
     use super::*;
     use crate::ErrorKind;
@@ -209,7 +209,7 @@ pub(super) mod tests {
     fn writer(folder: &Path) -> (DataFileWriter, RecordBatch) {
         let (table, batch) = table_at(format!("file://{}", folder.display()));
         let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
-        (DataFileWriter::new(stores, table, batch.schema()), batch)
+        (DataFileWriter::new(stores, Target::current(table).unwrap()), batch)
     }
 
     #[tokio::test]

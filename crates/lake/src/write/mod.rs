@@ -2,10 +2,12 @@
 
 mod align;
 mod data_file;
+mod outcome;
 mod rewrite;
-mod schema;
 mod statistics;
+mod target;
 
 pub(crate) use data_file::delete_uncommitted;
-pub use rewrite::{Placed, RewriteError, Rewritten, rewrite};
-pub use schema::{check, schema_for};
+pub use outcome::{Placed, WriteError, Written};
+pub use rewrite::{RewriteInput, rewrite};
+pub use target::Target;
