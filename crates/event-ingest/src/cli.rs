@@ -9,6 +9,7 @@ use service_kit::shutdown;
 
 use crate::commands;
 use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::plan::{self, PlanArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
@@ -27,6 +28,8 @@ enum Command {
     Standalone(StandaloneArgs),
     /// Bring files of a bucket into a table, without Kafka; what is in it already is skipped
     Ingest(IngestArgs),
+    /// Say how files would get into a table (spliced, rewritten, registered or not at all) and why; change nothing
+    Plan(PlanArgs),
     /// Find what the buckets have under the rules and the tables lack; ingest it with --apply
     Reconcile(ReconcileArgs),
     /// See what became of objects, and put back those that were set aside
@@ -59,6 +62,10 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
                 ingest::run(args, lake, stop, io::stdout())
             })
+        }
+        Command::Plan(args) => {
+            let operator = args.operator.clone();
+            commands::look(&Cli::command(), matches, &operator, |lake| plan::run(args, lake, io::stdout()))
         }
         Command::Reconcile(args) => {
             let operator = args.operator.clone();

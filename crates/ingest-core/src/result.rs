@@ -18,6 +18,18 @@ pub enum FileStatus {
     Forbidden,
 }
 
+impl FileStatus {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileStatus::Processed => "processed",
+            FileStatus::Skipped => "skipped",
+            FileStatus::Quarantined => "quarantined",
+            FileStatus::Forbidden => "forbidden",
+        }
+    }
+}
+
 /// One file of a request and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileOutcome {

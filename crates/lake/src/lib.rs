@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`storage`] | one object_store client, also lent to the `iceberg` crate |
 //! | [`source`] | which version of an object is read, and reading it in bounded memory |
+//! | [`creation`] | how a table is made that a rule asks for |
 //! | [`columns`] | which column of a file is which of the table, and what fits |
 //! | [`write`] | from source rows to data files of the table |
 //! | [`ledger`] | which object versions are in `main` |
@@ -22,6 +23,7 @@ mod claims;
 pub mod columns;
 pub mod commit;
 mod config;
+pub mod creation;
 mod error;
 mod history;
 pub mod ingest;

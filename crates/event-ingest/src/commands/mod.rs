@@ -4,6 +4,7 @@ pub mod files;
 pub mod ingest;
 pub mod ledger;
 mod load;
+pub mod plan;
 pub mod reconcile;
 pub mod settings;
 

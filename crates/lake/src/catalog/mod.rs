@@ -9,17 +9,17 @@ mod recent;
 mod rest;
 mod sql;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use iceberg::spec::Schema;
 use iceberg::table::Table;
 use iceberg::{NamespaceIdent, TableIdent, TableRequirement, TableUpdate};
 use ingest_core::TableName;
 
+use crate::creation::Design;
 use crate::error::{Error, Result};
 use crate::storage::Stores;
 
@@ -70,20 +70,13 @@ trait Tables: fmt::Debug + Send + Sync {
     async fn load(&self, ident: &TableIdent) -> Result<Option<Table>>;
 
     /// Creates a table and the namespaces above it. Somebody else may have done so meanwhile: no error.
-    async fn create(&self, ident: &TableIdent, new: NewTable) -> Result<()>;
+    async fn create(&self, ident: &TableIdent, design: Design) -> Result<()>;
 
     /// Whether the catalog answers.
     async fn ready(&self) -> Result<()>;
 
     /// The stores that hold a table's own files, if they are not the configured ones.
     fn stores(&self, table: &Table) -> Option<Arc<Stores>>;
-}
-
-/// A table that is to be.
-#[derive(Debug)]
-struct NewTable {
-    schema: Schema,
-    properties: HashMap<String, String>,
 }
 
 /// A catalog of tables.
@@ -175,14 +168,9 @@ impl Catalog {
     ///
     /// # Errors
     /// The table is not there afterwards.
-    pub async fn create(
-        &self,
-        name: &TableName,
-        schema: Schema,
-        properties: HashMap<String, String>,
-    ) -> Result<Table> {
+    pub async fn create(&self, name: &TableName, design: Design) -> Result<Table> {
         let ident = ident(name)?;
-        let refused = self.tables.create(&ident, NewTable { schema, properties }).await.err();
+        let refused = self.tables.create(&ident, design).await.err();
         match (self.tables.load(&ident).await?, refused) {
             (Some(table), _) => Ok(table),
             (None, Some(error)) => {

@@ -50,6 +50,13 @@ pub struct Matching {
     pub field_ids: bool,
 }
 
+impl Matching {
+    /// Whether two names stand for the same column.
+    pub fn same(self, a: &str, b: &str) -> bool {
+        a == b || (self.ignore_case && a.to_lowercase() == b.to_lowercase())
+    }
+}
+
 /// A column of a file that the table does not hold, or one of the table that the file lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misfit {

@@ -1,10 +1,16 @@
 //! Columns of a file against columns of a table: which is which, what fits, and the schema of a table made for files.
 
+mod added;
 mod create;
+mod evolve;
 mod fit;
+mod fitting;
 mod mapping;
 
+pub use added::{Added, Constant, map_with, with_constants};
 pub use create::schema_for;
+pub use evolve::evolve;
+pub use fitting::Fitting;
 pub use mapping::{Mapping, Matching, Misfit, Node, Origin, map};
 
 /// The key and the value of a map's entries, which Arrow holds as a struct of two.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use iceberg::spec::{
-    DataFile, FormatVersion, MAIN_BRANCH, ManifestFile, ManifestListWriter, Operation, Snapshot, Summary,
-    TableMetadata,
+    DataFile, FormatVersion, MAIN_BRANCH, ManifestFile, ManifestListWriter, Operation, SchemaRef, Snapshot,
+    Summary, TableMetadata,
 };
 use iceberg::table::Table;
 use iceberg::{TableRequirement, TableUpdate};
@@ -25,8 +25,10 @@ const SUMMARY_REQUESTS: &str = "event-ingest.requests";
 /// What to append.
 #[derive(Debug)]
 pub struct Append<'a> {
-    /// Closed data files, written at the table's current schema and spec. None: a snapshot without rows.
+    /// Closed data files, written at the schema of this commit and the table's spec. None: a snapshot without rows.
     pub files: &'a [DataFile],
+    /// The schema that the table gets in the same commit, if it gets another.
+    pub evolved: Option<&'a SchemaRef>,
     /// The ledger files that belong to them.
     pub ledger: &'a Written,
     /// How many objects these files were made of.
@@ -64,7 +66,9 @@ pub async fn prepare(base: &Table, append: Append<'_>) -> Result<Commit> {
         Error::new(kind, format!("cannot prepare a commit to `{}`", base.identifier())).caused_by(e)
     };
     let name = append.ledger.name();
-    let manifests = manifests::write(base, append.snapshot_id, name, append.files).await.map_err(failed)?;
+    let schema = append.evolved.unwrap_or_else(|| table.current_schema()).clone();
+    let manifests =
+        manifests::write(base, &schema, append.snapshot_id, name, append.files).await.map_err(failed)?;
     let list = manifest_list(table, append.snapshot_id, name);
     let rows = write_list(base, &append, &list, manifests).await.map_err(failed)?;
     commit_of(table, append, list, rows).map_err(failed)
@@ -94,12 +98,19 @@ pub fn commit_of(
         .with_timestamp_ms(not_before(table, append.now_ms))
         .with_manifest_list(manifest_list)
         .with_summary(summary(table, &append))
-        .with_schema_id(table.current_schema_id());
+        .with_schema_id(schema_id(table, append.evolved)?);
     let snapshot = match rows {
         Some((first, added)) => snapshot.with_row_range(first, added).build(),
         None => snapshot.build(),
     };
     Ok(Commit { requirements: requirements(table), updates: updates(table, snapshot, append)? })
+}
+
+/// The id of the schema that the table has after the commit.
+fn schema_id(table: &TableMetadata, evolved: Option<&SchemaRef>) -> iceberg::Result<i32> {
+    let Some(schema) = evolved else { return Ok(table.current_schema_id()) };
+    let builder = table.clone().into_builder(None).add_current_schema(schema.as_ref().clone())?;
+    Ok(builder.build()?.metadata.current_schema_id())
 }
 
 /// A time that the table accepts: another writer's clock may be ahead of ours.
@@ -131,7 +142,10 @@ fn updates(
 ) -> iceberg::Result<Vec<TableUpdate>> {
     let mut properties = append.properties;
     properties.insert(PROPERTY_LEDGER.to_owned(), property_value(append.snapshot_id, &append.ledger.pointer));
-    let builder = table.clone().into_builder(None);
+    let mut builder = table.clone().into_builder(None);
+    if let Some(schema) = append.evolved {
+        builder = builder.add_current_schema(schema.as_ref().clone())?;
+    }
     Ok(builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?.set_properties(properties)?.build()?.changes)
 }
 

@@ -9,7 +9,7 @@
 
 use iceberg::spec::{
     DataFile, FormatVersion, ManifestContentType, ManifestFile, ManifestStatus, ManifestWriter,
-    ManifestWriterBuilder, TableMetadata,
+    ManifestWriterBuilder, SchemaRef, TableMetadata,
 };
 use iceberg::table::Table;
 
@@ -23,9 +23,11 @@ const MIN_COUNT_DEFAULT: usize = 100;
 const TARGET_BYTES: &str = "commit.manifest.target-size-bytes";
 const TARGET_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 
-/// Writes what is needed and returns the manifests of a snapshot that adds `files` to `base`.
+/// Writes what is needed and returns the manifests of a snapshot that adds `files` to `base`. `schema` is the one that
+/// the table has with that snapshot.
 pub(super) async fn write(
     base: &Table,
+    schema: &SchemaRef,
     snapshot_id: i64,
     name: &str,
     files: &[DataFile],
@@ -35,7 +37,7 @@ pub(super) async fn write(
         Some(snapshot) => base.manifest_list_reader(snapshot).load().await?.entries().to_vec(),
         None => Vec::new(),
     };
-    let author = Author { base, snapshot_id, name };
+    let author = Author { base, schema, snapshot_id, name };
     if files.is_empty() {
         return Ok(held);
     }
@@ -121,6 +123,7 @@ fn pack(manifests: Vec<ManifestFile>, policy: &Policy) -> Vec<Bin> {
 /// Writes manifests of one attempt.
 struct Author<'a> {
     base: &'a Table,
+    schema: &'a SchemaRef,
     snapshot_id: i64,
     /// What the files of this attempt are called: who clears up after it finds them by it.
     name: &'a str,
@@ -203,7 +206,7 @@ impl Author<'_> {
         let builder = ManifestWriterBuilder::new(
             self.base.file_io().new_output(url)?,
             Some(self.snapshot_id),
-            table.current_schema().clone(),
+            self.schema.clone(),
             table.default_partition_spec().as_ref().clone(),
         );
         Ok(match table.format_version() {
@@ -313,7 +316,8 @@ mod tests {
             .unwrap();
         let mut lost = manifest(0, 10);
         lost.manifest_path = format!("file://{}/lost.avro", folder.path().display());
-        let author = Author { base: &base, snapshot_id: 7, name: "attempt" };
+        let author =
+            Author { base: &base, schema: base.metadata().current_schema(), snapshot_id: 7, name: "attempt" };
         let bins = vec![Bin::Newest { merge: true, manifests: vec![lost.clone()] }];
         let written = author.merged(bins, &[file]).await.unwrap();
         assert!(written[0].manifest_path.ends_with("/metadata/attempt-m1.avro"), "{written:?}");

@@ -44,6 +44,8 @@ pub struct Footing {
     pub table: Uuid,
     /// The schema whose field ids stand in the files.
     pub schema_id: i32,
+    /// The last field id that the table gave away: a member that adds columns gave them the next ones.
+    pub last_column_id: i32,
     /// The partition spec that the files were written for.
     pub spec_id: i32,
     /// The ledger that had none of the member's objects.
@@ -214,7 +216,9 @@ impl Flight {
 
     fn check(&mut self, now: Footing) -> Turn {
         let misfits = self.leave(End::Replan, |_, member| {
-            (member.table, member.schema_id, member.spec_id) != (now.table, now.schema_id, now.spec_id)
+            let Footing { table, schema_id, last_column_id, spec_id, ledger: _ } = *member;
+            (table, schema_id, last_column_id, spec_id)
+                != (now.table, now.schema_id, now.last_column_id, now.spec_id)
         });
         let unchecked: Vec<Member> =
             self.aboard.iter().filter(|(_, member)| member.ledger != now.ledger).map(|(id, _)| *id).collect();
@@ -274,7 +278,7 @@ mod tests {
 
     fn footing(schema_id: i32, ledger: &str) -> Footing {
         let ledger = Lineage { head: Some(ledger.to_owned()), copied: Vec::new() };
-        Footing { table: Uuid::nil(), schema_id, spec_id: 0, ledger }
+        Footing { table: Uuid::nil(), schema_id, last_column_id: 0, spec_id: 0, ledger }
     }
 
     fn table(ledger: &str) -> Input {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use iceberg::spec::DataFile;
+use iceberg::spec::{DataFile, SchemaRef};
 use ingest_core::{ObjectIdentity, TableName};
 use rand::Rng;
 
@@ -28,6 +28,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Prepared {
     /// The state of the table that it was planned on.
     pub(super) footing: Footing,
+    /// The schema that the files were written at, if the table has to get it first.
+    pub(super) evolved: Option<SchemaRef>,
+    /// Table properties that the files need.
+    pub(super) properties: HashMap<String, String>,
     /// Closed data files.
     pub(super) files: Vec<DataFile>,
     /// The stores that hold them.
@@ -181,10 +185,12 @@ impl Pilot<'_> {
         let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;
         let append = Append {
             files: &files,
+            // One that changes the schema flies alone.
+            evolved: self.of(members).find_map(|request| request.evolved.as_ref()),
             objects,
             requests: members.len(),
             ledger: &ledger,
-            properties: HashMap::new(),
+            properties: self.of(members).flat_map(|request| request.properties.clone()).collect(),
             snapshot_id,
             now_ms: time.timestamp_millis(),
         };

@@ -3,9 +3,12 @@
 mod committer;
 mod flight;
 mod gathering;
+mod plan;
+mod preview;
 mod publish;
 mod slice;
 mod tables;
+mod writing;
 
 use std::sync::Arc;
 
@@ -26,6 +29,7 @@ use committer::Committers;
 use slice::Slice;
 use tables::Tables;
 
+pub use preview::Preview;
 pub(crate) use tables::new_snapshot_id;
 
 /// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
@@ -119,18 +123,21 @@ impl Lake {
         Ok(admitted)
     }
 
+    async fn resolve_all(&self, objects: &[(usize, &RequestedObject)]) -> Result<Vec<Resolved>> {
+        let lookups: Vec<_> = objects
+            .iter()
+            .map(|(_, object)| resolve(&self.tables.stores, &self.config.store_name, object))
+            .collect();
+        stream::iter(lookups).buffered(LOOKUPS_IN_FLIGHT).try_collect().await
+    }
+
     async fn ingest_slice(
         &self,
         request: &IngestRequest,
         objects: &[(usize, &RequestedObject)],
         tally: &mut Tally,
     ) -> Result<()> {
-        let lookups: Vec<_> = objects
-            .iter()
-            .map(|(_, object)| resolve(&self.tables.stores, &self.config.store_name, object))
-            .collect();
-        let resolved: Vec<Resolved> = stream::iter(lookups).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
-        let mut slice = Slice::new(&self.config.store_name, objects, resolved);
+        let mut slice = Slice::new(&self.config.store_name, objects, self.resolve_all(objects).await?);
         self.publish(request, &mut slice).await?;
         tally.snapshot_id = slice.snapshot_id().or(tally.snapshot_id);
         for (place, outcome) in slice.into_outcomes() {

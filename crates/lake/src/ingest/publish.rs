@@ -4,43 +4,53 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::Utc;
-use iceberg::spec::TableMetadata;
-use ingest_core::{IngestRequest, TableName};
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
+use ingest_core::IngestRequest;
 
 use super::flight::{Landing, Prepared};
+use super::plan::{plan, schema_after};
 use super::slice::Slice;
-use super::{Lake, SLICE_OBJECTS};
+use super::writing::write;
+use super::{LOOKUPS_IN_FLIGHT, Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
-use crate::columns::{Matching, map, schema_for};
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
 use crate::options::TableOptions;
 use crate::quarantine::{Announced, Record};
 use crate::source::{ReadError, Source, resolve};
-use crate::write::{Placed, RewriteInput, Target, WriteError, rewrite};
+use crate::write::{Placed, WriteError};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
 const MAX_PLANS: usize = SLICE_OBJECTS + 50;
+/// Bytes of decoded footers that are held at once. The objects beyond them are planned after the first are committed.
+const FOOTERS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether what was begun goes on.
-enum Step {
+pub(super) enum Step {
     /// It does.
     Finished,
     /// Something turned out otherwise: plan again.
     Again,
 }
 
-/// What planning led to.
-enum Planned {
-    /// Files for the objects at these places of the slice, to be committed.
-    Written { places: Vec<usize>, mode: &'static str, prepared: Prepared },
-    /// Every object is known or at fault, in the table of this name below the ledger's root.
+/// What planning and writing led to.
+enum Ready {
+    /// Files for some objects of the slice, to be committed.
+    Written(Written),
+    /// No object is left to be written, in the table of this name below the ledger's root.
     Nothing(String),
     /// Something turned out otherwise: plan again.
     Again,
+}
+
+/// Files for objects of a slice.
+struct Written {
+    /// Place in the slice, rows and mode of each object.
+    objects: Vec<(usize, u64, &'static str)>,
+    prepared: Prepared,
 }
 
 impl Lake {
@@ -56,19 +66,20 @@ impl Lake {
                 claim = self.claim(request, slice).await;
             }
             let announced = committer.expect();
-            let (places, mode, prepared) = match self.plan(request, slice, &claim).await? {
-                Planned::Written { places, mode, prepared } => (places, mode, prepared),
-                Planned::Nothing(table) => return self.keep_aside(request, slice, &table).await,
-                Planned::Again => continue,
+            let Written { objects, prepared } = match self.prepare(request, slice, &claim).await? {
+                Ready::Written(written) => written,
+                Ready::Nothing(table) => return self.keep_aside(request, slice, &table).await,
+                Ready::Again => continue,
             };
             let table = prepared.footing.table.to_string();
-            let rows: Vec<u64> = prepared.entries.iter().map(|entry| entry.rows).collect();
             match committer.submit(prepared, announced).await {
                 Landing::Committed { snapshot_id } => {
-                    for (index, rows) in places.into_iter().zip(rows) {
-                        slice.set_done(index, snapshot_id, rows, mode);
+                    for (place, rows, mode) in objects {
+                        slice.set_done(place, snapshot_id, rows, mode);
                     }
-                    return self.keep_aside(request, slice, &table).await;
+                    if !slice.is_unsettled() {
+                        return self.keep_aside(request, slice, &table).await;
+                    }
                 }
                 Landing::Replan { files } => files.discard().await,
                 Landing::GaveUp { error, files } => {
@@ -92,117 +103,123 @@ impl Lake {
 
     /// Looks at the table and the files, and writes what is new. Only this takes much memory, so only so many do
     /// it at once.
-    async fn plan(
+    async fn prepare(
         &self,
         request: &IngestRequest,
         slice: &mut Slice<'_>,
         claim: &Arc<Claim>,
-    ) -> Result<Planned> {
+    ) -> Result<Ready> {
         // The table may be another than at the last plan.
-        slice.unready();
+        slice.look_again();
         let _writer =
             self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
         let Some(view) = self.tables.view(&request.table).await? else {
             return self.begin_table(request, slice).await;
         };
-        let metadata = view.table.metadata_ref();
-        let options = TableOptions::of(metadata.properties(), &request.options)
-            .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))?;
-        writable(&request.table, &metadata)?;
+        let table = view.table.metadata_ref();
+        let options = options_of(request, table.properties())?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
-        let target = Target::current(metadata.clone())?;
-        if let Step::Again = self.look_at_files(request, &target, slice).await? {
-            return Ok(Planned::Again);
+        if let Step::Again = self.open_files(request, slice).await? {
+            return Ok(Ready::Again);
         }
-        let (places, sources): (Vec<usize>, Vec<Source>) = slice.ready().into_iter().unzip();
-        if sources.is_empty() {
-            return Ok(Planned::Nothing(metadata.uuid().to_string()));
+        let now = Utc::now();
+        let plan = plan(&table, &options, slice.ready(), now)?;
+        for (place, reason) in plan.unfit {
+            slice.set_unfit(place, reason);
         }
-        let inputs = sources
-            .into_iter()
-            .map(|source| {
-                let (mapping, _) =
-                    map(source.schema().fields(), target.columns.fields(), Matching::default());
-                RewriteInput { source, mapping: Arc::new(mapping) }
-            })
-            .collect();
+        if plan.files.is_empty() {
+            return Ok(Ready::Nothing(table.uuid().to_string()));
+        }
         // The catalog may have lent credentials of their own for the table's files.
         let stores = self.tables.catalog.stores(&view.table);
-        let written = match rewrite(stores.clone(), target, inputs).await {
+        let places: Vec<usize> = plan.files.iter().map(|file| file.place).collect();
+        let modes: Vec<&'static str> = plan.files.iter().map(|file| file.way.as_str()).collect();
+        let written = match write(stores.clone(), plan.target, plan.files).await {
             Ok(written) => written,
             Err(WriteError::Sink(error)) => return Err(error),
             Err(WriteError::Sources(faults)) => {
                 for (index, error) in faults {
                     self.set_aside(slice, places[index], error).await?;
                 }
-                return Ok(Planned::Again);
+                return Ok(Ready::Again);
             }
         };
-        let mode = options.mode.as_str();
-        let entries = entries(request, slice, &places, &written.sources, mode);
+        let entries = places
+            .iter()
+            .zip(&written.sources)
+            .zip(&modes)
+            .map(|((place, placed), mode)| entry(request, slice, *place, placed, mode, now))
+            .collect();
+        let rows = written.sources.iter().map(|placed| placed.rows);
+        let objects =
+            places.into_iter().zip(rows).zip(modes).map(|((place, rows), mode)| (place, rows, mode));
         // Their footers are not needed any more; if the table turns out to be another, they are read again.
-        slice.unready();
+        slice.release();
         let prepared = Prepared {
             footing: view.footing(),
+            evolved: plan.evolved,
+            properties: HashMap::new(),
             files: written.files,
             stores,
             entries,
             _claim: claim.clone(),
         };
-        Ok(Planned::Written { places, mode, prepared })
+        Ok(Ready::Written(Written { objects: objects.collect(), prepared }))
     }
 
     /// Makes the table after the first file that can be read, or finds that there is none.
-    async fn begin_table(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Planned> {
+    async fn begin_table(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Ready> {
         if !self.config.create_tables {
             return Err(Error::invalid(format!(
                 "table `{}` does not exist, and this instance was not told to make tables",
                 request.table
             )));
         }
+        let options = options_of(request, &HashMap::new())?;
         for (index, object) in slice.pending() {
             let schema = match Source::open(object, request.format).await {
-                Ok(source) => schema_for(source.schema()).map_err(ReadError::Content),
+                Ok(source) => schema_after(&source, &options, Utc::now()).map_err(ReadError::Content),
                 Err(error) => Err(error),
             };
             match schema {
                 Ok(schema) => {
-                    self.tables.create_table(&request.table, schema).await?;
-                    return Ok(Planned::Again);
+                    self.tables.create_table(&request.table, schema, &options.creation).await?;
+                    return Ok(Ready::Again);
                 }
                 Err(error) => {
                     if let Step::Again = self.set_aside(slice, index, error).await? {
-                        return Ok(Planned::Again);
+                        return Ok(Ready::Again);
                     }
                 }
             }
         }
         slice.note_ledger(&HashMap::new());
-        Ok(Planned::Nothing(request.table.to_string()))
+        Ok(Ready::Nothing(request.table.to_string()))
     }
 
-    /// Opens what is pending and checks it against the table.
-    async fn look_at_files(
-        &self,
-        request: &IngestRequest,
-        target: &Target,
-        slice: &mut Slice<'_>,
-    ) -> Result<Step> {
-        for (index, object) in slice.pending() {
-            match Source::open(object, request.format).await {
+    /// Opens what is pending, as far as its footers fit in the memory that they may take.
+    pub(super) async fn open_files(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Step> {
+        let opening = slice
+            .pending()
+            .into_iter()
+            .map(|(index, object)| async move { (index, Source::open(object, request.format).await) });
+        let opening: Vec<_> = opening.collect();
+        let mut opened = std::pin::pin!(stream::iter(opening).buffered(LOOKUPS_IN_FLIGHT));
+        let mut held = 0;
+        while let Some((index, source)) = opened.next().await {
+            match source {
                 Ok(source) => {
-                    let (_, misfits) =
-                        map(source.schema().fields(), target.columns.fields(), Matching::default());
-                    match misfits.first() {
-                        None => slice.set_ready(index, source),
-                        Some(misfit) => slice.set_faulty(index, misfit.to_string()),
-                    }
+                    held += source.memory();
+                    slice.set_ready(index, source);
                 }
                 Err(error) => {
                     if let Step::Again = self.set_aside(slice, index, error).await? {
                         return Ok(Step::Again);
                     }
                 }
+            }
+            if held > FOOTERS_BYTES {
+                break;
             }
         }
         Ok(Step::Finished)
@@ -253,35 +270,32 @@ impl Lake {
     }
 }
 
-/// What the ledger shall say of the objects at `places`, but for the snapshot.
-fn entries(
+/// What the ledger shall say of the object at `place`, but for the snapshot.
+fn entry(
     request: &IngestRequest,
     slice: &Slice<'_>,
-    places: &[usize],
-    placed: &[Placed],
+    place: usize,
+    placed: &Placed,
     mode: &str,
-) -> Vec<Entry> {
-    let time = Utc::now();
-    let entry = |(&index, placed): (&usize, &Placed)| Entry {
+    time: DateTime<Utc>,
+) -> Entry {
+    Entry {
         // An entry that was left out would let its rows in again.
-        identity: slice.identity(index).expect("what was written is not settled yet").clone(),
-        event_time: slice.object(index).hint.event_time,
+        identity: slice.identity(place).expect("what was written is not settled yet").clone(),
+        event_time: slice.object(place).hint.event_time,
         request_id: request.request_id.clone(),
         snapshot_id: 0,
         mode: mode.to_owned(),
         rows: placed.rows,
         parts: placed.parts.clone(),
         time,
-    };
-    places.iter().zip(placed).map(entry).collect()
+    }
 }
 
-/// Refuses tables that this version cannot write rightly.
-fn writable(name: &TableName, table: &TableMetadata) -> Result<()> {
-    if table.default_partition_spec().fields().is_empty() {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "table `{name}` is partitioned; only unpartitioned tables can be written yet"
-    )))
+pub(super) fn options_of(
+    request: &IngestRequest,
+    properties: &HashMap<String, String>,
+) -> Result<TableOptions> {
+    TableOptions::of(properties, &request.options)
+        .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))
 }

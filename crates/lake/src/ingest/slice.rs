@@ -26,6 +26,8 @@ enum State {
     Ready(Source),
     /// Not there, and the ledger has not been asked yet. The identity is what the request said.
     Absent(Option<ObjectIdentity>),
+    /// Readable, and the table does not hold it as it is now.
+    Unfit { source: SourceObject, reason: String },
     /// No retry can mend it.
     Faulty { identity: Option<ObjectIdentity>, reason: String },
     /// In the table since that snapshot, by an earlier attempt or another request.
@@ -85,6 +87,7 @@ impl<'a> Slice<'a> {
         let source = match &self.items[index].state {
             State::Pending(source) => source.clone(),
             State::Ready(source) => source.object().clone(),
+            State::Unfit { source, .. } => source.clone(),
             _ => return,
         };
         let mut heir = None;
@@ -102,7 +105,7 @@ impl<'a> Slice<'a> {
     /// Another item that stands for the same object version.
     fn index_of(&self, identity: &ObjectIdentity, except: usize) -> Option<usize> {
         self.items.iter().enumerate().find_map(|(index, item)| {
-            let readable = matches!(item.state, State::Pending(_) | State::Ready(_));
+            let readable = matches!(item.state, State::Pending(_) | State::Ready(_) | State::Unfit { .. });
             (readable && index != except && item.state.identity() == Some(identity)).then_some(index)
         })
     }
@@ -171,13 +174,36 @@ impl<'a> Slice<'a> {
         self.items[index].state = State::Done { snapshot_id, rows, mode };
     }
 
-    /// Looks at what was ready again: the table is no longer the one it was checked against.
-    pub(super) fn unready(&mut self) {
+    /// Sets an object aside for as long as the table is what it is.
+    pub(super) fn set_unfit(&mut self, index: usize, reason: String) {
+        if let State::Ready(source) = &self.items[index].state {
+            self.items[index].state = State::Unfit { source: source.object().clone(), reason };
+        }
+    }
+
+    /// Looks again at what was held against a table: it may be another by now.
+    pub(super) fn look_again(&mut self) {
+        for item in &mut self.items {
+            item.state = match &item.state {
+                State::Ready(source) => State::Pending(source.object().clone()),
+                State::Unfit { source, .. } => State::Pending(source.clone()),
+                _ => continue,
+            };
+        }
+    }
+
+    /// Forgets what was read of objects that are about to be committed.
+    pub(super) fn release(&mut self) {
         for item in &mut self.items {
             if let State::Ready(source) = &item.state {
                 item.state = State::Pending(source.object().clone());
             }
         }
+    }
+
+    /// Whether an object was found and is not settled.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.items.iter().any(|item| matches!(item.state, State::Pending(_) | State::Ready(_)))
     }
 
     pub(super) fn object(&self, index: usize) -> &'a RequestedObject {
@@ -188,6 +214,9 @@ impl<'a> Slice<'a> {
         self.items.iter().filter_map(|item| match &item.state {
             State::Faulty { identity, reason } => {
                 Some(Faulty { object: item.object, identity: identity.as_ref(), reason })
+            }
+            State::Unfit { source, reason } => {
+                Some(Faulty { object: item.object, identity: Some(&source.identity), reason })
             }
             _ => None,
         })
@@ -227,11 +256,11 @@ impl<'a> Slice<'a> {
                 FileStatus::Skipped,
                 Some(format!("already in the table since snapshot {snapshot_id}")),
             ),
-            State::Faulty { reason, .. } => {
+            State::Faulty { reason, .. } | State::Unfit { reason, .. } => {
                 outcome(item.object, FileStatus::Quarantined, Some(reason.clone()))
             }
             State::SameAs(index) => match &self.items[*index].state {
-                State::Faulty { reason, .. } => {
+                State::Faulty { reason, .. } | State::Unfit { reason, .. } => {
                     outcome(item.object, FileStatus::Quarantined, Some(reason.clone()))
                 }
                 _ => outcome(
@@ -250,7 +279,7 @@ impl<'a> Slice<'a> {
 impl State {
     fn identity(&self) -> Option<&ObjectIdentity> {
         match self {
-            State::Pending(source) => Some(&source.identity),
+            State::Pending(source) | State::Unfit { source, .. } => Some(&source.identity),
             State::Ready(source) => Some(&source.object().identity),
             State::Absent(identity) => identity.as_ref(),
             State::Faulty { .. } | State::Known { .. } | State::Done { .. } | State::SameAs(_) => None,

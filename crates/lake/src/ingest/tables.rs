@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Outcome};
 use crate::commit::protocol::Footing;
 use crate::commit::{self, Append};
+use crate::creation::Creation;
 use crate::error::{Error, Result};
 use crate::ledger::{Head, Ledger, Ledgers, Lineage, Located, MainLedger, PROPERTY_ROOT, locate};
 use crate::storage::Stores;
@@ -49,6 +50,7 @@ impl View {
         Footing {
             table: metadata.uuid(),
             schema_id: metadata.current_schema_id(),
+            last_column_id: metadata.last_column_id(),
             spec_id: metadata.default_partition_spec_id(),
             ledger: self.lineage.clone(),
         }
@@ -89,12 +91,17 @@ impl Tables {
     }
 
     /// Makes a table for files with this schema.
-    pub(super) async fn create_table(&self, name: &TableName, schema: Schema) -> Result<()> {
+    pub(super) async fn create_table(
+        &self,
+        name: &TableName,
+        schema: Schema,
+        creation: &Creation,
+    ) -> Result<()> {
         let properties = HashMap::from([
             ("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned()),
             ("write.metadata.previous-versions-max".to_owned(), METADATA_VERSIONS.to_owned()),
         ]);
-        self.catalog.create(name, schema, properties).await?;
+        self.catalog.create(name, creation.design(schema, properties)?).await?;
         tracing::info!(table = %name, "table created");
         Ok(())
     }
@@ -106,6 +113,7 @@ impl Tables {
         let written = ledger.write(&Head::new(table.metadata().uuid()), snapshot_id, Vec::new()).await?;
         let append = Append {
             files: &[],
+            evolved: None,
             objects: 0,
             requests: 0,
             ledger: &written,

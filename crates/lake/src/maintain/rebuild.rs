@@ -115,6 +115,7 @@ impl Lake {
         let ledger = plan.ledger.write(&plan.head, snapshot_id, Vec::new()).await?;
         let append = Append {
             files: &[],
+            evolved: None,
             objects: 0,
             requests: 0,
             ledger: &ledger,

@@ -45,6 +45,13 @@ impl Source {
         }
     }
 
+    /// Bytes of memory that what was read of it takes.
+    pub fn memory(&self) -> usize {
+        match self {
+            Source::Parquet(source) => source.memory(),
+        }
+    }
+
     /// Its rows, in its own order, decoded on a thread of their own. The stream ends after the last batch or the
     /// first error.
     pub fn batches(&self) -> BatchStream {

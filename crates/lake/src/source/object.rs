@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use ingest_core::{ObjectIdentity, RequestedObject};
+use ingest_core::{ObjectIdentity, ObjectUri, RequestedObject};
 use object_store::{GetOptions, GetRange, ObjectMeta};
 
 use crate::error::{Error, Result};
@@ -33,6 +33,8 @@ pub enum Resolved {
 /// noticed rather than mixed.
 #[derive(Debug, Clone)]
 pub struct SourceObject {
+    /// Its address.
+    pub uri: ObjectUri,
     /// The name under which the ledger knows this version.
     pub identity: ObjectIdentity,
     /// Size in bytes.
@@ -75,7 +77,8 @@ pub async fn resolve(stores: &Stores, store_name: &str, object: &RequestedObject
     let identity = ObjectIdentity::of(store_name, uri, version, meta.e_tag.as_deref()).ok_or_else(|| {
         Error::unavailable(format!("`{uri}`: the store gave neither a version id nor an ETag"))
     })?;
-    Ok(Resolved::Object(SourceObject { identity, size: meta.size, pin: Arc::new(pin(&meta, version)), at }))
+    let pin = Arc::new(pin(&meta, version));
+    Ok(Resolved::Object(SourceObject { uri: uri.clone(), identity, size: meta.size, pin, at }))
 }
 
 /// A 404 to HEAD has no body: a wrong endpoint or a bucket that is gone looks like a key that is gone. Only the

@@ -76,6 +76,11 @@ impl ParquetSource {
         self.footer.schema()
     }
 
+    /// Bytes of memory that the decoded footer takes.
+    pub fn memory(&self) -> usize {
+        self.footer.metadata().memory_size()
+    }
+
     /// The number of rows that the footer claims.
     pub fn rows(&self) -> u64 {
         u64::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0)

@@ -1,6 +1,7 @@
 //! The lake over a SQLite catalog, a local warehouse and buckets in memory.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
+mod evolve;
 mod exactly_once;
 mod faults;
 mod fixture;

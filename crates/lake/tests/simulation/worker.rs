@@ -202,6 +202,7 @@ fn footing(table: &TableMetadata, ledger: Lineage) -> Footing {
     Footing {
         table: table.uuid(),
         schema_id: table.current_schema_id(),
+        last_column_id: table.last_column_id(),
         spec_id: table.default_partition_spec_id(),
         ledger,
     }
@@ -425,6 +426,7 @@ fn prepare(
     let written = Written { pointer, run: Some(run) };
     let append = Append {
         files: &[],
+        evolved: None,
         objects: objects.len(),
         requests: 1,
         ledger: &written,

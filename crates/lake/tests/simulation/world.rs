@@ -404,6 +404,7 @@ impl World {
         self.store.lists.insert(list.clone(), held);
         let append = Append {
             files: &[],
+            evolved: None,
             objects: 0,
             requests: 1,
             ledger: &post.written,

@@ -28,7 +28,8 @@ use iceberg::table::Table;
 use iceberg::{Runtime, TableIdent};
 
 use super::recent::Recent;
-use super::{NewTable, Tables, properties};
+use super::{Tables, properties};
+use crate::creation::Design;
 use crate::error::{Error, Result};
 use crate::storage::Stores;
 
@@ -148,7 +149,7 @@ impl Tables for RestCatalog {
         Ok(Some(table))
     }
 
-    async fn create(&self, ident: &TableIdent, new: NewTable) -> Result<()> {
+    async fn create(&self, ident: &TableIdent, design: Design) -> Result<()> {
         let namespace = ident.namespace();
         for depth in 1..=namespace.len() {
             let body = wire::NewNamespace { namespace: &namespace[..depth], properties: BTreeMap::new() };
@@ -159,7 +160,13 @@ impl Tables for RestCatalog {
                 tracing::debug!(table = %ident, %error, "a namespace was not made");
             }
         }
-        let body = wire::NewTable { name: ident.name(), schema: &new.schema, properties: &new.properties };
+        let body = wire::NewTable {
+            name: ident.name(),
+            schema: &design.schema,
+            partition_spec: &design.spec,
+            write_order: &design.order,
+            properties: &design.properties,
+        };
         let answer = self.client.post(&self.paths.tables(ident), &body).await?;
         if answer.status.is_success() || answer.status == StatusCode::CONFLICT {
             return Ok(());

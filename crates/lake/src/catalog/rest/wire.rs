@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use iceberg::spec::{Schema, TableMetadata};
+use iceberg::spec::{Schema, SortOrder, TableMetadata, UnboundPartitionSpec};
 use iceberg::{TableRequirement, TableUpdate};
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +74,12 @@ pub(super) struct NewNamespace<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct NewTable<'a> {
     pub(super) name: &'a str,
     pub(super) schema: &'a Schema,
+    pub(super) partition_spec: &'a UnboundPartitionSpec,
+    pub(super) write_order: &'a SortOrder,
     pub(super) properties: &'a HashMap<String, String>,
 }
 

@@ -18,7 +18,8 @@ use iceberg::table::Table;
 use iceberg::{Runtime, TableCreation, TableIdent};
 
 use super::recent::Recent;
-use super::{Commit, CommitPort, NewTable, Outcome, Tables, properties};
+use super::{Commit, CommitPort, Outcome, Tables, properties};
+use crate::creation::Design;
 use crate::error::{Error, Result};
 use crate::storage::{Stores, file_io};
 
@@ -114,7 +115,7 @@ impl Tables for SqlCatalog {
         Ok(Some(table))
     }
 
-    async fn create(&self, ident: &TableIdent, new: NewTable) -> Result<()> {
+    async fn create(&self, ident: &TableIdent, design: Design) -> Result<()> {
         let namespace = ident.namespace();
         for depth in 1..=namespace.len() {
             self.rows.insert_namespace(&namespace[..depth]).await.map_err(|e| silent(ident, e))?;
@@ -122,8 +123,10 @@ impl Tables for SqlCatalog {
         let creation = TableCreation::builder()
             .name(ident.name().to_owned())
             .location(self.place(ident).await.map_err(|e| silent(ident, e))?)
-            .schema(new.schema)
-            .properties(new.properties)
+            .schema(design.schema)
+            .partition_spec(design.spec)
+            .sort_order(design.order)
+            .properties(design.properties)
             .build();
         let metadata = TableMetadataBuilder::from_table_creation(creation)
             .and_then(TableMetadataBuilder::build)

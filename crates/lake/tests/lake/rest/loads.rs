@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use iceberg::spec::Schema;
 use ingest_core::TableName;
 use lake::ErrorKind;
+use lake::creation::Design;
 use serde_json::{Value, json};
 
 use super::server::{Server, cut, fault, json_answer, loaded};
@@ -106,7 +107,7 @@ async fn a_table_is_created_below_its_namespaces() {
     let name = TableName::parse("a.b.new").unwrap();
     let properties = [("p".to_owned(), "v".to_owned())].into();
     let schema = Schema::builder().build().unwrap();
-    open(&server, &[]).await.create(&name, schema, properties).await.unwrap();
+    open(&server, &[]).await.create(&name, Design::plain(schema, properties)).await.unwrap();
     let namespaces: Vec<Value> = server
         .seen(&Method::POST, "/namespaces")
         .iter()
@@ -127,7 +128,7 @@ async fn a_refusal_to_create_says_why() {
     .await;
     let name = TableName::parse("a.new").unwrap();
     let schema = Schema::builder().build().unwrap();
-    let error = open(&server, &[]).await.create(&name, schema, [].into()).await.unwrap_err();
+    let error = open(&server, &[]).await.create(&name, Design::plain(schema, [].into())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("no such location"), "{error}");
 }
