@@ -12,6 +12,7 @@ pub const OUTSIDE: &str = "outside the allowed buckets and prefixes";
 pub struct AllowList {
     sources: Vec<SourcePattern>,
     tables: Vec<TablePattern>,
+    owned: Vec<SourcePattern>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,17 @@ enum TablePattern {
     Any,
     Namespace(Vec<String>),
     Table(TableName),
+}
+
+impl SourcePattern {
+    fn matches(&self, uri: &ObjectUri) -> bool {
+        match self {
+            SourcePattern::Any => true,
+            SourcePattern::Prefix { bucket, key } => {
+                uri.bucket() == bucket && uri.key().starts_with(key.as_str())
+            }
+        }
+    }
 }
 
 /// A pattern that means nothing.
@@ -51,17 +63,27 @@ impl AllowList {
         Ok(Self {
             sources: sources.into_iter().map(source).collect::<Result<_, _>>()?,
             tables: tables.into_iter().map(table).collect::<Result<_, _>>()?,
+            owned: Vec::new(),
         })
+    }
+
+    /// The same list, with sources that tables may own: mode `register` makes them data files where they are. Nobody
+    /// may overwrite or delete them from then on but the table's own maintenance, which may.
+    ///
+    /// # Errors
+    /// The first pattern that means nothing.
+    pub fn with_owned<'a>(self, owned: impl IntoIterator<Item = &'a str>) -> Result<Self, PatternError> {
+        Ok(Self { owned: owned.into_iter().map(source).collect::<Result<_, _>>()?, ..self })
     }
 
     /// Whether an object may be read.
     pub fn allows_source(&self, uri: &ObjectUri) -> bool {
-        self.sources.iter().any(|pattern| match pattern {
-            SourcePattern::Any => true,
-            SourcePattern::Prefix { bucket, key } => {
-                uri.bucket() == bucket && uri.key().starts_with(key.as_str())
-            }
-        })
+        self.sources.iter().any(|pattern| pattern.matches(uri))
+    }
+
+    /// Whether an object may become a table's own.
+    pub fn allows_owning(&self, uri: &ObjectUri) -> bool {
+        self.owned.iter().any(|pattern| pattern.matches(uri))
     }
 
     /// Whether a table may be written.
@@ -177,6 +199,14 @@ mod tests {
         let list = AllowList::parse([], []).unwrap();
         assert!(!list.allows_source(&uri("s3://b/k")));
         assert!(!list.allows_table(&TableName::parse("a.b").unwrap()));
+    }
+
+    #[test]
+    fn what_may_be_read_may_not_be_owned_unless_that_is_said_too() {
+        let list = AllowList::parse(["*"], []).unwrap();
+        assert!(!list.allows_owning(&uri("s3://b/k")));
+        let list = list.with_owned(["s3://b/tables/"]).unwrap();
+        assert!(list.allows_owning(&uri("s3://b/tables/k")) && !list.allows_owning(&uri("s3://b/k")));
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub struct Args {
         default_value = "s3://events-inbox"
     )]
     pub allow_source: Vec<String>,
+    /// What tables may own: with the option mode=register, files there become data files where they are. Same patterns; nothing by default
+    #[arg(long = "own-source", env = "OWN_SOURCES", value_delimiter = ',')]
+    pub own_source: Vec<String>,
     /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas
     #[arg(long = "allow-table", env = "ALLOW_TABLES", value_delimiter = ',', default_value = "db.*")]
     pub allow_table: Vec<String>,
@@ -184,7 +187,7 @@ impl Args {
             });
         }
         let purpose = LakeUse {
-            allow: allow_list(&self.allow_source, &self.allow_table)?,
+            allow: allow_list(&self.allow_source, &self.allow_table, &self.own_source)?,
             create_tables: self.create_tables,
             concurrent_writes: self.concurrent_writes,
         };

@@ -41,7 +41,7 @@ pub struct LakeUse {
 
 /// A source or table pattern that means nothing. No retry helps.
 #[derive(Debug, thiserror::Error)]
-#[error("--allow-source (ALLOW_SOURCES), --allow-table (ALLOW_TABLES): {0}")]
+#[error("--allow-source (ALLOW_SOURCES), --allow-table (ALLOW_TABLES), --own-source (OWN_SOURCES): {0}")]
 pub struct AllowError(#[from] PatternError);
 
 impl LakeArgs {
@@ -73,11 +73,15 @@ pub fn catalog_listing(properties: &BTreeMap<String, Property>) -> Vec<(String, 
     properties.iter().map(|(name, property)| (format!("catalog.{name}"), property.clone())).collect()
 }
 
-/// The lists behind `--allow-source` and `--allow-table`.
+/// The lists behind `--allow-source`, `--allow-table` and `--own-source`.
 ///
 /// # Errors
 /// The first pattern that means nothing.
-pub fn allow_list(sources: &[String], tables: &[String]) -> Result<AllowList, AllowError> {
+pub fn allow_list(
+    sources: &[String],
+    tables: &[String],
+    owned: &[String],
+) -> Result<AllowList, AllowError> {
     let list = AllowList::parse(sources.iter().map(String::as_str), tables.iter().map(String::as_str))?;
-    Ok(list)
+    Ok(list.with_owned(owned.iter().map(String::as_str))?)
 }

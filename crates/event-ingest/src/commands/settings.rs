@@ -35,6 +35,9 @@ pub struct OperatorArgs {
     /// What may be written: namespace.table, namespace.* or *; repeatable, or separated by commas. Everything by default: you name the table
     #[arg(long = "allow-table", env = "ALLOW_TABLES", value_delimiter = ',', default_value = "*")]
     pub allow_table: Vec<String>,
+    /// What tables may own: with the option mode=register, files there become data files where they are. Same patterns; nothing by default
+    #[arg(long = "own-source", env = "OWN_SOURCES", value_delimiter = ',')]
+    pub own_source: Vec<String>,
     /// Logs.
     #[command(flatten)]
     pub logging: LoggingArgs,
@@ -75,7 +78,7 @@ impl OperatorArgs {
             listing.extend(replaced(&lake));
         }
         let purpose = LakeUse {
-            allow: allow_list(&self.allow_source, &self.allow_table)?,
+            allow: allow_list(&self.allow_source, &self.allow_table, &self.own_source)?,
             create_tables: false,
             concurrent_writes: CONCURRENT_WRITES,
         };

@@ -140,10 +140,9 @@ async fn gather(
         while group.len() < MAX_REQUESTS && objects < gathering::MAX_OBJECTS {
             let Ok(next) = queue.try_recv() else { break };
             let larger = objects + next.request.entries.len();
-            // Files that were written for a schema are right for no other: one that changes it flies alone.
-            let evolves = next.request.evolved.is_some() || group[0].request.evolved.is_some();
+            let alone = next.request.flies_alone() || group[0].request.flies_alone();
             // Claims keep two requests with the same object apart; this holds even if they did not.
-            if evolves
+            if alone
                 || larger > gathering::MAX_OBJECTS
                 || next.identities().any(|identity| taken.contains(identity))
             {

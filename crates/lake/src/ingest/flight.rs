@@ -15,7 +15,7 @@ use crate::claims::Claim;
 use crate::commit::protocol::{Action, Answer, End, Flight, Footing, Input, Member};
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, ObjectName, REGISTER};
 use crate::storage::Stores;
 use crate::write::delete_uncommitted;
 
@@ -32,7 +32,9 @@ pub(super) struct Prepared {
     pub(super) evolved: Option<SchemaRef>,
     /// Table properties that the files need.
     pub(super) properties: HashMap<String, String>,
-    /// Closed data files.
+    /// Sources that become data files where they are.
+    pub(super) registered: Vec<DataFile>,
+    /// Closed data files of our own.
     pub(super) files: Vec<DataFile>,
     /// The stores that hold them.
     pub(super) stores: Arc<Stores>,
@@ -41,6 +43,20 @@ pub(super) struct Prepared {
     /// Keeps the objects from other requests, also when whoever asked for these is gone: two of a group with the
     /// same object would both be written.
     pub(super) _claim: Arc<Claim>,
+}
+
+impl Prepared {
+    /// Whether no other request may be in the same commit: files that were written for a schema are right for no
+    /// other, and of a key only one version may become a data file.
+    pub(super) fn flies_alone(&self) -> bool {
+        self.evolved.is_some() || !self.registered.is_empty()
+    }
+
+    /// The objects that become data files where they are.
+    fn registered(&self) -> impl Iterator<Item = ObjectName> {
+        let registered = self.entries.iter().filter(|entry| entry.mode == REGISTER);
+        registered.map(|entry| ObjectName::of(&entry.identity))
+    }
 }
 
 /// How a request left the flight.
@@ -157,7 +173,7 @@ impl Pilot<'_> {
         Ok(input)
     }
 
-    /// The members with an object that the ledger has by now.
+    /// The members with an object that the ledger has by now, or that the table owns in another version.
     async fn look_up(&self, members: &[Member]) -> Result<Vec<Member>> {
         let view = self.view.as_ref().expect("loaded before");
         let asked: Vec<ObjectIdentity> = self
@@ -166,9 +182,17 @@ impl Pilot<'_> {
             .map(|entry| entry.identity.clone())
             .collect();
         let found = view.ledger.look_up(&view.head, &asked).await?;
-        let known =
-            |id: &Member| self.group[*id].entries.iter().any(|entry| found.contains_key(&entry.identity));
-        Ok(members.iter().copied().filter(known).collect())
+        let mut known = Vec::new();
+        for member in members {
+            let request = &self.group[*member];
+            let owned: Vec<ObjectName> = request.registered().collect();
+            if request.entries.iter().any(|entry| found.contains_key(&entry.identity))
+                || view.ledger.is_registered(&view.head, &owned).await?
+            {
+                known.push(*member);
+            }
+        }
+        Ok(known)
     }
 
     async fn prepare(&mut self, members: &[Member]) -> Result<i64> {
@@ -180,7 +204,8 @@ impl Pilot<'_> {
             .flat_map(|request| &request.entries)
             .map(|entry| Entry { snapshot_id, time, ..entry.clone() })
             .collect();
-        let files: Vec<DataFile> = self.of(members).flat_map(|request| &request.files).cloned().collect();
+        let files = |request: &Prepared| request.files.iter().chain(&request.registered).cloned().collect::<Vec<_>>();
+        let files: Vec<DataFile> = self.of(members).flat_map(files).collect();
         let objects = entries.len();
         let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;
         let append = Append {

@@ -1,16 +1,22 @@
 //! How each file of a slice gets into its table, decided from footers and the table alone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::Fields;
 use chrono::{DateTime, Utc};
-use iceberg::spec::{Schema, SchemaRef, TableMetadata};
+use iceberg::spec::{PartitionKey, Schema, SchemaRef, TableMetadata};
 
 use crate::columns::{Constant, Fitting, Mapping, schema_for, with_constants};
 use crate::error::Result;
+use crate::ledger::REGISTER;
 use crate::options::{Mode, TableOptions};
-use crate::source::{Source, SourceObject};
-use crate::write::Target;
+use crate::source::{ParquetSource, Source, SourceObject};
+use crate::write::{Registered, Shape, Target, register, shape, single_partition};
+
+/// Row groups that take fewer bytes than this on average are not copied: decoding and encoding the file anew, once,
+/// costs less than every later scan that would pay for the many small pieces. Measured in bench/README.md.
+const MIN_ROW_GROUP_BYTES: u64 = 1024 * 1024;
 
 /// Files that fit their table, and the table that they were planned for.
 #[derive(Debug)]
@@ -40,17 +46,32 @@ pub(super) struct Planned {
 /// How the rows of a file become rows of the table.
 #[derive(Debug)]
 pub(super) enum Way {
+    /// Its column chunks are copied.
+    Splice(Arc<Shape>, Option<PartitionKey>),
     /// They are decoded and written anew.
     Rewrite,
+    /// It is a data file as it stands.
+    Register(Box<Registered>),
 }
 
 impl Way {
     /// The name under which ledger and results know it.
     pub(super) fn as_str(&self) -> &'static str {
         match self {
+            Way::Splice(..) => "splice",
             Way::Rewrite => "rewrite",
+            Way::Register(_) => REGISTER,
         }
     }
+}
+
+/// What is known of files beside their footers, by their places in the slice.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Files whose pages turned out not to be copied, and why.
+    pub(super) unspliceable: HashMap<usize, String>,
+    /// Files that no table may own, and why.
+    pub(super) barred: HashMap<usize, String>,
 }
 
 /// Plans the files of a slice, with their places there, for a table.
@@ -61,6 +82,7 @@ pub(super) fn plan(
     table: &Arc<TableMetadata>,
     options: &TableOptions,
     sources: Vec<(usize, Source)>,
+    known: &Known,
     now: DateTime<Utc>,
 ) -> Result<Plan> {
     let mut fitting = Fitting::new(table, options.schema_policy, options.matching)?;
@@ -81,10 +103,11 @@ pub(super) fn plan(
     let mut files = Vec::with_capacity(admitted.len());
     for (place, source, constants) in admitted {
         let planned = fitting.mapping(source.schema().fields(), &constants).and_then(|mapping| {
-            decide(&source, &mapping, &target, options).map(|decided| (mapping, decided))
+            let (way, why) = decide(place, &source, &mapping, &target, options.mode, known)?;
+            Ok((mapping, way, why))
         });
         match planned {
-            Ok((mapping, (way, why))) => {
+            Ok((mapping, way, why)) => {
                 files.push(Planned { place, source, mapping: Arc::new(mapping), way, why });
             }
             Err(reason) => unfit.push((place, reason)),
@@ -116,15 +139,70 @@ fn constants(
     options.added.constants(&object.uri, now, fitting.columns.fields(), options.matching)
 }
 
-/// The way of one file, and why.
+/// The way of one file, and why; or why there is none.
 fn decide(
-    _source: &Source,
-    _mapping: &Mapping,
-    _target: &Target,
-    options: &TableOptions,
+    place: usize,
+    source: &Source,
+    mapping: &Mapping,
+    target: &Target,
+    mode: Mode,
+    known: &Known,
 ) -> Result<(Way, String), String> {
-    match options.mode {
+    let parquet = match source {
+        Source::Parquet(parquet) => Ok(parquet),
+        Source::Text(_) => Err("text has no column chunks".to_owned()),
+    };
+    match mode {
         Mode::Rewrite => Ok((Way::Rewrite, "the option `mode` says so".to_owned())),
-        Mode::Auto | Mode::Register => Ok((Way::Rewrite, String::new())),
+        Mode::Register => {
+            let parquet = parquet.map_err(|why| format!("cannot be registered: {why}"))?;
+            if let Some(why) = known.barred.get(&place) {
+                return Err(format!("cannot be registered: {why}"));
+            }
+            let registered =
+                registered(parquet, mapping, target).map_err(|why| format!("cannot be registered: {why}"))?;
+            Ok((Way::Register(Box::new(registered)), "its columns are the table's as they stand".to_owned()))
+        }
+        Mode::Auto => {
+            let spliced = match known.unspliceable.get(&place) {
+                Some(why) => Err(why.clone()),
+                None => parquet.and_then(|parquet| spliced(parquet, mapping, target)),
+            };
+            Ok(match spliced {
+                Ok(way) => (way, "its columns are the table's as they stand".to_owned()),
+                Err(why) => (Way::Rewrite, why),
+            })
+        }
     }
+}
+
+fn spliced(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Way, String> {
+    if !target.table.default_sort_order().is_unsorted() {
+        return Err("the table has a sort order".to_owned());
+    }
+    let groups = source.metadata().row_groups();
+    let bytes: u64 = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
+    let mean = bytes / (groups.len() as u64).max(1);
+    if mean < MIN_ROW_GROUP_BYTES {
+        return Err(format!(
+            "its {} row groups of {mean} bytes are too small for readers",
+            groups.len()
+        ));
+    }
+    let partition = partition(source, mapping, target)?;
+    Ok(Way::Splice(Arc::new(shape(source, mapping, target)?), partition))
+}
+
+fn registered(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Registered, String> {
+    let partition = partition(source, mapping, target)?;
+    register(source, mapping, target, &source.object().uri.to_string(), partition.as_ref())
+}
+
+/// The partition of all rows of a file; none in a table without partitions.
+fn partition(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Option<PartitionKey>, String> {
+    if target.table.default_partition_spec().is_unpartitioned() {
+        return Ok(None);
+    }
+    let one = single_partition(source.metadata(), mapping, target);
+    one.map(Some).ok_or_else(|| "its statistics do not prove that all rows are in one partition".to_owned())
 }

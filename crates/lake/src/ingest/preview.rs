@@ -8,7 +8,7 @@ use iceberg::TableCreation;
 use iceberg::spec::{Schema, TableMetadata, TableMetadataBuilder};
 use ingest_core::{FileOutcome, FileStatus, IngestRequest, RequestedObject};
 
-use super::plan::{plan, schema_after};
+use super::plan::{Known, plan, schema_after};
 use super::publish::{Step, options_of};
 use super::slice::Slice;
 use super::{Lake, SLICE_OBJECTS, Tally};
@@ -88,7 +88,7 @@ impl Lake {
                 },
             };
             let options = options_of(request, table.properties())?;
-            let plan = plan(&table, &options, ready, Utc::now())?;
+            let plan = plan(&table, &options, ready, &Known::default(), Utc::now())?;
             for (place, reason) in plan.unfit {
                 slice.set_unfit(place, reason);
             }

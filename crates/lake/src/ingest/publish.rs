@@ -1,26 +1,28 @@
 //! Plan, write, hand over to the committer; and again from the start whenever the table turns out to be another than
 //! was planned for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use ingest_core::IngestRequest;
+use iceberg::spec::DEFAULT_SCHEMA_NAME_MAPPING;
+use ingest_core::{IngestRequest, ObjectHint, RequestedObject};
 
 use super::flight::{Landing, Prepared};
-use super::plan::{plan, schema_after};
+use super::plan::{Known, Plan, Planned, Way, plan, schema_after};
 use super::slice::Slice;
+use super::tables::View;
 use super::writing::write;
 use super::{LOOKUPS_IN_FLIGHT, Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
 use crate::error::{Error, Result};
-use crate::ledger::Entry;
-use crate::options::TableOptions;
+use crate::ledger::{Entry, ObjectName};
+use crate::options::{Mode, TableOptions};
 use crate::quarantine::{Announced, Record};
-use crate::source::{ReadError, Source, resolve};
-use crate::write::{Placed, WriteError};
+use crate::source::{ReadError, Resolved, Source, resolve};
+use crate::write::{Placed, Target, WriteError, needed_mapping};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
@@ -58,6 +60,7 @@ impl Lake {
     pub(super) async fn publish(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<()> {
         let committer = self.committers.of(&request.table);
         let mut claim = self.claim(request, slice).await;
+        let mut known = Known::default();
         for _ in 0..MAX_PLANS {
             if !claim.covers(&slice.identities()) {
                 // An object was overwritten, and is another version now. What is held goes first: two requests that
@@ -66,7 +69,7 @@ impl Lake {
                 claim = self.claim(request, slice).await;
             }
             let announced = committer.expect();
-            let Written { objects, prepared } = match self.prepare(request, slice, &claim).await? {
+            let Written { objects, prepared } = match self.prepare(request, slice, &claim, &mut known).await? {
                 Ready::Written(written) => written,
                 Ready::Nothing(table) => return self.keep_aside(request, slice, &table).await,
                 Ready::Again => continue,
@@ -108,6 +111,7 @@ impl Lake {
         request: &IngestRequest,
         slice: &mut Slice<'_>,
         claim: &Arc<Claim>,
+        known: &mut Known,
     ) -> Result<Ready> {
         // The table may be another than at the last plan.
         slice.look_again();
@@ -123,22 +127,35 @@ impl Lake {
             return Ok(Ready::Again);
         }
         let now = Utc::now();
-        let plan = plan(&table, &options, slice.ready(), now)?;
-        for (place, reason) in plan.unfit {
+        if options.mode == Mode::Register {
+            known.barred = self.barred(&view, slice).await?;
+        }
+        let Plan { target, evolved, files, unfit } = plan(&table, &options, slice.ready(), known, now)?;
+        for (place, reason) in unfit {
             slice.set_unfit(place, reason);
         }
-        if plan.files.is_empty() {
+        if files.is_empty() {
             return Ok(Ready::Nothing(table.uuid().to_string()));
         }
         // The catalog may have lent credentials of their own for the table's files.
         let stores = self.tables.catalog.stores(&view.table);
-        let places: Vec<usize> = plan.files.iter().map(|file| file.place).collect();
-        let modes: Vec<&'static str> = plan.files.iter().map(|file| file.way.as_str()).collect();
-        let written = match write(stores.clone(), plan.target, plan.files).await {
+        let places: Vec<usize> = files.iter().map(|file| file.place).collect();
+        let modes: Vec<&'static str> = files.iter().map(|file| file.way.as_str()).collect();
+        let properties = match name_mapping(&target, &files) {
+            Ok(properties) => properties,
+            Err((place, reason)) => {
+                slice.set_faulty(place, reason);
+                return Ok(Ready::Again);
+            }
+        };
+        let written = match write(stores.clone(), target, files, options.verify).await {
             Ok(written) => written,
             Err(WriteError::Sink(error)) => return Err(error),
-            Err(WriteError::Sources(faults)) => {
-                for (index, error) in faults {
+            Err(WriteError::Sources { bad, unspliceable }) => {
+                for (index, why) in unspliceable {
+                    known.unspliceable.insert(places[index], why);
+                }
+                for (index, error) in bad {
                     self.set_aside(slice, places[index], error).await?;
                 }
                 return Ok(Ready::Again);
@@ -157,9 +174,10 @@ impl Lake {
         slice.release();
         let prepared = Prepared {
             footing: view.footing(),
-            evolved: plan.evolved,
-            properties: HashMap::new(),
+            evolved,
+            properties,
             files: written.files,
+            registered: written.registered,
             stores,
             entries,
             _claim: claim.clone(),
@@ -223,6 +241,28 @@ impl Lake {
             }
         }
         Ok(Step::Finished)
+    }
+
+    /// Which of the objects that are ready no table may own, and why. The path is what a data file is known by, so it is
+    /// always the current version that readers see, and one version of a key at most can be in the table.
+    async fn barred(&self, view: &View, slice: &Slice<'_>) -> Result<HashMap<usize, String>> {
+        let mut barred = HashMap::new();
+        let mut keys = HashSet::new();
+        for (place, source) in slice.ready() {
+            let object = source.object();
+            let name = ObjectName::of(&object.identity);
+            let unpinned = RequestedObject { uri: object.uri.clone(), hint: ObjectHint::default() };
+            let current = resolve(&self.tables.stores, &self.config.store_name, &unpinned).await?;
+            let is_current = matches!(&current, Resolved::Object(now) if now.identity == object.identity);
+            if !self.config.allow.allows_owning(&object.uri) {
+                barred.insert(place, "it is in no bucket and prefix that tables may own".to_owned());
+            } else if !is_current {
+                barred.insert(place, "it is not the current version of its key".to_owned());
+            } else if view.ledger.is_registered(&view.head, std::slice::from_ref(&name)).await? || !keys.insert(name) {
+                barred.insert(place, "another version of its key is a data file of the table already".to_owned());
+            }
+        }
+        Ok(barred)
     }
 
     /// Acts on an object that could not be read: at fault, overwritten meanwhile, or not now. One that was
@@ -298,4 +338,22 @@ pub(super) fn options_of(
 ) -> Result<TableOptions> {
     TableOptions::of(properties, &request.options)
         .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))
+}
+
+/// The table property by which readers find the columns of registered files that bear no field ids.
+fn name_mapping(target: &Target, files: &[Planned]) -> Result<HashMap<String, String>, (usize, String)> {
+    let mut properties = HashMap::new();
+    let mut held = target.table.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).cloned();
+    for file in files {
+        if !matches!(&file.way, Way::Register(registered) if registered.by_name) {
+            continue;
+        }
+        let columns = file.source.schema().fields();
+        let needed = needed_mapping(held.as_deref(), target, &file.mapping, columns);
+        if let Some(needed) = needed.map_err(|reason| (file.place, reason))? {
+            properties.insert(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), needed.clone());
+            held = Some(needed);
+        }
+    }
+    Ok(properties)
 }

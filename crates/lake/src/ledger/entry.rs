@@ -3,6 +3,9 @@
 use chrono::{DateTime, Utc};
 use ingest_core::ObjectIdentity;
 
+/// The mode of an object that is a data file where it is.
+pub(crate) const REGISTER: &str = "register";
+
 /// What became of one object version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -41,6 +41,7 @@ use object_store::ObjectStoreExt;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub(crate) use entry::REGISTER;
 pub use entry::{Entry, Found, ObjectName, Part};
 pub use expire::{DEFAULT_AGE, LEAST_AGE, LedgerFile, Reachable};
 pub use head::{Head, Run};
@@ -229,6 +230,17 @@ impl Ledger {
         let found: Vec<Vec<Entry>> =
             stream::iter(reads).buffer_unordered(RUNS_IN_FLIGHT).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Whether a version of one of these objects is a data file of the table where it is.
+    ///
+    /// # Errors
+    /// As [`Ledger::head`].
+    pub(crate) async fn is_registered(&self, head: &Head, objects: &[ObjectName]) -> Result<bool> {
+        if objects.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.versions(head, objects).await?.iter().any(|entry| entry.mode == REGISTER))
     }
 
     async fn search(&self, path: &str) -> Result<Search> {

@@ -37,6 +37,9 @@ pub struct Location {
 
 type Clients<K> = Mutex<HashMap<K, Arc<dyn ObjectStore>>>;
 
+/// What properties begin with that hold for one bucket: `bucket.<name>.s3.endpoint`, and so on.
+const BUCKET_PREFIX: &str = "bucket.";
+
 /// Clients by URL: `s3://bucket/key` (also `s3a`, `s3n`), `file:///path`, `file:/path` and a bare `/path`.
 pub struct Stores {
     properties: BTreeMap<String, String>,
@@ -77,14 +80,20 @@ impl fmt::Debug for Stores {
 }
 
 impl Stores {
-    /// Clients made from Iceberg's storage properties (`s3.endpoint`, `s3.region`, …).
+    /// Clients made from Iceberg's storage properties (`s3.endpoint`, `s3.region`, …). `bucket.<name>.s3.…` goes over
+    /// these for one bucket: a server and credentials of its own.
     ///
     /// # Errors
     /// A property that does not parse.
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self> {
         // A wrong property is an error at start, not at the first file.
         s3::client("configuration-check", &properties)?;
-        Ok(Self::assemble(properties, Vec::new(), Arc::default()))
+        let scopes = of_buckets(&properties)?;
+        for Scope { prefix, properties } in &scopes {
+            s3::client("configuration-check", properties)
+                .map_err(|e| Error::config(format!("properties of `{prefix}`")).caused_by(e))?;
+        }
+        Ok(Self::assemble(properties, scopes, Arc::default()))
     }
 
     /// The same stores with other properties over their own: `common` for every URL, and over these what the
@@ -96,6 +105,8 @@ impl Stores {
             scope.prefix = plain_scheme(&scope.prefix).into_owned();
             scope.properties = overlay(&properties, &scope.properties);
         }
+        let of_bucket = |scope: &Scope| Scope { properties: overlay(&scope.properties, common), ..scope.clone() };
+        scopes.extend(self.scopes.iter().map(of_bucket));
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.prefix.len()));
         // Clients are made when they are needed: credentials may be others with each load of a table.
         for properties in scopes.iter().map(|scope| &scope.properties).chain([&properties]) {
@@ -159,14 +170,12 @@ impl Stores {
         if let Some(store) = lock(&self.lent).get(bucket) {
             return Ok(store.clone());
         }
-        let url = format!("s3://{bucket}/{key}");
-        let scope = self.scopes.iter().position(|scope| url.starts_with(&scope.prefix));
+        let scope = self.scope(&format!("s3://{bucket}/{key}"));
         let mut clients = lock(&self.clients);
         if let Some(store) = clients.get(&(bucket.to_owned(), scope)) {
             return Ok(store.clone());
         }
-        let properties = scope.map_or(&self.properties, |place| &self.scopes[place].properties);
-        let store: Arc<dyn ObjectStore> = Arc::new(s3::client(bucket, properties)?);
+        let store: Arc<dyn ObjectStore> = Arc::new(s3::client(bucket, self.properties(scope))?);
         clients.insert((bucket.to_owned(), scope), store.clone());
         Ok(store)
     }
@@ -176,7 +185,16 @@ impl Stores {
     /// # Errors
     /// Properties that make no client.
     pub fn listing(&self, bucket: &str) -> Result<Arc<dyn Listing>> {
-        Ok(Arc::new(S3Listing::new(bucket, &self.properties)?))
+        let scope = self.scope(&format!("s3://{bucket}/"));
+        Ok(Arc::new(S3Listing::new(bucket, self.properties(scope))?))
+    }
+
+    fn scope(&self, url: &str) -> Option<usize> {
+        self.scopes.iter().position(|scope| url.starts_with(&scope.prefix))
+    }
+
+    fn properties(&self, scope: Option<usize>) -> &BTreeMap<String, String> {
+        scope.map_or(&self.properties, |place| &self.scopes[place].properties)
     }
 }
 
@@ -193,6 +211,25 @@ fn overlay(base: &BTreeMap<String, String>, over: &BTreeMap<String, String>) -> 
     }
     both.extend(over.iter().map(|(name, value)| (name.clone(), value.clone())));
     both
+}
+
+/// What the properties say of single buckets.
+fn of_buckets(properties: &BTreeMap<String, String>) -> Result<Vec<Scope>> {
+    let mut by_bucket: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    for (name, value) in properties {
+        let Some(rest) = name.strip_prefix(BUCKET_PREFIX) else { continue };
+        // A bucket's name may have dots; what follows it begins with `s3.`.
+        let (bucket, _) = rest.split_once(".s3.").filter(|(bucket, _)| !bucket.is_empty()).ok_or_else(|| {
+            Error::config(format!("property `{name}`: expected {BUCKET_PREFIX}<name>.s3.<property>"))
+        })?;
+        let property = &rest[bucket.len() + 1..];
+        by_bucket.entry(bucket).or_default().insert(property.to_owned(), value.clone());
+    }
+    let scope = |(bucket, over): (&str, BTreeMap<_, _>)| Scope {
+        prefix: format!("s3://{bucket}/"),
+        properties: overlay(properties, &over),
+    };
+    Ok(by_bucket.into_iter().map(scope).collect())
 }
 
 /// A URL under the one name that S3 has here.
@@ -267,6 +304,23 @@ mod tests {
         assert_eq!(key_of(&table, "s3n://b/t/metadata/f.avro"), "metadata");
         assert_eq!(key_of(&table, "s3://b/other"), "common");
         assert_eq!(key_of(&stores, "s3://b/t/data/f.parquet"), "configured");
+    }
+
+    #[test]
+    fn a_bucket_may_have_a_server_and_a_key_of_its_own() {
+        let mut properties = keys("common");
+        for (name, value) in keys("partner's") {
+            properties.insert(format!("bucket.partner.in.{name}"), value);
+        }
+        let stores = Stores::new(properties).unwrap();
+        assert_eq!(key_of(&stores, "s3://partner.in/a"), "partner's");
+        assert_eq!(key_of(&stores, "s3://partner.in.other/a"), "common");
+        let table = stores.with(&BTreeMap::new(), vec![]).unwrap();
+        assert_eq!(key_of(&table, "s3://partner.in/a"), "partner's");
+        assert_eq!(key_of(&stores.with(&keys("vended"), vec![]).unwrap(), "s3://partner.in/a"), "vended");
+        let wrong = |name: &str| Stores::new([(name.to_owned(), "maybe".to_owned())].into()).unwrap_err().to_string();
+        assert!(wrong("bucket.b.endpoint").contains("bucket.b.endpoint"));
+        assert!(wrong("bucket.b.s3.path-style-access").contains("s3://b/"));
     }
 
     #[test]

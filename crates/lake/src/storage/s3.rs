@@ -1,10 +1,11 @@
-//! S3 clients from Iceberg's properties, under the names that PyIceberg and the Java library use.
+//! S3 clients from Iceberg's properties, under the names that PyIceberg and the Java library use, and two of our own:
+//! `s3.ca-file` and `s3.checksum-algorithm`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredentialProvider};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredentialProvider, Checksum};
+use object_store::{BackoffConfig, Certificate, ClientOptions, RetryConfig};
 
 use crate::error::{Error, Result};
 
@@ -13,6 +14,11 @@ pub(crate) const ACCESS_KEY: &str = "s3.access-key-id";
 pub(crate) const SECRET_KEY: &str = "s3.secret-access-key";
 pub(crate) const SESSION_TOKEN: &str = "s3.session-token";
 
+/// Property: a PEM file with the certificates of the authorities that sign the server's, beside the system's own.
+const CA_FILE: &str = "s3.ca-file";
+/// Property: a check sum that goes with each upload and that the server verifies. TLS and the length protect the
+/// bytes on their way in any case.
+const CHECKSUM: &str = "s3.checksum-algorithm";
 /// How long one request may take, connection included, before it is tried again.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take to open.
@@ -28,6 +34,8 @@ struct Settings<'a> {
     region: &'a str,
     endpoint: Option<&'a str>,
     path_style: bool,
+    checksum: Option<Checksum>,
+    authorities: Vec<Certificate>,
 }
 
 impl<'a> Settings<'a> {
@@ -52,7 +60,16 @@ impl<'a> Settings<'a> {
             path_style = !flag("s3.force-virtual-addressing", value)?;
         }
         let region = get("s3.region").or(get("client.region")).unwrap_or("us-east-1");
-        Ok(Self { keys, token: get(SESSION_TOKEN), region, endpoint, path_style })
+        let checksum = match get(CHECKSUM) {
+            None => None,
+            Some(value) if value.eq_ignore_ascii_case("sha256") => Some(Checksum::SHA256),
+            Some(value) => {
+                return Err(Error::config(format!("property `{CHECKSUM}`: expected sha256, got `{value}`")));
+            }
+        };
+        let authorities = get(CA_FILE).map(certificates).transpose()?.unwrap_or_default();
+        let token = get(SESSION_TOKEN);
+        Ok(Self { keys, token, region, endpoint, path_style, checksum, authorities })
     }
 }
 
@@ -69,9 +86,21 @@ pub(super) fn client(bucket: &str, properties: &BTreeMap<String, String>) -> Res
     })
 }
 
-/// What every connection to a store has.
-pub(super) fn client_options() -> ClientOptions {
-    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
+/// What every connection to the store of these properties has.
+pub(super) fn client_options(properties: &BTreeMap<String, String>) -> Result<ClientOptions> {
+    Ok(connection(Settings::of(properties)?.authorities))
+}
+
+fn connection(authorities: Vec<Certificate>) -> ClientOptions {
+    let options = ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT);
+    authorities.into_iter().fold(options, ClientOptions::with_root_certificate)
+}
+
+fn certificates(path: &str) -> Result<Vec<Certificate>> {
+    let wrong = |reason: String| Error::config(format!("property `{CA_FILE}`: `{path}`: {reason}"));
+    let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(e.to_string()))?;
+    if found.is_empty() { Err(wrong("it has no certificate".to_owned())) } else { Ok(found) }
 }
 
 /// The settings of a client.
@@ -79,7 +108,7 @@ pub(super) fn builder(bucket: &str, properties: &BTreeMap<String, String>) -> Re
     let settings = Settings::of(properties)?;
     let builder = if settings.keys.is_some() { AmazonS3Builder::new() } else { AmazonS3Builder::from_env() };
     // First: it replaces all client options, and `with_allow_http` below is one of them.
-    let mut builder = builder.with_bucket_name(bucket).with_client_options(client_options());
+    let mut builder = builder.with_bucket_name(bucket).with_client_options(connection(settings.authorities));
     if let Some((id, secret)) = settings.keys {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
     }
@@ -88,6 +117,9 @@ pub(super) fn builder(bucket: &str, properties: &BTreeMap<String, String>) -> Re
     }
     if let Some(endpoint) = settings.endpoint {
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+    }
+    if let Some(checksum) = settings.checksum {
+        builder = builder.with_checksum_algorithm(checksum);
     }
     Ok(builder
         .with_region(settings.region)
@@ -130,6 +162,17 @@ mod tests {
     fn a_wrong_flag_names_the_property_and_the_value() {
         let error = client("b", &properties(&[("s3.path-style-access", "maybe")])).unwrap_err().to_string();
         assert!(error.contains("s3.path-style-access") && error.contains("maybe"), "{error}");
+    }
+
+    #[test]
+    fn authorities_and_check_sums_are_understood_or_refused_by_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let at = file.path().to_str().unwrap();
+        for (name, value) in [("s3.ca-file", "/no/such/file"), ("s3.ca-file", at), ("s3.checksum-algorithm", "md5")] {
+            let error = client("b", &properties(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+        client("b", &properties(&[("s3.checksum-algorithm", "SHA256")])).unwrap();
     }
 
     #[test]

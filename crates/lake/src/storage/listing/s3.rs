@@ -52,7 +52,7 @@ impl S3Listing {
         let region = builder.get_config_value(&AmazonS3ConfigKey::Region).unwrap_or_default();
         let cannot = |e| Error::config(format!("cannot list bucket `{bucket}`")).caused_by(e);
         // Whether plain HTTP is allowed was decided by the client's own settings.
-        let options = s3::client_options().with_allow_http(true);
+        let options = s3::client_options(properties)?.with_allow_http(true);
         Ok(Self {
             bucket: bucket.to_owned(),
             region,
