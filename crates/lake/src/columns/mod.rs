@@ -2,9 +2,11 @@
 
 mod create;
 mod fit;
+mod logical;
 mod mapping;
 
-pub use create::schema_for;
+pub use create::{column, schema_for};
+pub(crate) use logical::{leaves, reading_schema, with_logical_types};
 pub use mapping::{Mapping, Matching, Misfit, Node, Origin, map};
 
 /// The key and the value of a map's entries, which Arrow holds as a struct of two.
