@@ -14,6 +14,5 @@ pub use name_mapping::{name_mapping, needed_mapping};
 pub use outcome::{Placed, WriteError, Written};
 pub use register::{Registered, register};
 pub use rewrite::{RewriteInput, rewrite};
-pub use statistics::{Description, Trust, describe, field_ids};
-pub(crate) use statistics::{trusted, trusted_index};
+pub use statistics::{Description, Trust, describe, field_ids, trusted, trusted_index};
 pub use target::Target;

@@ -118,3 +118,48 @@ fn merge(held: Vec<MappedField>, wanted: Vec<MappedField>, parent: &str) -> Resu
 fn copies<T: Clone + std::borrow::Borrow<MappedField>>(fields: &[T]) -> Vec<MappedField> {
     fields.iter().map(|field| field.borrow().clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::Field;
+    use iceberg::spec::{NestedField, PrimitiveType, StructType};
+
+    use super::*;
+
+    fn leaf(id: i32, name: &str) -> MappedField {
+        MappedField::new(Some(id), vec![name.to_owned()], vec![])
+    }
+
+    #[test]
+    fn a_mapping_names_every_level() {
+        let long = Type::Primitive(PrimitiveType::Long);
+        let inner = StructType::new(vec![Arc::new(NestedField::optional(2, "x", long))]);
+        let fields = vec![Arc::new(NestedField::optional(1, "s", Type::Struct(inner)))];
+        let schema = Schema::builder().with_fields(fields).build().unwrap();
+        assert_eq!(
+            name_mapping(&schema),
+            r#"[{"field-id":1,"names":["s"],"fields":[{"field-id":2,"names":["x"]}]}]"#
+        );
+    }
+
+    #[test]
+    fn names_are_added_and_never_moved() {
+        let held = vec![leaf(1, "a"), leaf(2, "gone")];
+        let other = MappedField::new(Some(1), vec!["a".to_owned(), "A".to_owned()], vec![]);
+        let merged = merge(held.clone(), vec![other.clone(), leaf(3, "b")], "").unwrap();
+        assert_eq!(merged, [other, leaf(2, "gone"), leaf(3, "b")]);
+        let reason = merge(held, vec![leaf(4, "gone")], "s").unwrap_err();
+        assert!(reason.contains("`s.gone`"), "{reason}");
+    }
+
+    #[test]
+    fn a_files_own_spelling_is_mapped_too() {
+        let column = Arc::new(NestedField::optional(1, "id", Type::Primitive(PrimitiveType::Long)));
+        let file: Fields =
+            vec![Field::new("x", DataType::Utf8, true), Field::new("ID", DataType::Int64, true)].into();
+        let mapped = wanted(&[column], &[Origin::Column(1, Node::Leaf)], &file).unwrap();
+        assert_eq!(mapped, [MappedField::new(Some(1), vec!["id".to_owned(), "ID".to_owned()], vec![])]);
+    }
+}

@@ -18,7 +18,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use self::bounds::{Bound, End};
 use self::metrics::{Metrics, Mode};
-pub(crate) use self::trust::{trusted, trusted_index};
+pub use self::trust::{trusted, trusted_index};
 use super::target::Target;
 
 /// A data file as it is to be described.
