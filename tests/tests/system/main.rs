@@ -11,4 +11,5 @@ mod metrics;
 mod pipeline;
 mod rounds;
 mod standalone;
+mod statistics;
 mod worker;

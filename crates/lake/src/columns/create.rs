@@ -3,73 +3,122 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema as ArrowSchema, TimeUnit};
-use iceberg::arrow::arrow_schema_to_schema_auto_assign_ids;
-use iceberg::spec::Schema;
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema as ArrowSchema};
+use iceberg::spec::{
+    ListType, MapType, NestedField, NestedFieldRef, PrimitiveType, Schema, StructType, Type,
+};
 
 use super::fit::U64_DIGITS;
+use super::logical::Logical;
 
 /// The largest decimal precision that Iceberg knows.
 const MAX_PRECISION: u8 = 38;
+const UUID_BYTES: i32 = 16;
+/// Field ids of a new schema begin here.
+const FIRST_ID: i32 = 1;
 
 /// The schema of a table made for files like this one. All columns are optional: one file proves nothing
-/// about the next.
+/// about the next. A column of nulls alone is left out: nothing is known of it.
 ///
 /// # Errors
 /// The text names the column that Iceberg cannot hold, or that appears twice.
 pub fn schema_for(file: &ArrowSchema) -> Result<Schema, String> {
-    if file.fields().is_empty() {
-        return Err("the file has no columns: no table can be made for it".to_owned());
+    let mut next_id = FIRST_ID;
+    let fields = columns(file.fields(), "", &mut next_id)?;
+    if fields.is_empty() {
+        return Err("the file has no columns with values: no table can be made for it".to_owned());
     }
-    distinct(file.fields(), "")?;
-    let fields: Vec<FieldRef> = file.fields().iter().map(|f| optional(f, "")).collect::<Result<_, _>>()?;
-    arrow_schema_to_schema_auto_assign_ids(&ArrowSchema::new(fields)).map_err(|e| e.to_string())
+    Schema::builder().with_fields(fields).build().map_err(|e| e.to_string())
+}
+
+/// The optional column of a table that holds a file's column, with field ids from `next_id` on; none for a column
+/// of nulls alone. `parent` is the path of the struct that it is in, empty at the top.
+///
+/// # Errors
+/// The text names the column that Iceberg cannot hold, or that appears twice.
+pub fn column(field: &Field, parent: &str, next_id: &mut i32) -> Result<Option<NestedFieldRef>, String> {
+    if *field.data_type() == DataType::Null {
+        return Ok(None);
+    }
+    let id = take(next_id);
+    let held = table_type(field, &join(parent, field.name()), next_id)?;
+    Ok(Some(Arc::new(NestedField::optional(id, field.name(), held))))
+}
+
+fn columns(fields: &Fields, parent: &str, next_id: &mut i32) -> Result<Vec<NestedFieldRef>, String> {
+    distinct(fields, parent)?;
+    fields.iter().filter_map(|field| column(field, parent, next_id).transpose()).collect()
+}
+
+fn take(next_id: &mut i32) -> i32 {
+    let id = *next_id;
+    *next_id += 1;
+    id
 }
 
 /// The type that a table made for such a column gets.
-fn table_type(t: &DataType, path: &str) -> Result<DataType, String> {
-    use DataType as T;
-    Ok(match t {
-        T::Boolean
-        | T::Int32
-        | T::Int64
-        | T::Float32
-        | T::Float64
-        | T::Date32
-        | T::Utf8
-        | T::Binary
-        | T::FixedSizeBinary(_) => t.clone(),
-        T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => T::Int32,
-        T::UInt32 => T::Int64,
-        T::UInt64 => T::Decimal128(U64_DIGITS, 0),
-        T::Float16 => T::Float32,
-        T::Date64 => T::Date32,
-        T::LargeUtf8 | T::Utf8View => T::Utf8,
-        T::LargeBinary | T::BinaryView => T::Binary,
-        T::Decimal128(precision, scale) if *precision <= MAX_PRECISION && *scale >= 0 => t.clone(),
-        T::Time32(_) | T::Time64(_) => T::Time64(TimeUnit::Microsecond),
-        T::Timestamp(_, None) => T::Timestamp(TimeUnit::Microsecond, None),
-        T::Timestamp(_, Some(_)) => T::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        T::Struct(fields) => {
-            distinct(fields, path)?;
-            T::Struct(fields.iter().map(|f| optional(f, path)).collect::<Result<_, _>>()?)
+fn table_type(field: &Field, path: &str, next_id: &mut i32) -> Result<Type, String> {
+    match field.data_type() {
+        DataType::Struct(fields) => {
+            let fields = columns(fields, path, next_id)?;
+            if fields.is_empty() {
+                return Err(format!("column `{path}` is a struct without fields that hold values"));
+            }
+            Ok(Type::Struct(StructType::new(fields)))
         }
-        T::List(element) => T::List(optional(element, path)?),
-        T::Map(entries, sorted) => {
+        DataType::List(element) => {
+            let id = take(next_id);
+            let held = table_type(element, &join(path, "element"), next_id)?;
+            Ok(Type::List(ListType::new(Arc::new(NestedField::list_element(id, held, false)))))
+        }
+        DataType::Map(entries, _) => {
             let (key, value) = entry(entries)?;
-            let key = Field::new(key.name(), table_type(key.data_type(), &join(path, "key"))?, false);
-            let fields = Fields::from(vec![Arc::new(key), optional(value, path)?]);
-            T::Map(Arc::new(Field::new(entries.name(), T::Struct(fields), false)), *sorted)
+            let (key_id, value_id) = (take(next_id), take(next_id));
+            let key = table_type(key, &join(path, "key"), next_id)?;
+            let value = table_type(value, &join(path, "value"), next_id)?;
+            Ok(Type::Map(MapType::optional(key_id, key, value_id, value)))
         }
-        _ => {
-            return Err(format!("column `{path}` has type {t}, which an Iceberg v2 table cannot hold"));
-        }
-    })
+        _ => primitive(field, path).map(Type::Primitive),
+    }
 }
 
-fn optional(field: &FieldRef, parent: &str) -> Result<FieldRef, String> {
-    let path = join(parent, field.name());
-    Ok(Arc::new(Field::new(field.name(), table_type(field.data_type(), &path)?, true)))
+fn primitive(field: &Field, path: &str) -> Result<PrimitiveType, String> {
+    use DataType as T;
+    use PrimitiveType as P;
+    let decimal = |precision: u8, scale: i8| {
+        let fits = precision <= MAX_PRECISION;
+        u32::try_from(scale)
+            .ok()
+            .filter(|_| fits)
+            .map(|scale| P::Decimal { precision: precision.into(), scale })
+    };
+    let logical = Logical::of(field);
+    let held = match (logical, field.data_type()) {
+        (Some(Logical::Uuid), T::FixedSizeBinary(UUID_BYTES)) => Some(P::Uuid),
+        (Some(Logical::Enum), T::Binary) => Some(P::String),
+        (Some(_), _) => None,
+        (None, held) => match held {
+            T::Boolean => Some(P::Boolean),
+            T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 => Some(P::Int),
+            T::Int64 | T::UInt32 => Some(P::Long),
+            T::UInt64 => Some(P::Decimal { precision: U64_DIGITS.into(), scale: 0 }),
+            T::Float16 | T::Float32 => Some(P::Float),
+            T::Float64 => Some(P::Double),
+            T::Date32 | T::Date64 => Some(P::Date),
+            T::Utf8 | T::LargeUtf8 | T::Utf8View => Some(P::String),
+            T::Binary | T::LargeBinary | T::BinaryView => Some(P::Binary),
+            T::FixedSizeBinary(length) => u64::try_from(*length).ok().filter(|n| *n > 0).map(P::Fixed),
+            T::Decimal128(precision, scale) | T::Decimal256(precision, scale) => decimal(*precision, *scale),
+            T::Time32(_) | T::Time64(_) => Some(P::Time),
+            T::Timestamp(_, None) => Some(P::Timestamp),
+            T::Timestamp(_, Some(_)) => Some(P::Timestamptz),
+            _ => None,
+        },
+    };
+    held.ok_or_else(|| {
+        let name = logical.map_or_else(|| field.data_type().to_string(), |logical| logical.name().to_owned());
+        format!("column `{path}` has type {name}, which an Iceberg v2 table cannot hold")
+    })
 }
 
 /// The key and the value of a map's entries, which Arrow holds as a struct of two.
@@ -94,6 +143,8 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use arrow_schema::TimeUnit;
+
     use super::super::{Matching, map};
     use super::*;
 

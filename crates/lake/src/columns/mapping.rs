@@ -135,7 +135,8 @@ impl Mapper {
         }
         let known: HashSet<String> = table.iter().map(|column| self.name(column)).collect();
         for column in file {
-            if known.contains(&self.name(column)) {
+            // A column of nulls alone asks for no place.
+            if known.contains(&self.name(column)) || *column.data_type() == DataType::Null {
                 continue;
             }
             self.misfits.push(Misfit::Unknown { parent: parent.to_owned(), column: column.clone() });

@@ -1,5 +1,7 @@
 //! Reading one Parquet object as a stream of record batches, in bounded memory.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_reader::{
@@ -12,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::object::SourceObject;
 use super::window::WindowReader;
+use crate::columns::{reading_schema, with_logical_types};
 use crate::error::Error;
 
 /// Rows in a batch: enough to keep the cost a batch small, few enough that wide rows stay small in memory.
@@ -43,6 +46,7 @@ pub enum ReadError {
 pub struct ParquetSource {
     object: SourceObject,
     footer: ArrowReaderMetadata,
+    schema: SchemaRef,
 }
 
 /// Record batches as they are decoded, in the file's own order.
@@ -59,11 +63,21 @@ impl ParquetSource {
         let footer = tokio::task::spawn_blocking(move || {
             // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            guarded(&reader, || ArrowReaderMetadata::load(&reader, options))
+            guarded(&reader, || {
+                let footer = ArrowReaderMetadata::load(&reader, options.clone())?;
+                match reading_schema(footer.parquet_schema(), footer.schema()) {
+                    Some(schema) => ArrowReaderMetadata::try_new(
+                        footer.metadata().clone(),
+                        options.with_schema(Arc::new(schema)),
+                    ),
+                    None => Ok(footer),
+                }
+            })
         })
         .await
         .map_err(|e| ReadError::Store(Error::unavailable("reading a footer was cut short").caused_by(e)))??;
-        Ok(Self { object, footer })
+        let schema = Arc::new(with_logical_types(footer.parquet_schema(), footer.schema()));
+        Ok(Self { object, footer, schema })
     }
 
     /// The object that is read.
@@ -71,9 +85,14 @@ impl ParquetSource {
         &self.object
     }
 
-    /// The file's columns.
+    /// The file's columns, with what Arrow does not know of their Parquet types as metadata.
     pub fn schema(&self) -> &SchemaRef {
-        self.footer.schema()
+        &self.schema
+    }
+
+    /// The footer.
+    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
+        self.footer.metadata()
     }
 
     /// Bytes of memory that the decoded footer takes.

@@ -94,7 +94,9 @@ fn align_array(array: &ArrayRef, node: &Node, to: &FieldRef, path: &str) -> Resu
         }
         (_, leaf) if array.data_type() == leaf => Ok(array.clone()),
         (_, leaf) => {
-            exact(array, path)?;
+            if !matches!(leaf, DataType::Timestamp(TimeUnit::Nanosecond, _)) {
+                exact(array, path)?;
+            }
             let options = CastOptions { safe: false, ..CastOptions::default() };
             cast_with_options(array, leaf, &options).map_err(failed)
         }

@@ -1,5 +1,6 @@
 //! One data file after another, each up to a target size.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -14,7 +15,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
-use super::statistics::describe;
+use super::statistics::{Description, Trust, describe, field_ids};
 use super::target::Target;
 use crate::error::{Error, Result};
 use crate::layout::data_folder;
@@ -115,8 +116,19 @@ impl DataFileWriter {
 impl Open {
     async fn close(&mut self, target: &Target) -> Result<DataFile> {
         let metadata = self.writer.finish().await.map_err(|e| failed(&self.url, e))?;
-        let size = self.writer.bytes_written() as u64;
-        describe(&metadata, &target.schema, &self.url, size, target.table.default_partition_spec_id())
+        let ids = field_ids(metadata.file_metadata().schema_descr());
+        let description = Description {
+            metadata: &metadata,
+            target,
+            path: &self.url,
+            size: self.writer.bytes_written() as u64,
+            partition: None,
+            ids: &ids,
+            nan_counts: &HashMap::new(),
+            trust: Trust::Ours,
+            sort_order_id: None,
+        };
+        describe(&description)
             .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", self.url)))
     }
 

@@ -2,12 +2,17 @@
 
 mod align;
 mod data_file;
+mod name_mapping;
 mod outcome;
+mod register;
 mod rewrite;
 mod statistics;
 mod target;
 
 pub(crate) use data_file::delete_uncommitted;
+pub use name_mapping::{name_mapping, needed_mapping};
 pub use outcome::{Placed, WriteError, Written};
+pub use register::{Registered, register};
 pub use rewrite::{RewriteInput, rewrite};
+pub use statistics::{Description, Trust, describe, field_ids, trusted, trusted_index};
 pub use target::Target;

@@ -1,0 +1,280 @@
+//! What of a foreign file's statistics can be relied on. The rest is dropped: it could hide rows.
+
+use std::cmp::Ordering;
+
+use parquet::basic::{ColumnOrder, LogicalType, SortOrder, Type as PhysicalType};
+use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::ColumnDescriptor;
+
+use super::writers::believed;
+
+/// What can be relied on of the statistics of a chunk of leaf `leaf`: bounds, the null count, or both. Nothing of a
+/// writer that is not known to be right, and nothing of statistics that contradict themselves.
+pub fn trusted(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaData) -> Option<Statistics> {
+    let statistics = chunk.statistics().filter(|_| believed(file.created_by()))?;
+    let values = u64::try_from(chunk.num_values()).ok()?;
+    let nulls = statistics.null_count_opt();
+    let column = chunk.column_descr();
+    let bounded = statistics.min_bytes_opt().is_some() || statistics.max_bytes_opt().is_some();
+    let lie = nulls.is_some_and(|nulls| {
+        nulls > values || (column.max_def_level() == 0 && nulls > 0) || (bounded && nulls == values)
+    });
+    if lie {
+        return None;
+    }
+    let order = order(file, leaf, column).filter(|_| !statistics.is_min_max_deprecated());
+    let keep = bounded && order.is_some_and(|order| ordered(order, statistics));
+    (keep || nulls.is_some()).then(|| limited(statistics, keep))
+}
+
+/// The same for the page index of a chunk of that leaf: whether readers may skip pages by it.
+pub fn trusted_index(file: &FileMetaData, leaf: usize, index: &ColumnIndexMetaData) -> bool {
+    let column = file.schema_descr().column(leaf);
+    let Some(order) = order(file, leaf, &column).filter(|_| believed(file.created_by())) else {
+        return false;
+    };
+    use ColumnIndexMetaData as I;
+    macro_rules! pages {
+        ($index:expr, $compare:expr) => {
+            $index.min_values_iter().zip($index.max_values_iter()).all(|pair| match pair {
+                (Some(min), Some(max)) => $compare(min, max).is_some_and(Ordering::is_le),
+                (None, None) => true,
+                _ => false,
+            })
+        };
+    }
+    match index {
+        I::NONE | I::INT96(_) => false,
+        I::BOOLEAN(index) => pages!(index, bool::partial_cmp),
+        I::INT32(index) => pages!(index, i32::partial_cmp),
+        I::INT64(index) => pages!(index, i64::partial_cmp),
+        I::FLOAT(index) => pages!(index, f32::partial_cmp),
+        I::DOUBLE(index) => pages!(index, f64::partial_cmp),
+        I::BYTE_ARRAY(index) | I::FIXED_LEN_BYTE_ARRAY(index) => {
+            pages!(index, |min: &[u8], max: &[u8]| order.bytes(min, max))
+        }
+    }
+}
+
+/// How the values of a column compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// As numbers of their physical type, or byte by byte.
+    Plain,
+    /// As big-endian numbers in two's complement.
+    Decimal,
+}
+
+impl Order {
+    fn bytes(self, left: &[u8], right: &[u8]) -> Option<Ordering> {
+        match self {
+            Order::Plain => Some(left.cmp(right)),
+            // Of one length, two's complement is ordered by the bytes once the sign bit is turned.
+            Order::Decimal if left.len() == right.len() => {
+                let (left, right) = (left.split_first()?, right.split_first()?);
+                Some((left.0 ^ 0x80, left.1).cmp(&(right.0 ^ 0x80, right.1)))
+            }
+            Order::Decimal => None,
+        }
+    }
+}
+
+/// The order of a leaf's bounds: none where the file does not state the type's own order, or where writers are known
+/// to differ: INT96, unsigned numbers, intervals, decimals of no fixed length, half floats.
+fn order(file: &FileMetaData, leaf: usize, column: &ColumnDescriptor) -> Option<Order> {
+    match file.column_orders()?.get(leaf)? {
+        ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED | SortOrder::UNSIGNED) => {}
+        _ => return None,
+    }
+    let logical = column.logical_type_ref();
+    let unsigned = matches!(
+        ColumnOrder::sort_order_for_type(logical, column.converted_type(), column.physical_type()),
+        SortOrder::UNSIGNED
+    );
+    let decimal = matches!(logical, Some(LogicalType::Decimal { .. }))
+        || column.converted_type() == parquet::basic::ConvertedType::DECIMAL;
+    match column.physical_type() {
+        PhysicalType::BOOLEAN => Some(Order::Plain),
+        PhysicalType::INT32 | PhysicalType::INT64 => (!unsigned).then_some(Order::Plain),
+        PhysicalType::FLOAT | PhysicalType::DOUBLE => Some(Order::Plain),
+        PhysicalType::BYTE_ARRAY => unsigned.then_some(Order::Plain),
+        PhysicalType::FIXED_LEN_BYTE_ARRAY if decimal => Some(Order::Decimal),
+        PhysicalType::FIXED_LEN_BYTE_ARRAY => unsigned.then_some(Order::Plain),
+        PhysicalType::INT96 => None,
+    }
+}
+
+/// Whether the smallest value is at most the largest; NaN is neither.
+fn ordered(order: Order, statistics: &Statistics) -> bool {
+    fn numbers<T: PartialOrd>(min: Option<&T>, max: Option<&T>) -> bool {
+        let number = |value: &T| value.partial_cmp(value).is_some();
+        let both = min.zip(max).is_none_or(|(min, max)| min <= max);
+        both && min.is_none_or(number) && max.is_none_or(number)
+    }
+    match statistics {
+        Statistics::Boolean(s) => numbers(s.min_opt(), s.max_opt()),
+        Statistics::Int32(s) => numbers(s.min_opt(), s.max_opt()),
+        Statistics::Int64(s) => numbers(s.min_opt(), s.max_opt()),
+        Statistics::Float(s) => numbers(s.min_opt(), s.max_opt()),
+        Statistics::Double(s) => numbers(s.min_opt(), s.max_opt()),
+        Statistics::Int96(_) => false,
+        Statistics::ByteArray(_) | Statistics::FixedLenByteArray(_) => {
+            let pair = statistics.min_bytes_opt().zip(statistics.max_bytes_opt());
+            pair.is_none_or(|(min, max)| order.bytes(min, max).is_some_and(Ordering::is_le))
+        }
+    }
+}
+
+/// The null count, with the bounds or without; never the count of distinct values, which few writers get right.
+fn limited(statistics: &Statistics, bounds: bool) -> Statistics {
+    macro_rules! copy {
+        ($variant:ident, $held:expr) => {
+            copy!($variant, $held, |min| min, |max| max)
+        };
+        ($variant:ident, $held:expr, $min:expr, $max:expr) => {{
+            let min = $held.min_opt().filter(|_| bounds).cloned().map($min);
+            let max = $held.max_opt().filter(|_| bounds).cloned().map($max);
+            let values = ValueStatistics::new(min, max, None, $held.null_count_opt(), false);
+            Statistics::$variant(
+                values
+                    .with_min_is_exact(bounds && $held.min_is_exact())
+                    .with_max_is_exact(bounds && $held.max_is_exact()),
+            )
+        }};
+    }
+    match statistics {
+        Statistics::Boolean(s) => copy!(Boolean, s),
+        Statistics::Int32(s) => copy!(Int32, s),
+        Statistics::Int64(s) => copy!(Int64, s),
+        Statistics::Int96(s) => copy!(Int96, s),
+        // The two zeros are one value to some writers: the bounds hold for both.
+        Statistics::Float(s) => {
+            copy!(Float, s, |v| if v == 0.0 { -0.0 } else { v }, |v| if v == 0.0 { 0.0 } else { v })
+        }
+        Statistics::Double(s) => {
+            copy!(Double, s, |v| if v == 0.0 { -0.0 } else { v }, |v| if v == 0.0 { 0.0 } else { v })
+        }
+        Statistics::ByteArray(s) => copy!(ByteArray, s),
+        Statistics::FixedLenByteArray(s) => copy!(FixedLenByteArray, s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::data_type::ByteArray;
+    use parquet::schema::parser::parse_message_type;
+    use parquet::schema::types::SchemaDescriptor;
+
+    use super::*;
+
+    const GOOD: &str = "parquet-mr version 1.13.1 (build 1)";
+    const VALUES: i64 = 10;
+
+    fn file(leaf: &str, created_by: &str, orders: bool) -> FileMetaData {
+        let root = parse_message_type(&format!("message m {{ {leaf}; }}")).unwrap();
+        let schema = Arc::new(SchemaDescriptor::new(Arc::new(root)));
+        let column = schema.column(0);
+        let order = ColumnOrder::sort_order_for_type(
+            column.logical_type_ref(),
+            column.converted_type(),
+            column.physical_type(),
+        );
+        let orders = orders.then(|| vec![ColumnOrder::TYPE_DEFINED_ORDER(order)]);
+        FileMetaData::new(1, VALUES, Some(created_by.to_owned()), None, schema, orders)
+    }
+
+    fn kept_of(file: &FileMetaData, statistics: Statistics) -> Option<Statistics> {
+        let chunk = ColumnChunkMetaData::builder(file.schema_descr().column(0))
+            .set_num_values(VALUES)
+            .set_statistics(statistics)
+            .build()
+            .unwrap();
+        trusted(file, 0, &chunk)
+    }
+
+    /// The bounds and the null count that are left.
+    fn kept(leaf: &str, statistics: Statistics) -> Option<(bool, Option<u64>)> {
+        let left = kept_of(&file(leaf, GOOD, true), statistics)?;
+        Some((left.min_bytes_opt().is_some() && left.max_bytes_opt().is_some(), left.null_count_opt()))
+    }
+
+    fn ints(min: i32, max: i32, nulls: Option<u64>) -> Statistics {
+        Statistics::int32(Some(min), Some(max), Some(3), nulls, false)
+    }
+
+    fn fixed(min: &[u8], max: &[u8]) -> Statistics {
+        let value = |bytes: &[u8]| Some(ByteArray::from(bytes.to_vec()).into());
+        Statistics::fixed_len_byte_array(value(min), value(max), None, Some(0), false)
+    }
+
+    #[test]
+    fn bounds_in_a_types_own_order_are_carried_and_distinct_counts_are_not() {
+        assert_eq!(kept("optional int32 a", ints(-1, 5, Some(1))), Some((true, Some(1))));
+        let left = kept_of(&file("optional int32 a", GOOD, true), ints(-1, 5, Some(1))).unwrap();
+        assert_eq!(left.distinct_count_opt(), None);
+        let text = Statistics::byte_array(Some("a".into()), Some("ä".into()), None, Some(0), false);
+        assert_eq!(kept("optional binary a (STRING)", text), Some((true, Some(0))));
+    }
+
+    #[test]
+    fn without_a_stated_order_or_in_the_old_fields_only_the_null_count_is_left() {
+        let leaf = "optional int32 a";
+        let left = kept_of(&file(leaf, GOOD, false), ints(1, 2, Some(0))).unwrap();
+        assert_eq!((left.min_bytes_opt(), left.null_count_opt()), (None, Some(0)));
+        let old = Statistics::int32(Some(1), Some(2), None, Some(0), true);
+        assert_eq!(kept(leaf, old), Some((false, Some(0))));
+    }
+
+    #[test]
+    fn of_writers_that_are_not_known_to_be_right_nothing_is_left() {
+        for created_by in ["parquet-mr version 1.8.1 (build 1)", "Polars", "unheard of 1.0"] {
+            let file = file("optional int32 a", created_by, true);
+            assert!(kept_of(&file, ints(1, 2, Some(0))).is_none(), "{created_by}");
+        }
+    }
+
+    #[test]
+    fn statistics_that_contradict_themselves_are_dropped() {
+        assert_eq!(kept("optional int32 a", ints(1, 2, Some(11))), None);
+        assert_eq!(kept("optional int32 a", ints(1, 2, Some(10))), None);
+        assert_eq!(kept("required int32 a", ints(1, 2, Some(1))), None);
+        assert_eq!(kept("optional int32 a", ints(2, 1, Some(0))), Some((false, Some(0))));
+        assert_eq!(kept("optional int32 a", ints(2, 1, None)), None);
+    }
+
+    #[test]
+    fn orders_that_writers_disagree_on_give_no_bounds() {
+        assert_eq!(kept("optional int32 a (INTEGER(32,false))", ints(1, 2, Some(0))), Some((false, Some(0))));
+        let interval = fixed(&[1; 12], &[2; 12]);
+        assert_eq!(kept("optional fixed_len_byte_array(12) a (INTERVAL)", interval), Some((false, Some(0))));
+        let half = fixed(&[1; 2], &[2; 2]);
+        assert_eq!(kept("optional fixed_len_byte_array(2) a (FLOAT16)", half), Some((false, Some(0))));
+        let decimal = Statistics::byte_array(Some("a".into()), Some("b".into()), None, Some(0), false);
+        assert_eq!(kept("optional binary a (DECIMAL(9,2))", decimal), Some((false, Some(0))));
+    }
+
+    #[test]
+    fn decimals_are_compared_as_signed_numbers() {
+        let leaf = "optional fixed_len_byte_array(2) a (DECIMAL(4,2))";
+        assert_eq!(kept(leaf, fixed(&[0xff, 0xff], &[0, 1])), Some((true, Some(0))));
+        assert_eq!(kept(leaf, fixed(&[0, 1], &[0xff, 0xff])), Some((false, Some(0))));
+    }
+
+    #[test]
+    fn nan_is_no_bound_and_zero_has_both_signs() {
+        let doubles = |min, max| Statistics::double(Some(min), Some(max), None, Some(0), false);
+        assert_eq!(kept("optional double a", doubles(f64::NAN, 1.0)), Some((false, Some(0))));
+        assert_eq!(kept("optional double a", doubles(1.0, f64::NAN)), Some((false, Some(0))));
+        let Some(Statistics::Double(left)) =
+            kept_of(&file("optional double a", GOOD, true), doubles(0.0, -0.0))
+        else {
+            panic!("both are zero")
+        };
+        let signs = (left.min_opt().unwrap().is_sign_negative(), left.max_opt().unwrap().is_sign_negative());
+        assert_eq!(signs, (true, false));
+    }
+}
