@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Utc;
-use iceberg::spec::TableMetadata;
-use ingest_core::{IngestRequest, TableName};
+use ingest_core::IngestRequest;
 
 use super::flight::{Landing, Prepared};
 use super::slice::Slice;
@@ -108,7 +107,6 @@ impl Lake {
         let metadata = view.table.metadata_ref();
         let options = TableOptions::of(metadata.properties(), &request.options)
             .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))?;
-        writable(&request.table, &metadata)?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
         let target = Target::current(metadata.clone())?;
         if let Step::Again = self.look_at_files(request, &target, slice).await? {
@@ -274,14 +272,4 @@ fn entries(
         time,
     };
     places.iter().zip(placed).map(entry).collect()
-}
-
-/// Refuses tables that this version cannot write rightly.
-fn writable(name: &TableName, table: &TableMetadata) -> Result<()> {
-    if table.default_partition_spec().fields().is_empty() {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "table `{name}` is partitioned; only unpartitioned tables can be written yet"
-    )))
 }

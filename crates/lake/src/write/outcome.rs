@@ -25,18 +25,16 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Takes in where the next rows went: on from the last part, or elsewhere.
-    pub(super) fn add(&mut self, part: Part) {
-        match self.parts.last_mut() {
+    /// Takes in where the next rows went: on from the last part in the same file, or elsewhere.
+    pub(super) fn add(&mut self, part: &Part) {
+        let last = self.parts.iter_mut().rev().find(|held| held.file == part.file);
+        match last {
             _ if part.row_groups == 0 => {}
-            Some(last)
-                if last.file == part.file
-                    && part.first_row_group <= last.first_row_group + last.row_groups =>
-            {
+            Some(last) if part.first_row_group <= last.first_row_group + last.row_groups => {
                 last.row_groups =
                     last.row_groups.max(part.first_row_group + part.row_groups - last.first_row_group);
             }
-            _ => self.parts.push(part),
+            _ => self.parts.push(part.clone()),
         }
     }
 }

@@ -5,25 +5,42 @@
 use std::collections::HashMap;
 
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, PrimitiveType, Schema, Type,
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, PrimitiveType, Schema, Struct, Type,
 };
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
+use super::target::Target;
+
 /// Characters of a string bound, and bytes of a binary one: Iceberg's default `truncate(16)`.
 const BOUND_LENGTH: usize = 16;
 
-/// Describes a file that we wrote for the unpartitioned table schema `schema`.
+/// A data file that was just written.
+#[derive(Debug, Clone, Copy)]
+pub struct Description<'a> {
+    /// Its footer.
+    pub metadata: &'a ParquetMetaData,
+    /// The table that it is for.
+    pub target: &'a Target,
+    /// Its URL.
+    pub path: &'a str,
+    /// Its bytes.
+    pub size: u64,
+    /// The partition that all its rows are in, of the table's default spec; empty without one.
+    pub partition: &'a Struct,
+    /// NaNs by field id, where they were counted.
+    pub nan_counts: &'a HashMap<i32, u64>,
+    /// The order that all its rows are in.
+    pub sort_order_id: Option<i32>,
+}
+
+/// Describes a file that we wrote.
 ///
 /// # Errors
 /// The text says which part of the metadata does not fit; that is a defect of the writer, not of the input.
-pub fn describe(
-    metadata: &ParquetMetaData,
-    schema: &Schema,
-    path: &str,
-    size: u64,
-    spec_id: i32,
-) -> Result<DataFile, String> {
+pub fn describe(file: &Description<'_>) -> Result<DataFile, String> {
+    let Description { metadata, target, path, size, partition, nan_counts, sort_order_id } = *file;
+    let (schema, spec_id) = (&target.schema, target.table.default_partition_spec_id());
     let mut columns: HashMap<i32, Column> = HashMap::new();
     let mut rows = 0;
     let mut offsets = Vec::with_capacity(metadata.num_row_groups());
@@ -51,8 +68,13 @@ pub fn describe(
         .column_sizes(collect(&columns, |c| Some(c.size)))
         .value_counts(collect(&columns, |c| Some(c.values)))
         .null_value_counts(collect(&columns, |c| c.nulls))
+        .nan_value_counts(nan_counts.clone())
+        .partition(partition.clone())
         .lower_bounds(collect(&columns, |c| c.lower.bound()))
         .upper_bounds(collect(&columns, |c| c.upper.bound()));
+    if let Some(order) = sort_order_id {
+        builder.sort_order_id(order);
+    }
     builder.build().map_err(|e| e.to_string())
 }
 
