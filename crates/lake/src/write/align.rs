@@ -62,7 +62,16 @@ fn required(column: &ArrayRef, parent: &StructArray, field: &FieldRef, path: &st
     if offending { Err(format!("column `{path}` is required by the table and has nulls")) } else { Ok(()) }
 }
 
-fn align_array(array: &ArrayRef, node: &Node, to: &FieldRef, path: &str) -> Result<ArrayRef, String> {
+/// A column of the file as the table holds it.
+///
+/// # Errors
+/// See [`align`].
+pub(super) fn align_array(
+    array: &ArrayRef,
+    node: &Node,
+    to: &FieldRef,
+    path: &str,
+) -> Result<ArrayRef, String> {
     let failed = |e: arrow_schema::ArrowError| format!("column `{path}`: {e}");
     match (node, to.data_type()) {
         (Node::Struct(origins), DataType::Struct(fields)) => {

@@ -1,165 +1,153 @@
-//! One data file after another, each up to a target size.
+//! The data files of one attempt: rows go to the file of their partition, each up to a target size.
+//!
+//! Only one row group is encoded at a time, whatever the number of partitions: encoders are what takes memory. A file
+//! that is open besides costs the bytes that wait for its next part.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use iceberg::spec::DataFile;
+use iceberg::spec::{DataFile, Struct};
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
-use parquet::arrow::AsyncArrowWriter;
-use parquet::arrow::async_writer::{AsyncFileWriter, ParquetObjectWriter};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-use uuid::Uuid;
+use tokio::runtime::Handle;
 
-use super::statistics::{Description, Trust, describe, field_ids};
+use super::encoding::Encoding;
+use super::open_file::OpenFile;
+use super::row_group::{RowGroup, lanes};
+use super::sort::Span;
 use super::target::Target;
-use crate::error::{Error, Result};
-use crate::layout::data_folder;
+use super::upload::{Slots, slots};
+use crate::error::Result;
 use crate::ledger::Part;
-use crate::storage::{Location, Stores};
+use crate::storage::Stores;
 
-/// A row group is closed when its encoded pages take this much memory.
-const ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
-/// A data file is closed at this size; Iceberg's own default (`write.target-file-size-bytes`).
-const TARGET_FILE_BYTES: usize = 512 * 1024 * 1024;
-/// Bytes of one part of a multipart upload, and how many are under way at once.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-const PARTS_IN_FLIGHT: usize = 2;
+/// Files open at once.
+const MAX_OPEN_FILES: usize = 128;
+/// Encoded bytes that open files may hold together, waiting to be a part of an upload.
+const HELD_BYTES: usize = 24 * 1024 * 1024;
+/// Row groups in one file: their metadata is in memory until the file is closed.
+const MAX_ROW_GROUPS: u32 = 4096;
 
-/// Writes batches of one schema into data files of one table.
-pub(super) struct DataFileWriter {
+/// Writes batches of one schema into data files of one table. Blocking.
+pub(super) struct DataFiles {
     stores: Arc<Stores>,
     target: Target,
-    open: Option<Open>,
+    encoding: Encoding,
+    runtime: Handle,
+    slots: Slots,
+    lanes: usize,
+    open: HashMap<Struct, OpenFile>,
+    /// The row group in the making, and the partition whose file it belongs to.
+    group: Option<(Struct, RowGroup)>,
     closed: Vec<DataFile>,
 }
 
-struct Open {
-    url: String,
-    writer: AsyncArrowWriter<Sink>,
-}
-
-impl DataFileWriter {
-    pub(super) fn new(stores: Arc<Stores>, target: Target) -> Self {
-        Self { stores, target, open: None, closed: Vec::new() }
+impl DataFiles {
+    pub(super) fn new(stores: Arc<Stores>, target: Target, runtime: Handle) -> Self {
+        let encoding = Encoding::of(&target.table);
+        let (open, closed) = (HashMap::new(), Vec::new());
+        let (slots, lanes) = (slots(), lanes());
+        Self { stores, target, encoding, runtime, slots, lanes, open, group: None, closed }
     }
 
-    /// Appends a batch and returns the row groups that it went into.
-    pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<Part> {
-        if self.open.is_none() {
-            self.open = Some(self.start()?);
+    /// Appends a batch, all of it in one partition, and returns the row group that it went into.
+    pub(super) fn write(&mut self, partition: &Struct, batch: &RecordBatch) -> Result<Part> {
+        if self.group.as_ref().is_some_and(|(of, _)| of != partition) {
+            self.end_row_group()?;
         }
-        let open = self.open.as_mut().expect("opened just above");
-        let first = open.writer.flushed_row_groups().len();
-        open.writer.write(batch).await.map_err(|e| failed(&open.url, e))?;
-        // The writer closes a row group by itself when it has enough rows.
-        let unfinished = usize::from(open.writer.in_progress_rows() > 0);
-        let end = open.writer.flushed_row_groups().len() + unfinished;
-        let count = |n: usize| u32::try_from(n).expect("a file of the target size has few row groups");
-        let part =
-            Part { file: open.url.clone(), first_row_group: count(first), row_groups: count(end - first) };
-        if open.writer.memory_size() >= ROW_GROUP_BYTES {
-            open.writer.flush().await.map_err(|e| failed(&open.url, e))?;
+        let file = self.file(partition)?;
+        let part = Part { file: file.url().to_owned(), first_row_group: file.row_groups(), row_groups: 1 };
+        let file = self.open.get_mut(partition).expect("it was opened just above");
+        if self.group.is_none() {
+            self.group = Some((partition.clone(), file.row_group(&self.target, self.lanes)?));
         }
-        if open.writer.bytes_written() >= TARGET_FILE_BYTES {
-            self.close_file().await?;
+        let (_, group) = self.group.as_mut().expect("it was begun just above");
+        file.encode(group, batch)?;
+        if group.memory() >= self.encoding.row_group_bytes || group.rows() >= self.encoding.row_group_rows {
+            self.end_row_group()?;
         }
         Ok(part)
     }
 
-    /// Closes the last file and returns all of them. After an error the others still have to be abandoned.
-    pub(super) async fn finish(&mut self) -> Result<Vec<DataFile>> {
-        self.close_file().await?;
+    /// What is written next to this partition is in the table's order and spans `rows`.
+    pub(super) fn begin_sorted(&mut self, partition: &Struct, rows: &Span) -> Result<()> {
+        self.end_row_group()?;
+        self.file(partition)?.note_order(Some(rows));
+        Ok(())
+    }
+
+    /// Closes the row group in the making: the next rows go into another.
+    pub(super) fn end_row_group(&mut self) -> Result<()> {
+        let Some((partition, group)) = self.group.take() else { return Ok(()) };
+        let file = self.open.get_mut(&partition).expect("a file with a row group in the making stays open");
+        file.append(group)?;
+        if file.bytes() >= self.encoding.file_bytes || file.row_groups() >= MAX_ROW_GROUPS {
+            self.close(&partition)?;
+        }
+        while self.held() > HELD_BYTES {
+            self.close_largest()?;
+        }
+        Ok(())
+    }
+
+    /// Closes all files and returns them. After an error the others still have to be abandoned.
+    pub(super) fn finish(&mut self) -> Result<Vec<DataFile>> {
+        self.end_row_group()?;
+        while !self.open.is_empty() {
+            self.close_largest()?;
+        }
         Ok(std::mem::take(&mut self.closed))
     }
 
     /// Gives up: nothing was committed, so nobody can refer to what was written.
-    pub(super) async fn abandon(mut self) {
-        if let Some(open) = self.open.take() {
-            open.discard(&self.stores).await;
+    pub(super) fn abandon(self) {
+        let mut there: Vec<String> = self.open.into_values().filter_map(OpenFile::discard).collect();
+        there.extend(self.closed.iter().map(|file| file.file_path().to_owned()));
+        self.runtime.block_on(async {
+            for url in &there {
+                delete(&self.stores, url).await;
+            }
+        });
+    }
+
+    /// The file of a partition, opened if need be.
+    fn file(&mut self, partition: &Struct) -> Result<&mut OpenFile> {
+        if !self.open.contains_key(partition) {
+            while self.open.len() >= MAX_OPEN_FILES {
+                self.close_largest()?;
+            }
+            let file =
+                OpenFile::create(&self.stores, &self.target, &self.encoding, &self.runtime, &self.slots)?;
+            self.open.insert(partition.clone(), file);
         }
-        delete_uncommitted(&self.stores, &self.closed).await;
+        Ok(self.open.get_mut(partition).expect("it was inserted if it was missing"))
     }
 
-    fn start(&self) -> Result<Open> {
-        let table = &self.target.table;
-        let url = format!("{}/{}-{}.parquet", data_folder(table), table.uuid(), Uuid::now_v7());
-        let Location { store, path } = self.stores.locate(&url)?;
-        let upload = BufWriter::with_capacity(store, path, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
-        let sink = Sink { inner: ParquetObjectWriter::from_buf_writer(upload), completing: false };
-        let writer = AsyncArrowWriter::try_new(sink, self.target.columns.clone(), Some(properties()))
-            .map_err(|e| failed(&url, e))?;
-        Ok(Open { url, writer })
+    fn held(&self) -> usize {
+        self.open.values().map(OpenFile::held).sum()
     }
 
-    async fn close_file(&mut self) -> Result<()> {
-        let Some(mut open) = self.open.take() else {
-            return Ok(());
-        };
-        match open.close(&self.target).await {
-            Ok(file) => {
-                self.closed.push(file);
+    /// The largest file goes first, so that what is closed early is still of a good size. None has a row group in the
+    /// making: a file is opened, and room is made, only between row groups.
+    fn close_largest(&mut self) -> Result<()> {
+        let largest = self.open.iter().max_by_key(|(_, file)| file.bytes()).map(|(of, _)| of.clone());
+        largest.map_or(Ok(()), |partition| self.close(&partition))
+    }
+
+    fn close(&mut self, partition: &Struct) -> Result<()> {
+        let Some(mut file) = self.open.remove(partition) else { return Ok(()) };
+        match file.close(&self.target, partition) {
+            Ok(closed) => {
+                self.closed.push(closed);
                 Ok(())
             }
             Err(error) => {
-                open.discard(&self.stores).await;
+                if let Some(url) = file.discard() {
+                    self.runtime.block_on(delete(&self.stores, &url));
+                }
                 Err(error)
             }
         }
-    }
-}
-
-impl Open {
-    async fn close(&mut self, target: &Target) -> Result<DataFile> {
-        let metadata = self.writer.finish().await.map_err(|e| failed(&self.url, e))?;
-        let ids = field_ids(metadata.file_metadata().schema_descr());
-        let description = Description {
-            metadata: &metadata,
-            target,
-            path: &self.url,
-            size: self.writer.bytes_written() as u64,
-            partition: None,
-            ids: &ids,
-            nan_counts: &HashMap::new(),
-            trust: Trust::Ours,
-            sort_order_id: None,
-        };
-        describe(&description)
-            .map_err(|reason| Error::inconsistent(format!("cannot describe `{}`: {reason}", self.url)))
-    }
-
-    /// Drops what was written, whole or in part. What cannot be dropped now is left to the bucket's own rules for
-    /// unfinished uploads, or to the search for orphans.
-    async fn discard(self, stores: &Stores) {
-        let sink = self.writer.into_inner();
-        if sink.completing {
-            // The store may have made it an object, whatever it answered.
-            delete(stores, &self.url).await;
-        } else {
-            let _ = sink.inner.into_inner().abort().await;
-        }
-    }
-}
-
-/// The upload of a data file, which knows whether its completion was begun: from then on the upload cannot be
-/// aborted here (asking for it panics); it aborts itself if the store refuses to complete it.
-struct Sink {
-    inner: ParquetObjectWriter,
-    completing: bool,
-}
-
-impl AsyncFileWriter for Sink {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.inner.write(bytes)
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
-        self.completing = true;
-        self.inner.complete()
     }
 }
 
@@ -183,17 +171,6 @@ async fn delete(stores: &Stores, url: &str) {
     }
 }
 
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by(concat!("event-ingest ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build()
-}
-
-fn failed(url: &str, error: parquet::errors::ParquetError) -> Error {
-    Error::unavailable(format!("cannot write data file `{url}`")).caused_by(error)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::collections::BTreeMap;
@@ -202,7 +179,9 @@ pub(super) mod tests {
     use arrow_array::Int64Array;
     use iceberg::TableCreation;
     use iceberg::arrow::schema_to_arrow_schema;
-    use iceberg::spec::{NestedField, PrimitiveType, Schema, TableMetadata, TableMetadataBuilder, Type};
+    use iceberg::spec::{
+        Literal, NestedField, PrimitiveType, Schema, TableMetadata, TableMetadataBuilder, Type,
+    };
 
     use super::*;
     use crate::ErrorKind;
@@ -218,33 +197,63 @@ pub(super) mod tests {
         (Arc::new(table), RecordBatch::try_new(arrow, vec![Arc::new(Int64Array::from(vec![1]))]).unwrap())
     }
 
-    fn writer(folder: &Path) -> (DataFileWriter, RecordBatch) {
+    fn files(folder: &Path) -> (DataFiles, RecordBatch) {
         let (table, batch) = table_at(format!("file://{}", folder.display()));
         let stores = Arc::new(Stores::new(BTreeMap::new()).unwrap());
-        (DataFileWriter::new(stores, Target::current(table).unwrap()), batch)
+        (DataFiles::new(stores, Target::current(table).unwrap(), Handle::current()), batch)
+    }
+
+    /// What writes files is for a blocking thread.
+    async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        tokio::task::spawn_blocking(work).await.unwrap()
     }
 
     #[tokio::test]
     async fn closed_files_are_gone_after_an_abandoned_attempt() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut writer, batch) = writer(folder.path());
-        let files = || std::fs::read_dir(folder.path().join("data")).unwrap().count();
-        writer.write(&batch).await.unwrap();
-        writer.close_file().await.unwrap();
-        assert_eq!(files(), 1);
-        writer.write(&batch).await.unwrap();
-        writer.abandon().await;
-        assert_eq!(files(), 0);
+        let (mut files, batch) = files(folder.path());
+        let data = folder.path().join("data");
+        blocking(move || {
+            let count = || std::fs::read_dir(&data).unwrap().count();
+            let all = Struct::empty();
+            files.write(&all, &batch).unwrap();
+            files.end_row_group().unwrap();
+            files.close(&all).unwrap();
+            assert_eq!(count(), 1);
+            files.write(&all, &batch).unwrap();
+            files.abandon();
+            assert_eq!(count(), 0);
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_file_that_cannot_be_closed_is_an_error_that_leaves_the_writer_to_be_abandoned() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut writer, batch) = writer(folder.path());
+        let (mut files, batch) = files(folder.path());
         std::fs::write(folder.path().join("data"), "no folder").unwrap();
-        writer.write(&batch).await.unwrap();
-        assert_eq!(writer.finish().await.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert!(writer.open.is_none() && writer.closed.is_empty());
-        writer.abandon().await;
+        blocking(move || {
+            files.write(&Struct::empty(), &batch).unwrap();
+            assert_eq!(files.finish().unwrap_err().kind(), ErrorKind::Unavailable);
+            assert!(files.open.is_empty() && files.closed.is_empty());
+            files.abandon();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn no_more_files_are_open_than_the_bound_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut files, batch) = files(folder.path());
+        blocking(move || {
+            let count = 2 * MAX_OPEN_FILES + 1;
+            for number in 0..count {
+                let partition = Struct::from_iter([Some(Literal::long(number as i64))]);
+                files.write(&partition, &batch).unwrap();
+                assert!(files.open.len() <= MAX_OPEN_FILES);
+            }
+            assert_eq!(files.finish().unwrap().len(), count);
+        })
+        .await;
     }
 }

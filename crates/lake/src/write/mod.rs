@@ -3,16 +3,25 @@
 mod align;
 mod data_file;
 mod name_mapping;
-mod outcome;
 mod register;
+mod encoding;
+mod nan;
+mod open_file;
+mod outcome;
+mod partition;
 mod rewrite;
+mod row_group;
+mod run;
+mod sort;
 mod statistics;
 mod target;
+mod upload;
 
 pub(crate) use data_file::delete_uncommitted;
 pub use name_mapping::{name_mapping, needed_mapping};
 pub use outcome::{Placed, WriteError, Written};
 pub use register::{Registered, register};
+pub use partition::single_partition;
 pub use rewrite::{RewriteInput, rewrite};
 pub use statistics::{Description, Trust, describe, field_ids, trusted, trusted_index};
 pub use target::Target;

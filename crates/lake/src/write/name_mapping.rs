@@ -13,13 +13,17 @@ pub fn name_mapping(schema: &Schema) -> String {
     json(&NameMapping::new(schema.as_struct().fields().iter().map(own).collect()))
 }
 
-/// The table's mapping as it has to become for readers to find the columns of files that were mapped so; none if it
+/// `current`, the table's mapping, as it has to become for readers to find the columns of files that were mapped so; none if it
 /// is so already. What it holds beyond that stays.
 ///
 /// # Errors
 /// The text says which name the table's mapping gives to another column, or that it is no mapping.
-pub fn needed_mapping(target: &Target, mapping: &Mapping, file: &Fields) -> Result<Option<String>, String> {
-    let current = target.table.properties().get(DEFAULT_SCHEMA_NAME_MAPPING);
+pub fn needed_mapping(
+    current: Option<&str>,
+    target: &Target,
+    mapping: &Mapping,
+    file: &Fields,
+) -> Result<Option<String>, String> {
     let held = match current {
         Some(text) => serde_json::from_str(text).map_err(|e| {
             format!("the table's property `{DEFAULT_SCHEMA_NAME_MAPPING}` is no mapping: {e}")

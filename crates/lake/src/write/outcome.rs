@@ -25,18 +25,16 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Takes in where the next rows went: on from the last part, or elsewhere.
-    pub(super) fn add(&mut self, part: Part) {
-        match self.parts.last_mut() {
+    /// Takes in where the next rows went: on from the last part in the same file, or elsewhere.
+    pub(super) fn add(&mut self, part: &Part) {
+        let last = self.parts.iter_mut().rev().find(|held| held.file == part.file);
+        match last {
             _ if part.row_groups == 0 => {}
-            Some(last)
-                if last.file == part.file
-                    && part.first_row_group <= last.first_row_group + last.row_groups =>
-            {
+            Some(last) if part.first_row_group <= last.first_row_group + last.row_groups => {
                 last.row_groups =
                     last.row_groups.max(part.first_row_group + part.row_groups - last.first_row_group);
             }
-            _ => self.parts.push(part),
+            _ => self.parts.push(part.clone()),
         }
     }
 }
@@ -44,10 +42,49 @@ impl Placed {
 /// Why nothing was written. Files that were begun are gone again.
 #[derive(Debug)]
 pub enum WriteError {
-    /// These sources, by their index, are at fault; all of them were looked at. Never empty.
-    Sources(Vec<(usize, ReadError)>),
+    /// Sources, by their index; all of them were looked at. Never are both lists empty.
+    Sources {
+        /// These are at fault.
+        bad: Vec<(usize, ReadError)>,
+        /// These have pages that not every reader takes, and why: they have to be decoded and encoded anew.
+        unspliceable: Vec<(usize, String)>,
+    },
     /// The table's side failed.
     Sink(Error),
+}
+
+impl WriteError {
+    /// These sources are at fault.
+    pub(crate) fn bad(bad: Vec<(usize, ReadError)>) -> Self {
+        WriteError::Sources { bad, unspliceable: Vec::new() }
+    }
+
+    /// The same error of sources that are known by other indices: `places[i]` in place of `i`.
+    pub(crate) fn at(self, places: &[usize]) -> Self {
+        let moved = |index: usize| places[index];
+        match self {
+            WriteError::Sources { bad, unspliceable } => WriteError::Sources {
+                bad: bad.into_iter().map(|(index, error)| (moved(index), error)).collect(),
+                unspliceable: unspliceable.into_iter().map(|(index, why)| (moved(index), why)).collect(),
+            },
+            WriteError::Sink(error) => WriteError::Sink(error),
+        }
+    }
+
+    /// Both errors as one.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                WriteError::Sources { mut bad, mut unspliceable },
+                WriteError::Sources { bad: more, unspliceable: others },
+            ) => {
+                bad.extend(more);
+                unspliceable.extend(others);
+                WriteError::Sources { bad, unspliceable }
+            }
+            (WriteError::Sink(error), _) | (_, WriteError::Sink(error)) => WriteError::Sink(error),
+        }
+    }
 }
 
 impl From<Error> for WriteError {

@@ -58,7 +58,7 @@ pub fn register(
         target,
         path: url,
         size: source.object().size,
-        partition,
+        partition: partition.map(PartitionKey::data),
         ids: &check.ids,
         nan_counts: &HashMap::new(),
         trust: Trust::Foreign,

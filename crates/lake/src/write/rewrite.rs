@@ -1,14 +1,20 @@
-//! Mode `rewrite`: decode, align to the table's columns, encode. Memory is a row group of output and a few
-//! batches, whatever the input looks like.
+//! Mode `rewrite`: decode, align to the table's columns, put in order where the table wants one, encode.
+//!
+//! One thread decodes while others encode, column by column. Memory is bounded by what the modules below hold, whatever
+//! the input looks like: windows and batches of one source, one run of rows if they are put in order, one row group of
+//! output, and the parts of uploads.
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use iceberg::spec::Struct;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::align::align;
-use super::data_file::{DataFileWriter, delete_uncommitted};
+use super::data_file::{DataFiles, delete_uncommitted};
 use super::outcome::{Placed, WriteError, Written};
+use super::run::Run;
 use super::target::Target;
 use crate::columns::Mapping;
 use crate::error::{Error, Result};
@@ -24,11 +30,11 @@ pub struct RewriteInput {
     pub mapping: Arc<Mapping>,
 }
 
-/// Writes the rows of `sources`, one after the other, into new data files of `target`. If the future is dropped, writing ends after
-/// the batch that is under way, and what was written is deleted.
+/// Writes the rows of `sources` into new data files of `target`, by the table's partition spec and sort order. If the
+/// future is dropped, writing ends after the batch that is under way, and what was written is deleted.
 ///
 /// # Errors
-/// See [`WriteError`].
+/// See [`WriteError`]. Once a source is found bad nothing more is written, but the others are still looked at.
 pub async fn rewrite(
     stores: Arc<Stores>,
     target: Target,
@@ -36,8 +42,8 @@ pub async fn rewrite(
 ) -> Result<Written, WriteError> {
     let runtime = Handle::current();
     let (answer, written) = oneshot::channel();
-    // Encoding keeps a core busy for long stretches: it has a thread of its own beside the decoder's.
-    tokio::task::spawn_blocking(move || runtime.block_on(encode(stores, target, sources, answer)));
+    // Encoding keeps a core busy for long stretches: it has threads of its own beside the decoder's.
+    tokio::task::spawn_blocking(move || encode(stores, target, &sources, answer, runtime));
     written
         .await
         .map_err(|e| WriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e)))?
@@ -46,41 +52,129 @@ pub async fn rewrite(
 type Answer = oneshot::Sender<Result<Written, WriteError>>;
 
 /// Answers with the files; deletes them if nobody takes the answer.
-async fn encode(stores: Arc<Stores>, target: Target, sources: Vec<RewriteInput>, answer: Answer) {
-    let mut writer = DataFileWriter::new(stores.clone(), target.clone());
-    let result = fill(&mut writer, &target, &sources, &answer).await;
-    if result.is_err() {
-        writer.abandon().await;
-    }
+fn encode(stores: Arc<Stores>, target: Target, sources: &[RewriteInput], answer: Answer, runtime: Handle) {
+    let result = fill(&stores, &target, sources, &answer, &runtime);
     if let Err(Ok(unwanted)) = answer.send(result) {
-        delete_uncommitted(&stores, &unwanted.files).await;
+        runtime.block_on(delete_uncommitted(&stores, &unwanted.files));
     }
 }
 
-async fn fill(
-    writer: &mut DataFileWriter,
+fn fill(
+    stores: &Arc<Stores>,
     target: &Target,
     sources: &[RewriteInput],
     answer: &Answer,
+    runtime: &Handle,
 ) -> Result<Written, WriteError> {
-    let mut placed = Vec::with_capacity(sources.len());
-    for (index, RewriteInput { source, mapping }) in sources.iter().enumerate() {
-        let mut place = Placed::default();
-        let mut batches = source.batches();
-        while let Some(batch) = batches.recv().await {
-            if answer.is_closed() {
-                return Err(WriteError::Sink(Error::unavailable("nobody waits for the data files any more")));
+    let mut output = Some(Output::new(stores.clone(), target, sources.len(), runtime.clone())?);
+    let mut faults = Vec::new();
+    for (index, input) in sources.iter().enumerate() {
+        let read = pour(input, target, answer, |batch| match &mut output {
+            Some(output) => output.write(index, batch),
+            // Something is at fault already: the rows are only looked at.
+            None => Ok(()),
+        });
+        match read {
+            Ok(()) => {}
+            Err(Stop::Read(error)) => {
+                if let Some(output) = output.take() {
+                    output.files.abandon();
+                }
+                // Where the store fails the others would fail too, and all of them will be read again.
+                let over = matches!(error, ReadError::Store(_));
+                faults.push((index, error));
+                if over {
+                    break;
+                }
             }
-            let batch = batch.map_err(|error| WriteError::Sources(vec![(index, error)]))?;
-            let aligned = align(&batch, mapping, &target.columns)
-                .map_err(|reason| WriteError::Sources(vec![(index, ReadError::Content(reason))]))?;
-            place.rows += batch.num_rows() as u64;
-            place.add(writer.write(&aligned).await.map_err(WriteError::Sink)?);
+            Err(Stop::Sink(error)) => {
+                if let Some(output) = output.take() {
+                    output.files.abandon();
+                }
+                return Err(WriteError::Sink(error));
+            }
         }
-        placed.push(place);
     }
-    let files = writer.finish().await.map_err(WriteError::Sink)?;
-    Ok(Written { files, sources: placed })
+    match output {
+        Some(output) => output.finish().map_err(WriteError::Sink),
+        None => Err(WriteError::Sources(faults)),
+    }
+}
+
+/// Why a source was not read to its end.
+enum Stop {
+    Read(ReadError),
+    Sink(Error),
+}
+
+/// Decodes a source and hands its rows over as the table holds them.
+fn pour(
+    input: &RewriteInput,
+    target: &Target,
+    answer: &Answer,
+    mut into: impl FnMut(RecordBatch) -> Result<()>,
+) -> Result<(), Stop> {
+    let mut batches = input.source.batches();
+    while let Some(batch) = batches.blocking_recv() {
+        if answer.is_closed() {
+            return Err(Stop::Sink(Error::unavailable("nobody waits for the data files any more")));
+        }
+        let batch = batch.map_err(Stop::Read)?;
+        let aligned = align(&batch, &input.mapping, &target.columns)
+            .map_err(|reason| Stop::Read(ReadError::Content(reason)))?;
+        into(aligned).map_err(Stop::Sink)?;
+    }
+    Ok(())
+}
+
+/// Where rows go.
+struct Output {
+    files: DataFiles,
+    /// Rows that wait to be put in order, in a table that has one.
+    run: Option<Run>,
+    placed: Vec<Placed>,
+}
+
+impl Output {
+    fn new(stores: Arc<Stores>, target: &Target, sources: usize, runtime: Handle) -> Result<Self> {
+        let run = Run::of(target)?;
+        let files = DataFiles::new(stores, target.clone(), runtime);
+        Ok(Self { files, run, placed: vec![Placed::default(); sources] })
+    }
+
+    fn write(&mut self, source: usize, batch: RecordBatch) -> Result<()> {
+        self.placed[source].rows += batch.num_rows() as u64;
+        match &mut self.run {
+            None => {
+                let part = self.files.write(&Struct::empty(), &batch)?;
+                self.placed[source].add(&part);
+            }
+            Some(run) => {
+                run.push(source, batch);
+                if run.is_full() {
+                    run.write(&mut self.files, &mut self.placed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Written> {
+        match self.end() {
+            Ok(files) => Ok(Written { files, sources: self.placed }),
+            Err(error) => {
+                self.files.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<Vec<iceberg::spec::DataFile>> {
+        if let Some(run) = &mut self.run {
+            run.write(&mut self.files, &mut self.placed)?;
+        }
+        self.files.finish()
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +218,9 @@ mod tests {
 
         let (answer, gone) = oneshot::channel();
         drop(gone);
-        encode(stores.clone(), target.clone(), vec![input.clone()], answer).await;
+        let (runtime, lent, to, inputs) =
+            (Handle::current(), stores.clone(), target.clone(), vec![input.clone()]);
+        tokio::task::spawn_blocking(move || encode(lent, to, &inputs, answer, runtime)).await.unwrap();
         assert_eq!(files().await, 0);
 
         let written = rewrite(stores, target, vec![input]).await.unwrap();

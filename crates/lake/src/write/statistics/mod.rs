@@ -10,7 +10,7 @@ mod writers;
 use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, PartitionKey, PrimitiveType, Type,
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, PrimitiveType, Struct, Type,
 };
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
@@ -32,8 +32,8 @@ pub struct Description<'a> {
     pub path: &'a str,
     /// Its length in bytes.
     pub size: u64,
-    /// The partition that all of its rows are in; none for an unpartitioned table.
-    pub partition: Option<&'a PartitionKey>,
+    /// The partition that all of its rows are in, by the table's default spec; none without one.
+    pub partition: Option<&'a Struct>,
     /// The field id of each Parquet leaf, in the file's order; see [`field_ids`]. A leaf without one is left out.
     pub ids: &'a [Option<i32>],
     /// NaNs of the float columns, by field id, where they were counted: Parquet does not.
@@ -82,7 +82,7 @@ pub fn describe(file: &Description<'_>) -> Result<DataFile, String> {
         .lower_bounds(collect(&columns, |c| c.bounds().0))
         .upper_bounds(collect(&columns, |c| c.bounds().1));
     if let Some(partition) = file.partition {
-        builder.partition_spec_id(partition.spec().spec_id()).partition(partition.data().clone());
+        builder.partition(partition.clone());
     }
     if let Some(order) = file.sort_order_id {
         builder.sort_order_id(order);
