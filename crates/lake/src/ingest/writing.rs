@@ -134,7 +134,7 @@ impl Ways {
                 Err(error) => faults.push((place, error)),
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(WriteError::Sources(faults)) }
+        if faults.is_empty() { Ok(()) } else { Err(WriteError::bad(faults)) }
     }
 }
 

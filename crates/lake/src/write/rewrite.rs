@@ -97,7 +97,7 @@ fn fill(
     }
     match output {
         Some(output) => output.finish().map_err(WriteError::Sink),
-        None => Err(WriteError::Sources(faults)),
+        None => Err(WriteError::bad(faults)),
     }
 }
 
