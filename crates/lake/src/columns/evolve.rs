@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema as ArrowSchema};
+use arrow_schema::{DataType, Field};
 use iceberg::spec::{
     ListType, MapType, NestedField, NestedFieldRef, PrimitiveType, Schema, StructType, Type,
 };
 
-use super::create::{join, schema_for};
+use super::create::{column as column_of, join};
 use super::mapping::Misfit;
 
 /// The schema that `schema` becomes for a file that misfits it so. `last_column_id` is the table's: the ids of new
@@ -24,7 +24,7 @@ pub fn evolve(schema: &Schema, last_column_id: i32, misfits: &[Misfit]) -> Resul
     if let Some(misfit) = misfits.iter().find(|misfit| !mendable(misfit)) {
         return Err(misfit.to_string());
     }
-    let mut growth = Growth { misfits, last_id: last_column_id.max(schema.highest_field_id()) };
+    let mut growth = Growth { misfits, next_id: last_column_id.max(schema.highest_field_id()) + 1 };
     let fields = growth.fields(schema.as_struct().fields(), "")?;
     Schema::builder()
         .with_fields(fields)
@@ -35,7 +35,7 @@ pub fn evolve(schema: &Schema, last_column_id: i32, misfits: &[Misfit]) -> Resul
 
 struct Growth<'a> {
     misfits: &'a [Misfit],
-    last_id: i32,
+    next_id: i32,
 }
 
 impl Growth<'_> {
@@ -95,36 +95,14 @@ impl Growth<'_> {
                 twin.name
             ));
         }
-        let alone = schema_for(&ArrowSchema::new(vec![column.clone()]))
-            .map_err(|reason| if parent.is_empty() { reason } else { format!("in `{parent}`: {reason}") })?;
-        let field = alone.as_struct().fields().first().expect("the schema was made of one column").clone();
-        Ok(self.numbered(&field))
-    }
-
-    /// The field with ids of its own, down to its leaves.
-    fn numbered(&mut self, field: &NestedFieldRef) -> NestedFieldRef {
-        self.last_id += 1;
-        let id = self.last_id;
-        let field_type = match field.field_type.as_ref() {
-            Type::Primitive(_) => field.field_type.as_ref().clone(),
-            Type::Struct(fields) => Type::Struct(StructType::new(
-                fields.fields().iter().map(|field| self.numbered(field)).collect(),
-            )),
-            Type::List(list) => Type::List(ListType { element_field: self.numbered(&list.element_field) }),
-            Type::Map(map) => Type::Map(MapType {
-                key_field: self.numbered(&map.key_field),
-                value_field: self.numbered(&map.value_field),
-            }),
-        };
-        Arc::new(NestedField { id, field_type: Box::new(field_type), ..field.as_ref().clone() })
+        column_of(column, parent, &mut self.next_id)?.ok_or_else(|| format!("column `{path}` has no type"))
     }
 }
 
 /// The type that holds the values of both, if Iceberg allows the change.
 fn widened(old: &Type, file: &DataType) -> Option<Type> {
     let column = Field::new("column", file.clone(), true);
-    let wanted = schema_for(&ArrowSchema::new(vec![column])).ok()?;
-    let wanted = wanted.as_struct().fields().first()?.field_type.as_primitive_type()?.clone();
+    let wanted = column_of(&column, "", &mut 0).ok()??.field_type.as_primitive_type()?.clone();
     let allowed = match (old.as_primitive_type()?, &wanted) {
         (PrimitiveType::Int, PrimitiveType::Long) | (PrimitiveType::Float, PrimitiveType::Double) => true,
         (
@@ -138,10 +116,10 @@ fn widened(old: &Type, file: &DataType) -> Option<Type> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::Fields;
+    use arrow_schema::{Fields, Schema as ArrowSchema};
     use iceberg::arrow::schema_to_arrow_schema;
 
-    use super::super::{Matching, map};
+    use super::super::{Matching, map, schema_for};
     use super::*;
 
     fn file(columns: &[(&str, DataType)]) -> Fields {

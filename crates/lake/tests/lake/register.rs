@@ -169,7 +169,8 @@ async fn the_name_mapping_grows_by_what_a_file_needs() {
     let matching = Matching { ignore_case: true, field_ids: false };
     let needed = |target: &Target| {
         let (mapping, _) = map(source.schema().fields(), target.columns.fields(), matching);
-        needed_mapping(target, &mapping, source.schema().fields())
+        let held = target.table.properties().get(NAME_MAPPING).map(String::as_str);
+        needed_mapping(held, target, &mapping, source.schema().fields())
     };
     let number = Type::Primitive(PrimitiveType::Int);
     let wanted = needed(&target(number.clone(), &[])).unwrap().unwrap();
