@@ -131,6 +131,9 @@ impl Lake {
         let written = match rewrite(stores.clone(), target, inputs).await {
             Ok(written) => written,
             Err(WriteError::Sink(error)) => return Err(error),
+            Err(WriteError::Unspliceable { .. }) => {
+                return Err(Error::inconsistent("a rewrite cannot be told to rewrite"));
+            }
             Err(WriteError::Sources(faults)) => {
                 for (index, error) in faults {
                     self.set_aside(slice, places[index], error).await?;

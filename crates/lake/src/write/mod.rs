@@ -4,6 +4,7 @@ mod align;
 mod data_file;
 mod outcome;
 mod rewrite;
+pub mod splice;
 mod statistics;
 mod target;
 

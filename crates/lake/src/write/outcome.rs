@@ -46,6 +46,13 @@ impl Placed {
 pub enum WriteError {
     /// These sources, by their index, are at fault; all of them were looked at. Never empty.
     Sources(Vec<(usize, ReadError)>),
+    /// Sources whose pages turned out not to be for every reader: they have to be decoded and encoded anew.
+    Unspliceable {
+        /// These, by their index, and why. Never empty.
+        rewrite: Vec<(usize, String)>,
+        /// Those that are at fault besides.
+        bad: Vec<(usize, ReadError)>,
+    },
     /// The table's side failed.
     Sink(Error),
 }
