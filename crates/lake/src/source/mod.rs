@@ -1,7 +1,10 @@
 //! Source objects: which version of one is ingested, and reading exactly that version.
 
+mod footer;
 mod object;
+pub(crate) mod pages;
 mod parquet;
+pub(crate) mod thrift;
 mod window;
 
 pub use object::{ObjectFault, Resolved, SourceObject, resolve};

@@ -1,17 +1,20 @@
 //! Reading one Parquet object as a stream of record batches, in bounded memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::footer;
 use super::object::SourceObject;
 use super::window::WindowReader;
 use crate::columns::{reading_schema, with_logical_types};
@@ -29,6 +32,8 @@ const WINDOW_BUDGET: u64 = 16 * 1024 * 1024;
 const MAX_FOOTER: u64 = 64 * 1024 * 1024;
 /// What ends a Parquet file: the footer's length (4 bytes) and the magic (4 bytes).
 const TAIL: u64 = 8;
+/// Bytes that are read to begin with: room for the footers of most files, so that one request is enough.
+const FIRST_READ: u64 = 32 * 1024;
 
 /// Why a source could not be read to its end.
 #[derive(Debug)]
@@ -58,13 +63,14 @@ impl ParquetSource {
     /// # Errors
     /// See [`ReadError`].
     pub async fn open(object: SourceObject) -> Result<Self, ReadError> {
-        check_tail(&object).await?;
-        let reader = WindowReader::new(object.clone(), Handle::current(), 1, WINDOW_BUDGET);
+        let bytes = read_footer(&object).await?;
         let footer = tokio::task::spawn_blocking(move || {
+            footer::check(&bytes).map_err(ReadError::Content)?;
             // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            guarded(&reader, || {
-                let footer = ArrowReaderMetadata::load(&reader, options.clone())?;
+            let decode = || {
+                let footer = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes)?);
+                let footer = ArrowReaderMetadata::try_new(footer, options.clone())?;
                 match reading_schema(footer.parquet_schema(), footer.schema()) {
                     Some(schema) => ArrowReaderMetadata::try_new(
                         footer.metadata().clone(),
@@ -72,7 +78,8 @@ impl ParquetSource {
                     ),
                     None => Ok(footer),
                 }
-            })
+            };
+            caught(decode)?.map_err(unreadable)
         })
         .await
         .map_err(|e| ReadError::Store(Error::unavailable("reading a footer was cut short").caused_by(e)))??;
@@ -98,6 +105,18 @@ impl ParquetSource {
     /// Bytes of memory that the decoded footer takes.
     pub fn memory(&self) -> usize {
         self.footer.metadata().memory_size()
+    }
+
+    /// Decodes the file to its end, for nothing but to know that it can be done.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn verify(&self) -> Result<(), ReadError> {
+        let mut batches = self.batches();
+        while let Some(batch) = batches.recv().await {
+            batch?;
+        }
+        Ok(())
     }
 
     /// The number of rows that the footer claims.
@@ -159,39 +178,57 @@ fn guarded<T>(
     reader: &WindowReader,
     decode: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ReadError> {
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
-    match (result, reader.failure()) {
-        (Ok(Ok(value)), _) => Ok(value),
-        (_, Some(failure)) => Err(store_failure(failure)),
-        (Ok(Err(error)), None) => Err(ReadError::Content(format!("not readable as Parquet: {error}"))),
-        (Err(_), None) => {
-            Err(ReadError::Content("not readable as Parquet: the decoder gave up on its data".to_owned()))
+    match (caught(decode), reader.failure()) {
+        (_, Some(failure)) => Err(failure.into()),
+        (Ok(result), None) => result.map_err(unreadable),
+        (Err(gave_up), None) => Err(gave_up),
+    }
+}
+
+fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, ReadError> {
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| {
+        ReadError::Content("not readable as Parquet: the decoder gave up on its data".to_owned())
+    })
+}
+
+fn unreadable(error: ParquetError) -> ReadError {
+    ReadError::Content(format!("not readable as Parquet: {error}"))
+}
+
+impl From<object_store::Error> for ReadError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => {
+                ReadError::Changed
+            }
+            other => ReadError::Store(Error::unavailable("cannot read a source object").caused_by(other)),
         }
     }
 }
 
-fn store_failure(error: object_store::Error) -> ReadError {
-    match error {
-        object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. } => ReadError::Changed,
-        other => ReadError::Store(Error::unavailable("cannot read a source object").caused_by(other)),
-    }
-}
-
-/// Refuses what is no Parquet file before the decoder is asked, with a reason that a person understands.
-async fn check_tail(object: &SourceObject) -> Result<(), ReadError> {
+/// The bytes of the footer, without what ends the file. Refuses what is no Parquet file before the decoder is asked,
+/// with a reason that a person understands.
+async fn read_footer(object: &SourceObject) -> Result<Bytes, ReadError> {
     let content = |reason: String| Err(ReadError::Content(reason));
     if object.size < TAIL + 4 {
         return content(format!("not a Parquet file: {} bytes are too few", object.size));
     }
-    let tail = object.read(object.size - TAIL..object.size).await.map_err(store_failure)?;
+    let read = object.size.min(FIRST_READ);
+    let end = object.read(object.size - read..object.size).await?;
+    let Some((before, tail)) = end.split_last_chunk::<{ TAIL as usize }>() else {
+        return content(format!("not a Parquet file: only {} bytes of it came", end.len()));
+    };
     match &tail[4..] {
         b"PAR1" => {}
         b"PARE" => return content("the file is encrypted; encrypted Parquet is not supported".to_owned()),
         _ => return content("not a Parquet file, or a truncated one: it does not end in PAR1".to_owned()),
     }
-    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if footer > MAX_FOOTER.min(object.size - TAIL) {
-        return content(format!("damaged: a footer of {footer} bytes in a file of {} bytes", object.size));
+    let length = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
+    if u64::from(length) > MAX_FOOTER.min(object.size - TAIL) {
+        return content(format!("damaged: a footer of {length} bytes in a file of {} bytes", object.size));
     }
-    Ok(())
+    match before.len().checked_sub(length as usize) {
+        Some(start) => Ok(end.slice(start..before.len())),
+        None => Ok(object.read(object.size - TAIL - u64::from(length)..object.size - TAIL).await?),
+    }
 }

@@ -15,6 +15,9 @@ use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
 use super::object::SourceObject;
+use super::pages::MAX_HEADER;
+use super::pages::PageHeader;
+use super::thrift::Malformed;
 
 /// A window is at least this long: below it requests cost more than bytes.
 const MIN_WINDOW: u64 = 64 * 1024;
@@ -68,6 +71,24 @@ impl WindowReader {
         })
     }
 
+    /// Refuses a page that says it is too large, before the decoder makes room for it.
+    fn check_page(&self, start: u64) -> Result<()> {
+        let mut length = HEADER_READ;
+        loop {
+            let bytes = self.at(start, length)?;
+            match PageHeader::read(&bytes) {
+                Ok(_) => return Ok(()),
+                Err(Malformed::Cut) if bytes.len() == length && length < MAX_HEADER => {
+                    length = (length * 8).min(MAX_HEADER);
+                }
+                Err(e) => {
+                    let reason = e.reason();
+                    return Err(ParquetError::General(format!("the page header at {start}: {reason}")));
+                }
+            }
+        }
+    }
+
     /// Up to `length` bytes at `start`: fewer only at the end of the object.
     fn at(&self, start: u64, length: usize) -> Result<Bytes> {
         if start >= self.object.size {
@@ -118,7 +139,7 @@ impl ChunkReader for WindowReader {
     type T = Cursor;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(Cursor { reader: self.clone(), position: start })
+        Ok(Cursor { reader: self.clone(), position: start, checked: false })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -133,16 +154,22 @@ impl ChunkReader for WindowReader {
     }
 }
 
-/// Sequential reading from an offset.
+/// Sequential reading of a page header, and nothing else: what a page holds is read by `get_bytes`.
 pub(super) struct Cursor {
     reader: WindowReader,
     position: u64,
+    /// The decoder also asks for cursors that it does not use, so that a header is looked at only when it is read.
+    checked: bool,
 }
 
 impl Read for Cursor {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         if self.position >= self.reader.object.size || out.is_empty() {
             return Ok(0);
+        }
+        if !self.checked {
+            self.reader.check_page(self.position).map_err(std::io::Error::other)?;
+            self.checked = true;
         }
         let bytes =
             self.reader.at(self.position, out.len().min(HEADER_READ)).map_err(std::io::Error::other)?;
@@ -224,8 +251,7 @@ mod tests {
             assert!(reader.get_bytes(SIZE - 5, 10).is_err());
             assert!(reader.get_bytes(SIZE + 5, 1).is_err());
             assert!(reader.get_bytes(u64::MAX, usize::MAX).is_err());
-            let mut rest = Vec::new();
-            assert_eq!(reader.get_read(SIZE - 5).unwrap().read_to_end(&mut rest).unwrap(), 5);
+            assert!(reader.get_read(SIZE - 5).unwrap().read(&mut [0; 8]).is_err(), "no page header");
         })
         .await
         .unwrap();

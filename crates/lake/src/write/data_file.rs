@@ -158,7 +158,8 @@ pub(crate) async fn delete_uncommitted(stores: &Stores, files: &[DataFile]) {
     }
 }
 
-async fn delete(stores: &Stores, url: &str) {
+/// Deletes what was written under `url`, or may have been.
+pub(super) async fn delete(stores: &Stores, url: &str) {
     let deleted = match stores.locate(url) {
         Ok(at) => match at.store.delete(&at.path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

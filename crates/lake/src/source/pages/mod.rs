@@ -1,0 +1,7 @@
+//! Pages as they stand in a file: their headers, and whether those of a column chunk add up. Nothing is decoded.
+
+mod header;
+mod walk;
+
+pub(crate) use header::{MAX_HEADER, PageHeader};
+pub(crate) use walk::{ChunkWalk, Expected, Fault, Walked};

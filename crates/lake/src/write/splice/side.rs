@@ -1,0 +1,81 @@
+//! What belongs to column chunks beside their pages: page indexes and Bloom filters.
+
+use crate::source::pages::Walked;
+use crate::source::thrift::{Kind, Malformed, Reader};
+
+/// Codes of Thrift's compact protocol: a list of structs, a list with its length apart, and fields that follow
+/// the one before.
+const STRUCTS: u8 = 0x0C;
+const LONG_LIST: u8 = 0xF0;
+const NEXT_LIST: u8 = 0x19;
+const NEXT_I32: u8 = 0x15;
+const NEXT_I64: u8 = 0x16;
+const STOP: u8 = 0;
+
+/// The offset index of a chunk that begins at `start`, made from what its pages say; none if they do not tell
+/// their rows.
+pub(super) fn offset_index(walked: &Walked, start: u64) -> Option<Vec<u8>> {
+    let mut index = vec![NEXT_LIST, LONG_LIST | STRUCTS];
+    varint(&mut index, walked.pages.len() as u64);
+    for page in &walked.pages {
+        index.push(NEXT_I64);
+        zigzag(&mut index, start + page.offset);
+        index.push(NEXT_I32);
+        zigzag(&mut index, page.length);
+        index.push(NEXT_I64);
+        zigzag(&mut index, page.first_row?);
+        index.push(STOP);
+    }
+    index.push(STOP);
+    Some(index)
+}
+
+fn zigzag(to: &mut Vec<u8>, value: u64) {
+    varint(to, value << 1);
+}
+
+fn varint(to: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        to.push((value & 0x7F) as u8 | 0x80);
+        value >>= 7;
+    }
+    to.push(value as u8);
+}
+
+/// Whether `index` is a column index of a chunk with so many data pages, from its first byte to its last.
+pub(super) fn is_column_index(index: &[u8], pages: usize) -> bool {
+    let mut lists = [None; 3];
+    let mut reader = Reader::new(index);
+    let read = reader.fields(|reader, id, kind| match (id, kind) {
+        (1..=3, Kind::List) => {
+            lists[usize::from(id.unsigned_abs()) - 1] = Some(reader.elements(Reader::skip_element)?);
+            Ok(())
+        }
+        (5, Kind::List) => match reader.elements(Reader::skip_element)? {
+            counts if counts == pages => Ok(()),
+            _ => Err(Malformed::Wrong("it has null counts of other pages")),
+        },
+        (_, other) => reader.skip(other),
+    });
+    read.is_ok() && reader.left() == 0 && lists == [Some(pages); 3]
+}
+
+/// Whether `filter` is a Bloom filter of the one kind that there is, from its first byte to its last.
+pub(super) fn is_bloom_filter(filter: &[u8]) -> bool {
+    let mut reader = Reader::new(filter);
+    let mut length = None;
+    let mut known = 0;
+    let read = reader.fields(|reader, id, kind| match (id, kind) {
+        (1, Kind::Integer) => {
+            length = usize::try_from(reader.i32()?).ok();
+            Ok(())
+        }
+        // Algorithm, hash and compression: unions of which only the first member is defined.
+        (2..=4, Kind::Struct) => reader.fields(|reader, member, kind| {
+            known += usize::from(member == 1);
+            reader.skip(kind)
+        }),
+        (_, other) => reader.skip(other),
+    });
+    read.is_ok() && known == 3 && length == Some(reader.left())
+}
