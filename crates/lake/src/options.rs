@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::source::TextOptions;
+
 /// What table properties of ours begin with.
 const PREFIX: &str = "event-ingest.";
 /// Option: what happens to a file whose columns are not the table's.
@@ -49,7 +51,7 @@ pub enum OptionError {
         given: String,
     },
     /// No such option.
-    #[error("option `{0}` is not known; known are `schema-policy` and `mode`")]
+    #[error("option `{0}` is not known; known are `schema-policy`, `mode` and those of text files")]
     Unknown(String),
 }
 
@@ -63,10 +65,9 @@ impl TableOptions {
         properties: &HashMap<String, String>,
         request: &BTreeMap<String, String>,
     ) -> Result<Self, OptionError> {
-        let get = |name: &str| {
-            request.get(name).or_else(|| properties.get(&format!("{PREFIX}{name}"))).map(String::as_str)
-        };
-        if let Some(unknown) = request.keys().find(|name| ![SCHEMA_POLICY, MODE].contains(&name.as_str())) {
+        let get = found(properties, request);
+        let known = |name: &str| [SCHEMA_POLICY, MODE].contains(&name) || TextOptions::NAMES.contains(&name);
+        if let Some(unknown) = request.keys().find(|name| !known(name)) {
             return Err(OptionError::Unknown(unknown.clone()));
         }
         let schema_policy = match get(SCHEMA_POLICY) {
@@ -79,6 +80,14 @@ impl TableOptions {
         };
         Ok(Self { schema_policy, mode })
     }
+}
+
+/// Finds an option by its name: in the request, else with the table.
+pub(crate) fn found<'a>(
+    properties: &'a HashMap<String, String>,
+    request: &'a BTreeMap<String, String>,
+) -> impl Fn(&str) -> Option<&'a str> {
+    move |name| request.get(name).or_else(|| properties.get(&format!("{PREFIX}{name}"))).map(String::as_str)
 }
 
 impl Mode {

@@ -16,9 +16,9 @@ use crate::claims::Claim;
 use crate::columns::{Matching, map, schema_for};
 use crate::error::{Error, Result};
 use crate::ledger::Entry;
-use crate::options::TableOptions;
+use crate::options::{TableOptions, found};
 use crate::quarantine::{Announced, Record};
-use crate::source::{ReadError, Source, resolve};
+use crate::source::{ReadError, Source, TextOptions, resolve};
 use crate::write::{Placed, RewriteInput, Target, WriteError, rewrite};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
@@ -108,10 +108,11 @@ impl Lake {
         let metadata = view.table.metadata_ref();
         let options = TableOptions::of(metadata.properties(), &request.options)
             .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))?;
+        let text = text_options(request, metadata.properties())?;
         writable(&request.table, &metadata)?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
         let target = Target::current(metadata.clone())?;
-        if let Step::Again = self.look_at_files(request, &target, slice).await? {
+        if let Step::Again = self.look_at_files(request, &target, &text, slice).await? {
             return Ok(Planned::Again);
         }
         let (places, sources): (Vec<usize>, Vec<Source>) = slice.ready().into_iter().unzip();
@@ -160,8 +161,9 @@ impl Lake {
                 request.table
             )));
         }
+        let text = text_options(request, &HashMap::new())?;
         for (index, object) in slice.pending() {
-            let schema = match Source::open(object, request.format).await {
+            let schema = match Source::open(object, request.format, &text, None).await {
                 Ok(source) => schema_for(source.schema()).map_err(ReadError::Content),
                 Err(error) => Err(error),
             };
@@ -186,10 +188,11 @@ impl Lake {
         &self,
         request: &IngestRequest,
         target: &Target,
+        text: &TextOptions,
         slice: &mut Slice<'_>,
     ) -> Result<Step> {
         for (index, object) in slice.pending() {
-            match Source::open(object, request.format).await {
+            match Source::open(object, request.format, text, Some(&target.columns)).await {
                 Ok(source) => {
                     let (_, misfits) =
                         map(source.schema().fields(), target.columns.fields(), Matching::default());
@@ -251,6 +254,12 @@ impl Lake {
         }
         Ok(())
     }
+}
+
+/// How a request's text files are read.
+fn text_options(request: &IngestRequest, properties: &HashMap<String, String>) -> Result<TextOptions> {
+    TextOptions::of(found(properties, &request.options))
+        .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))
 }
 
 /// What the ledger shall say of the objects at `places`, but for the snapshot.
