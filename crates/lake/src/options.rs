@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::columns::{Added, Matching};
 use crate::creation::{Creation, PARTITION_BY, PROPERTY_PREFIX, SORT_BY};
+use crate::source::TextOptions;
 
 /// What table properties of ours begin with.
 const PREFIX: &str = "event-ingest.";
@@ -40,7 +41,7 @@ const KNOWN: [&str; 10] = [
 ];
 
 /// How files are taken into one table.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableOptions {
     /// `schema-policy`.
     pub schema_policy: SchemaPolicy,
@@ -52,6 +53,8 @@ pub struct TableOptions {
     pub matching: Matching,
     /// `hive-columns`, `source-column` and `ingest-time-column`.
     pub added: Added,
+    /// `csv.*` and `text.*`.
+    pub text: TextOptions,
     /// `create.*`, of the request alone.
     pub creation: Creation,
 }
@@ -102,7 +105,7 @@ pub enum OptionError {
         given: String,
     },
     /// No such option.
-    #[error("option `{0}` is not known; known are {known} and {PROPERTY_PREFIX}*", known = KNOWN.join(", "))]
+    #[error("option `{0}` is not known; known are {known}, {text} and {PROPERTY_PREFIX}*", known = KNOWN.join(", "), text = TextOptions::NAMES.join(", "))]
     Unknown(String),
 }
 
@@ -116,11 +119,18 @@ impl TableOptions {
         properties: &HashMap<String, String>,
         request: &BTreeMap<String, String>,
     ) -> Result<Self, OptionError> {
-        let known = |name: &str| KNOWN.contains(&name) || name.starts_with(PROPERTY_PREFIX);
+        let known = |name: &str| {
+            KNOWN.contains(&name) || TextOptions::NAMES.contains(&name) || name.starts_with(PROPERTY_PREFIX)
+        };
         if let Some(unknown) = request.keys().find(|name| !known(name)) {
             return Err(OptionError::Unknown(unknown.clone()));
         }
         let given = Given { properties, request };
+        let matching = Matching {
+            ignore_case: !given.flag(CASE_SENSITIVE, true)?,
+            field_ids: given.flag(FIELD_IDS, false)?,
+        };
+        let text = TextOptions::of(|name| given.get(name))?;
         Ok(Self {
             schema_policy: given.choice(SCHEMA_POLICY, "`strict` or `evolve`", |value| match value {
                 "strict" => Some(SchemaPolicy::Strict),
@@ -138,10 +148,8 @@ impl TableOptions {
                 "decode" => Some(Verify::Decode),
                 _ => None,
             })?,
-            matching: Matching {
-                ignore_case: !given.flag(CASE_SENSITIVE, true)?,
-                field_ids: given.flag(FIELD_IDS, false)?,
-            },
+            matching,
+            text: TextOptions { ignore_case: matching.ignore_case, ..text },
             added: Added {
                 hive: given.flag(HIVE_COLUMNS, false)?,
                 source: given.get(SOURCE_COLUMN).map(str::to_owned),

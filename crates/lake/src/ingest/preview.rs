@@ -71,14 +71,17 @@ impl Lake {
         slice.note_ledger(&found);
         let mut ways: HashMap<usize, (String, String)> = HashMap::new();
         while slice.is_unsettled() {
-            if let Step::Again = self.open_files(request, &mut slice).await? {
+            let table = known.as_ref().map(|(table, _, _)| table.metadata());
+            let none = HashMap::new();
+            let options = options_of(request, table.map_or(&none, TableMetadata::properties))?;
+            if let Step::Again = self.open_files(request, &options, table, &mut slice).await? {
                 continue;
             }
             let ready = slice.ready();
             let Some((first, source)) = ready.first() else { break };
             let table = match &known {
                 Some((table, _, _)) => table.metadata_ref(),
-                None => match schema_after(source, &options_of(request, &HashMap::new())?, Utc::now()) {
+                None => match schema_after(source, &options, Utc::now()) {
                     Ok(schema) => imagined(request, schema)?,
                     Err(reason) => {
                         slice.set_unfit(*first, reason);
@@ -87,7 +90,6 @@ impl Lake {
                     }
                 },
             };
-            let options = options_of(request, table.properties())?;
             let plan = plan(&table, &options, ready, &Known::default(), Utc::now())?;
             for (place, reason) in plan.unfit {
                 slice.set_unfit(place, reason);

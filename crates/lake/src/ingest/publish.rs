@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
-use iceberg::spec::DEFAULT_SCHEMA_NAME_MAPPING;
+use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, TableMetadata};
 use ingest_core::{IngestRequest, ObjectHint, RequestedObject};
 
 use super::flight::{Landing, Prepared};
@@ -17,6 +17,7 @@ use super::writing::write;
 use super::{LOOKUPS_IN_FLIGHT, Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
+use crate::columns::Fitting;
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, ObjectName};
 use crate::options::{Mode, TableOptions};
@@ -123,7 +124,7 @@ impl Lake {
         let table = view.table.metadata_ref();
         let options = options_of(request, table.properties())?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
-        if let Step::Again = self.open_files(request, slice).await? {
+        if let Step::Again = self.open_files(request, &options, Some(&table), slice).await? {
             return Ok(Ready::Again);
         }
         let now = Utc::now();
@@ -195,7 +196,7 @@ impl Lake {
         }
         let options = options_of(request, &HashMap::new())?;
         for (index, object) in slice.pending() {
-            let schema = match Source::open(object, request.format).await {
+            let schema = match Source::open(object, request.format, &options.text, None).await {
                 Ok(source) => schema_after(&source, &options, Utc::now()).map_err(ReadError::Content),
                 Err(error) => Err(error),
             };
@@ -216,11 +217,21 @@ impl Lake {
     }
 
     /// Opens what is pending, as far as its footers fit in the memory that they may take.
-    pub(super) async fn open_files(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Step> {
-        let opening = slice
-            .pending()
-            .into_iter()
-            .map(|(index, object)| async move { (index, Source::open(object, request.format).await) });
+    pub(super) async fn open_files(
+        &self,
+        request: &IngestRequest,
+        options: &TableOptions,
+        table: Option<&TableMetadata>,
+        slice: &mut Slice<'_>,
+    ) -> Result<Step> {
+        let columns = match table {
+            Some(table) => Some(Fitting::new(table, options.schema_policy, options.matching)?.columns),
+            None => None,
+        };
+        let columns = columns.as_deref();
+        let opening = slice.pending().into_iter().map(|(index, object)| async move {
+            (index, Source::open(object, request.format, &options.text, columns).await)
+        });
         let opening: Vec<_> = opening.collect();
         let mut opened = std::pin::pin!(stream::iter(opening).buffered(LOOKUPS_IN_FLIGHT));
         let mut held = 0;

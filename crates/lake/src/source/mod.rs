@@ -4,13 +4,15 @@ mod footer;
 mod object;
 pub(crate) mod pages;
 mod parquet;
+mod text;
 pub(crate) mod thrift;
 mod window;
 
 pub use object::{ObjectFault, Resolved, SourceObject, resolve};
 pub use parquet::{BatchStream, ParquetSource, ReadError};
+pub use text::{BadRows, Compression, Rejected, RejectedRow, TextFormat, TextOptions, TextSource, sniff};
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use ingest_core::FileFormat;
 
 /// An opened object: its columns are known, its rows can be read.
@@ -18,26 +20,34 @@ use ingest_core::FileFormat;
 pub enum Source {
     /// Apache Parquet.
     Parquet(ParquetSource),
+    /// CSV or JSON lines.
+    Text(TextSource),
 }
 
 impl Source {
-    /// Opens an object of that format.
+    /// Opens an object of that format. `text` says how text files are read; `table` gives their columns types.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn open(object: SourceObject, format: FileFormat) -> Result<Self, ReadError> {
-        match format {
-            FileFormat::Parquet => Ok(Source::Parquet(ParquetSource::open(object).await?)),
-            FileFormat::Csv | FileFormat::Json => {
-                Err(ReadError::Content(format!("format `{format}` is not supported yet; send parquet")))
-            }
-        }
+    pub async fn open(
+        object: SourceObject,
+        format: FileFormat,
+        text: &TextOptions,
+        table: Option<&Schema>,
+    ) -> Result<Self, ReadError> {
+        let layout = match format {
+            FileFormat::Parquet => return Ok(Source::Parquet(ParquetSource::open(object).await?)),
+            FileFormat::Csv => TextFormat::Csv,
+            FileFormat::Json => TextFormat::Json,
+        };
+        Ok(Source::Text(TextSource::open(object, layout, text.clone(), table).await?))
     }
 
     /// The object that is read.
     pub fn object(&self) -> &SourceObject {
         match self {
             Source::Parquet(source) => source.object(),
+            Source::Text(source) => source.object(),
         }
     }
 
@@ -45,6 +55,7 @@ impl Source {
     pub fn schema(&self) -> &SchemaRef {
         match self {
             Source::Parquet(source) => source.schema(),
+            Source::Text(source) => source.schema(),
         }
     }
 
@@ -52,6 +63,7 @@ impl Source {
     pub fn memory(&self) -> usize {
         match self {
             Source::Parquet(source) => source.memory(),
+            Source::Text(_) => 0,
         }
     }
 
@@ -60,6 +72,7 @@ impl Source {
     pub fn batches(&self) -> BatchStream {
         match self {
             Source::Parquet(source) => source.batches(),
+            Source::Text(source) => source.batches(),
         }
     }
 }

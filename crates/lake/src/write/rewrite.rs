@@ -191,7 +191,7 @@ mod tests {
     use super::super::data_file::tests::table_at;
     use super::*;
     use crate::columns::{Matching, map};
-    use crate::source::{Resolved, resolve};
+    use crate::source::{Resolved, TextOptions, resolve};
 
     #[tokio::test]
     async fn data_files_are_left_only_where_somebody_waits_for_them() {
@@ -206,7 +206,7 @@ mod tests {
         let Resolved::Object(object) = resolve(&stores, "s3", &wanted).await.unwrap() else {
             panic!("it was just put")
         };
-        let source = Source::open(object, FileFormat::Parquet).await.unwrap();
+        let source = Source::open(object, FileFormat::Parquet, &TextOptions::default(), None).await.unwrap();
         let target = Target::current(table).unwrap();
         let (mapping, misfits) = map(source.schema().fields(), target.columns.fields(), Matching::default());
         assert_eq!(misfits, []);
