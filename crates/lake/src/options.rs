@@ -130,7 +130,8 @@ impl TableOptions {
             ignore_case: !given.flag(CASE_SENSITIVE, true)?,
             field_ids: given.flag(FIELD_IDS, false)?,
         };
-        let text = TextOptions::of(|name| given.get(name))?;
+        let mut text = TextOptions::of(|name| given.get(name))?;
+        text.ignore_case = matching.ignore_case;
         Ok(Self {
             schema_policy: given.choice(SCHEMA_POLICY, "`strict` or `evolve`", |value| match value {
                 "strict" => Some(SchemaPolicy::Strict),
@@ -149,7 +150,7 @@ impl TableOptions {
                 _ => None,
             })?,
             matching,
-            text: TextOptions { ignore_case: matching.ignore_case, ..text },
+            text,
             added: Added {
                 hive: given.flag(HIVE_COLUMNS, false)?,
                 source: given.get(SOURCE_COLUMN).map(str::to_owned),

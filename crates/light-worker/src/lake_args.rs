@@ -77,11 +77,7 @@ pub fn catalog_listing(properties: &BTreeMap<String, Property>) -> Vec<(String, 
 ///
 /// # Errors
 /// The first pattern that means nothing.
-pub fn allow_list(
-    sources: &[String],
-    tables: &[String],
-    owned: &[String],
-) -> Result<AllowList, AllowError> {
+pub fn allow_list(sources: &[String], tables: &[String], owned: &[String]) -> Result<AllowList, AllowError> {
     let list = AllowList::parse(sources.iter().map(String::as_str), tables.iter().map(String::as_str))?;
     Ok(list.with_owned(owned.iter().map(String::as_str))?)
 }

@@ -204,7 +204,8 @@ impl Pilot<'_> {
             .flat_map(|request| &request.entries)
             .map(|entry| Entry { snapshot_id, time, ..entry.clone() })
             .collect();
-        let files = |request: &Prepared| request.files.iter().chain(&request.registered).cloned().collect::<Vec<_>>();
+        let files =
+            |request: &Prepared| request.files.iter().chain(&request.registered).cloned().collect::<Vec<_>>();
         let files: Vec<DataFile> = self.of(members).flat_map(files).collect();
         let objects = entries.len();
         let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;

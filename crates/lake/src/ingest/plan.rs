@@ -184,10 +184,7 @@ fn spliced(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result
     let bytes: u64 = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
     let mean = bytes / (groups.len() as u64).max(1);
     if mean < MIN_ROW_GROUP_BYTES {
-        return Err(format!(
-            "its {} row groups of {mean} bytes are too small for readers",
-            groups.len()
-        ));
+        return Err(format!("its {} row groups of {mean} bytes are too small for readers", groups.len()));
     }
     let partition = partition(source, mapping, target)?;
     Ok(Way::Splice(Arc::new(shape(source, mapping, target)?), partition))
@@ -199,7 +196,11 @@ fn registered(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Res
 }
 
 /// The partition of all rows of a file; none in a table without partitions.
-fn partition(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Option<PartitionKey>, String> {
+fn partition(
+    source: &ParquetSource,
+    mapping: &Mapping,
+    target: &Target,
+) -> Result<Option<PartitionKey>, String> {
     if target.table.default_partition_spec().is_unpartitioned() {
         return Ok(None);
     }

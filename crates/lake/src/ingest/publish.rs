@@ -42,7 +42,7 @@ pub(super) enum Step {
 /// What planning and writing led to.
 enum Ready {
     /// Files for some objects of the slice, to be committed.
-    Written(Written),
+    Written(Box<Written>),
     /// No object is left to be written, in the table of this name below the ledger's root.
     Nothing(String),
     /// Something turned out otherwise: plan again.
@@ -70,11 +70,12 @@ impl Lake {
                 claim = self.claim(request, slice).await;
             }
             let announced = committer.expect();
-            let Written { objects, prepared } = match self.prepare(request, slice, &claim, &mut known).await? {
+            let written = match self.prepare(request, slice, &claim, &mut known).await? {
                 Ready::Written(written) => written,
                 Ready::Nothing(table) => return self.keep_aside(request, slice, &table).await,
                 Ready::Again => continue,
             };
+            let Written { objects, prepared } = *written;
             let table = prepared.footing.table.to_string();
             match committer.submit(prepared, announced).await {
                 Landing::Committed { snapshot_id } => {
@@ -183,7 +184,7 @@ impl Lake {
             entries,
             _claim: claim.clone(),
         };
-        Ok(Ready::Written(Written { objects: objects.collect(), prepared }))
+        Ok(Ready::Written(Box::new(Written { objects: objects.collect(), prepared })))
     }
 
     /// Makes the table after the first file that can be read, or finds that there is none.
@@ -269,8 +270,13 @@ impl Lake {
                 barred.insert(place, "it is in no bucket and prefix that tables may own".to_owned());
             } else if !is_current {
                 barred.insert(place, "it is not the current version of its key".to_owned());
-            } else if view.ledger.is_registered(&view.head, std::slice::from_ref(&name)).await? || !keys.insert(name) {
-                barred.insert(place, "another version of its key is a data file of the table already".to_owned());
+            } else if view.ledger.is_registered(&view.head, std::slice::from_ref(&name)).await?
+                || !keys.insert(name)
+            {
+                barred.insert(
+                    place,
+                    "another version of its key is a data file of the table already".to_owned(),
+                );
             }
         }
         Ok(barred)

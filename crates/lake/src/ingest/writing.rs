@@ -10,8 +10,8 @@ use crate::options::Verify;
 use crate::source::{ReadError, Source};
 use crate::storage::Stores;
 use crate::write::{
-    Placed, Registered, RewriteInput, SpliceInput, SpliceLimits, Target, WriteError, Written, delete_uncommitted,
-    rewrite, splice,
+    Placed, Registered, RewriteInput, SpliceInput, SpliceLimits, Target, WriteError, Written,
+    delete_uncommitted, rewrite, splice,
 };
 
 /// What was written of a plan.

@@ -105,7 +105,8 @@ impl Stores {
             scope.prefix = plain_scheme(&scope.prefix).into_owned();
             scope.properties = overlay(&properties, &scope.properties);
         }
-        let of_bucket = |scope: &Scope| Scope { properties: overlay(&scope.properties, common), ..scope.clone() };
+        let of_bucket =
+            |scope: &Scope| Scope { properties: overlay(&scope.properties, common), ..scope.clone() };
         scopes.extend(self.scopes.iter().map(of_bucket));
         scopes.sort_by_key(|scope| std::cmp::Reverse(scope.prefix.len()));
         // Clients are made when they are needed: credentials may be others with each load of a table.
@@ -219,9 +220,10 @@ fn of_buckets(properties: &BTreeMap<String, String>) -> Result<Vec<Scope>> {
     for (name, value) in properties {
         let Some(rest) = name.strip_prefix(BUCKET_PREFIX) else { continue };
         // A bucket's name may have dots; what follows it begins with `s3.`.
-        let (bucket, _) = rest.split_once(".s3.").filter(|(bucket, _)| !bucket.is_empty()).ok_or_else(|| {
-            Error::config(format!("property `{name}`: expected {BUCKET_PREFIX}<name>.s3.<property>"))
-        })?;
+        let (bucket, _) =
+            rest.split_once(".s3.").filter(|(bucket, _)| !bucket.is_empty()).ok_or_else(|| {
+                Error::config(format!("property `{name}`: expected {BUCKET_PREFIX}<name>.s3.<property>"))
+            })?;
         let property = &rest[bucket.len() + 1..];
         by_bucket.entry(bucket).or_default().insert(property.to_owned(), value.clone());
     }
@@ -318,7 +320,8 @@ mod tests {
         let table = stores.with(&BTreeMap::new(), vec![]).unwrap();
         assert_eq!(key_of(&table, "s3://partner.in/a"), "partner's");
         assert_eq!(key_of(&stores.with(&keys("vended"), vec![]).unwrap(), "s3://partner.in/a"), "vended");
-        let wrong = |name: &str| Stores::new([(name.to_owned(), "maybe".to_owned())].into()).unwrap_err().to_string();
+        let wrong =
+            |name: &str| Stores::new([(name.to_owned(), "maybe".to_owned())].into()).unwrap_err().to_string();
         assert!(wrong("bucket.b.endpoint").contains("bucket.b.endpoint"));
         assert!(wrong("bucket.b.s3.path-style-access").contains("s3://b/"));
     }

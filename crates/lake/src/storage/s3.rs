@@ -168,7 +168,9 @@ mod tests {
     fn authorities_and_check_sums_are_understood_or_refused_by_name() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let at = file.path().to_str().unwrap();
-        for (name, value) in [("s3.ca-file", "/no/such/file"), ("s3.ca-file", at), ("s3.checksum-algorithm", "md5")] {
+        for (name, value) in
+            [("s3.ca-file", "/no/such/file"), ("s3.ca-file", at), ("s3.checksum-algorithm", "md5")]
+        {
             let error = client("b", &properties(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");
         }

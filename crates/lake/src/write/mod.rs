@@ -2,13 +2,13 @@
 
 mod align;
 mod data_file;
-mod name_mapping;
-mod register;
 mod encoding;
+mod name_mapping;
 mod nan;
 mod open_file;
 mod outcome;
 mod partition;
+mod register;
 mod rewrite;
 mod row_group;
 mod run;
@@ -21,8 +21,8 @@ mod upload;
 pub(crate) use data_file::delete_uncommitted;
 pub use name_mapping::{name_mapping, needed_mapping};
 pub use outcome::{Placed, WriteError, Written};
-pub use register::{Registered, register};
 pub use partition::single_partition;
+pub use register::{Registered, register};
 pub use rewrite::{RewriteInput, rewrite};
 pub use splice::{Shape, SpliceInput, SpliceLimits, shape, splice};
 pub use statistics::{Description, Trust, describe, field_ids, trusted, trusted_index};

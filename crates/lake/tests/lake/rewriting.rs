@@ -214,7 +214,7 @@ impl Bench {
         let Resolved::Object(object) = resolve(&self.stores, "s3", &wanted).await.unwrap() else {
             panic!("it was just put")
         };
-        let source = Source::open(object, FileFormat::Parquet).await.unwrap();
+        let source = Source::open(object, FileFormat::Parquet, &TextOptions::default(), None).await.unwrap();
         let columns = self.target.columns.fields();
         let (mapping, misfits) = map(source.schema().fields(), columns, Matching::default());
         assert_eq!(misfits, []);
@@ -391,7 +391,7 @@ async fn every_bad_source_is_found_at_once_and_nothing_is_left() {
     for (key, bytes) in [("a", good()), ("b", bad()), ("c", good()), ("d", bad())] {
         inputs.push(bench.input(key, bytes).await);
     }
-    let Err(WriteError::Sources(faults)) = bench.rewrite(inputs.clone()).await else {
+    let Err(WriteError::Sources { bad: faults, .. }) = bench.rewrite(inputs.clone()).await else {
         panic!("two of the sources are damaged")
     };
     assert_eq!(faults.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 3]);

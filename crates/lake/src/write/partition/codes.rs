@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(groups(&[numbers.slice(1, 5)], 5), [vec![0, 2, 4], vec![1, 3]]);
         let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, true]));
         let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![1, 1, 1 << 70]));
-        assert_eq!(groups(&[flags.clone()], 3), [vec![0, 2], vec![1]]);
+        assert_eq!(groups(std::slice::from_ref(&flags), 3), [vec![0, 2], vec![1]]);
         assert_eq!(groups(&[flags, decimals], 3), [vec![0], vec![1], vec![2]]);
         assert_eq!(groups(&[], 2), [vec![0, 1]]);
         assert_eq!(groups(&[], 0), Vec::<Vec<u32>>::new());

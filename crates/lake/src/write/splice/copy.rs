@@ -270,7 +270,7 @@ impl Copier {
         let part = Part { file: open.url().to_owned(), first_row_group: count(open.groups()), row_groups: 1 };
         open.end_group(footer.row_group(chunk.group).num_rows()).await?;
         self.placed[current.slot].rows += rows;
-        self.placed[current.slot].add(part);
+        self.placed[current.slot].add(&part);
         Ok(())
     }
 

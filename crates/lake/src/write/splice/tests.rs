@@ -261,7 +261,7 @@ proptest! {
             let written = world.splice(inputs, file_bytes).await;
             let written = match written {
                 // Values that are all null are a page without values.
-                Err(WriteError::Unspliceable { bad, .. }) => return assert!(bad.is_empty()),
+                Err(WriteError::Sources { bad, .. }) if bad.is_empty() => return,
                 written => written.unwrap(),
             };
             for (expected, placed) in expected.iter().zip(&written.sources) {
@@ -291,11 +291,13 @@ proptest! {
             match world.splice(vec![good.clone(), bad, good], u64::MAX).await {
                 Ok(written) => {
                     for place in [0, 2] {
-                        assert_eq!(world.placed(&written.sources[place]).await, world.aligned(&[batch.clone()]));
+                        assert_eq!(world.placed(&written.sources[place]).await, world.aligned(std::slice::from_ref(&batch)));
                     }
                 }
-                Err(WriteError::Sources(faults)) => assert_eq!(faults.iter().map(|f| f.0).collect::<Vec<_>>(), [1]),
-                Err(WriteError::Unspliceable { rewrite, bad }) => assert_eq!((rewrite[0].0, bad.len()), (1, 0)),
+                Err(WriteError::Sources { bad, unspliceable }) => {
+                    let named = bad.iter().map(|f| f.0).chain(unspliceable.iter().map(|f| f.0));
+                    assert_eq!(named.collect::<Vec<_>>(), [1]);
+                }
                 Err(WriteError::Sink(error)) => panic!("{error}"),
             }
         });
@@ -343,7 +345,7 @@ async fn every_bad_source_is_named_and_nothing_is_left_behind() {
         inputs.push(world.input(&source).unwrap());
     }
     match world.splice(inputs, 1).await {
-        Err(WriteError::Sources(faults)) => {
+        Err(WriteError::Sources { bad: faults, .. }) => {
             assert_eq!(faults.iter().map(|fault| fault.0).collect::<Vec<_>>(), [1, 3]);
             assert!(faults.iter().all(|fault| matches!(&fault.1, ReadError::Content(_))), "{faults:?}");
         }
