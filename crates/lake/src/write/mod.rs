@@ -3,6 +3,7 @@
 mod align;
 mod data_file;
 mod encoding;
+mod lanes;
 mod nan;
 mod open_file;
 mod outcome;
