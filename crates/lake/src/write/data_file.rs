@@ -12,8 +12,9 @@ use object_store::ObjectStoreExt;
 use tokio::runtime::Handle;
 
 use super::encoding::Encoding;
+use super::lanes::Lanes;
 use super::open_file::OpenFile;
-use super::row_group::{RowGroup, lanes};
+use super::row_group::RowGroup;
 use super::sort::Span;
 use super::target::Target;
 use super::upload::{Slots, slots};
@@ -24,7 +25,7 @@ use crate::storage::Stores;
 /// Files open at once.
 const MAX_OPEN_FILES: usize = 128;
 /// Encoded bytes that open files may hold together, waiting to be a part of an upload.
-const HELD_BYTES: usize = 24 * 1024 * 1024;
+const HELD_BYTES: usize = 12 * 1024 * 1024;
 /// Row groups in one file: their metadata is in memory until the file is closed.
 const MAX_ROW_GROUPS: u32 = 4096;
 
@@ -35,7 +36,7 @@ pub(super) struct DataFiles {
     encoding: Encoding,
     runtime: Handle,
     slots: Slots,
-    lanes: usize,
+    lanes: Lanes,
     open: HashMap<Struct, OpenFile>,
     /// The row group in the making, and the partition whose file it belongs to.
     group: Option<(Struct, RowGroup)>,
@@ -46,7 +47,7 @@ impl DataFiles {
     pub(super) fn new(stores: Arc<Stores>, target: Target, runtime: Handle) -> Self {
         let encoding = Encoding::of(&target.table);
         let (open, closed) = (HashMap::new(), Vec::new());
-        let (slots, lanes) = (slots(), lanes());
+        let (slots, lanes) = (slots(), Lanes::new());
         Self { stores, target, encoding, runtime, slots, lanes, open, group: None, closed }
     }
 
@@ -59,10 +60,10 @@ impl DataFiles {
         let part = Part { file: file.url().to_owned(), first_row_group: file.row_groups(), row_groups: 1 };
         let file = self.open.get_mut(partition).expect("it was opened just above");
         if self.group.is_none() {
-            self.group = Some((partition.clone(), file.row_group(&self.target, self.lanes)?));
+            self.group = Some((partition.clone(), file.row_group(&self.target)?));
         }
         let (_, group) = self.group.as_mut().expect("it was begun just above");
-        file.encode(group, batch)?;
+        file.encode(group, batch, &self.lanes)?;
         if group.memory() >= self.encoding.row_group_bytes || group.rows() >= self.encoding.row_group_rows {
             self.end_row_group()?;
         }
@@ -80,7 +81,7 @@ impl DataFiles {
     pub(super) fn end_row_group(&mut self) -> Result<()> {
         let Some((partition, group)) = self.group.take() else { return Ok(()) };
         let file = self.open.get_mut(&partition).expect("a file with a row group in the making stays open");
-        file.append(group)?;
+        file.append(group, &self.lanes)?;
         if file.bytes() >= self.encoding.file_bytes || file.row_groups() >= MAX_ROW_GROUPS {
             self.close(&partition)?;
         }

@@ -4,6 +4,7 @@ mod align;
 mod data_file;
 mod encoding;
 mod name_mapping;
+mod lanes;
 mod nan;
 mod open_file;
 mod outcome;

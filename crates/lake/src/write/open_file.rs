@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::encoding::Encoding;
+use super::lanes::Lanes;
 use super::nan::{self, NanCounts};
 use super::row_group::RowGroup;
 use super::sort::Span;
@@ -83,18 +84,18 @@ impl OpenFile {
     }
 
     /// A row group that is to be appended next.
-    pub(super) fn row_group(&self, target: &Target, lanes: usize) -> Result<RowGroup> {
+    pub(super) fn row_group(&self, target: &Target) -> Result<RowGroup> {
         let index = usize::try_from(self.row_groups).expect("an index fits in memory");
-        RowGroup::new(&self.factory, target.columns.clone(), index, lanes).map_err(|e| failed(&self.url, e))
+        RowGroup::new(&self.factory, target.columns.clone(), index).map_err(|e| failed(&self.url, e))
     }
 
     /// Encodes a batch into the row group that is to be appended next.
-    pub(super) fn encode(&mut self, group: &mut RowGroup, batch: &RecordBatch) -> Result<()> {
+    pub(super) fn encode(&mut self, group: &mut RowGroup, batch: &RecordBatch, lanes: &Lanes) -> Result<()> {
         if matches!(self.order, Order::Empty) {
             self.order = Order::None;
         }
         nan::count(batch, &mut self.nan_counts);
-        group.write(batch).map_err(|e| failed(&self.url, e))
+        group.write(batch, lanes).map_err(|e| failed(&self.url, e))
     }
 
     /// Takes in that the next rows are sorted and span `next`, or are not sorted.
@@ -107,8 +108,8 @@ impl OpenFile {
     }
 
     /// Appends a row group.
-    pub(super) fn append(&mut self, group: RowGroup) -> Result<()> {
-        let columns = group.close().map_err(|e| failed(&self.url, e))?;
+    pub(super) fn append(&mut self, group: RowGroup, lanes: &Lanes) -> Result<()> {
+        let columns = group.close(lanes).map_err(|e| failed(&self.url, e))?;
         let append = || -> parquet::errors::Result<()> {
             let mut into = self.writer.next_row_group()?;
             for column in columns {

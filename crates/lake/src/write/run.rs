@@ -17,7 +17,7 @@ use super::target::Target;
 use crate::error::{Error, Result};
 
 /// Bytes of rows that are gathered.
-const RUN_BYTES: usize = 32 * 1024 * 1024;
+const RUN_BYTES: usize = 24 * 1024 * 1024;
 /// Rows gathered at most: the numbers of narrow rows take memory too.
 const RUN_ROWS: usize = 1024 * 1024;
 /// Bytes of rows that are copied into their new order at a time.
@@ -80,7 +80,7 @@ impl Run {
             Some(keys) => gathered(&batches, |batch| keys.columns(batch)).map_err(unfit)?,
             None => Vec::new(),
         };
-        let gathered = Gathered { places: places(&batches), batches };
+        let gathered = Gathered::new(batches);
         let piece = (rows * PIECE_BYTES / bytes.max(1)).clamp(1, rows);
         for (partition, rows) in groups {
             let rows = match &self.keys {
@@ -136,27 +136,38 @@ fn gathered(
     (0..width).map(whole).collect()
 }
 
-/// For each row of a run, its batch and its row there.
-fn places(batches: &[(usize, RecordBatch)]) -> Vec<(usize, usize)> {
-    let rows = |(batch, (_, rows)): (usize, &(usize, RecordBatch))| {
-        (0..rows.num_rows()).map(move |row| (batch, row))
-    };
-    batches.iter().enumerate().flat_map(rows).collect()
-}
-
+/// What was gathered, by the number of a row in the run.
 struct Gathered {
     batches: Vec<(usize, RecordBatch)>,
-    places: Vec<(usize, usize)>,
+    /// The number of each batch's first row.
+    starts: Vec<usize>,
 }
 
 impl Gathered {
+    fn new(batches: Vec<(usize, RecordBatch)>) -> Self {
+        let next = |start: &mut usize, (_, batch): &(usize, RecordBatch)| {
+            let first = *start;
+            *start += batch.num_rows();
+            Some(first)
+        };
+        let starts = batches.iter().scan(0, next).collect();
+        Self { batches, starts }
+    }
+
+    /// The batch of a row, and the row there.
+    fn place(&self, row: u32) -> (usize, usize) {
+        let row = row as usize;
+        let batch = self.starts.partition_point(|start| *start <= row) - 1;
+        (batch, row - self.starts[batch])
+    }
+
     fn copy(&self, rows: &[u32]) -> Result<RecordBatch> {
-        let at: Vec<(usize, usize)> = rows.iter().map(|row| self.places[*row as usize]).collect();
+        let at: Vec<(usize, usize)> = rows.iter().map(|row| self.place(*row)).collect();
         let batches: Vec<&RecordBatch> = self.batches.iter().map(|(_, batch)| batch).collect();
         interleave_record_batch(&batches, &at).map_err(|e| unfit(e.to_string()))
     }
 
     fn sources(&self, rows: &[u32]) -> BTreeSet<usize> {
-        rows.iter().map(|row| self.batches[self.places[*row as usize].0].0).collect()
+        rows.iter().map(|row| self.batches[self.place(*row).0].0).collect()
     }
 }

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::storage::Location;
 
-/// Bytes of one part of a multipart upload. S3 asks for 5 MiB at least.
-pub(super) const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one part of a multipart upload: the least that S3 asks for, since each open file may hold as much.
+const PART_BYTES: usize = 5 * 1024 * 1024;
 /// Parts under way at once, over all uploads of one writer.
 const PARTS_IN_FLIGHT: usize = 2;
 /// Granularity of the buffer: what an upload that was just begun costs.

@@ -261,9 +261,11 @@ fn footer(bytes: &[u8]) -> ParquetMetaData {
 
 /// A row as text, all its columns.
 fn shown(batch: &RecordBatch, row: usize) -> String {
-    let value = |column: &ArrayRef| match column.is_null(row) {
-        true => "null".to_owned(),
-        false => array_value_to_string(column, row).unwrap(),
+    let value = |column: &ArrayRef| match column.as_any().downcast_ref::<TimestampMicrosecondArray>() {
+        _ if column.is_null(row) => "null".to_owned(),
+        // The name of the zone is not part of the value.
+        Some(times) => times.value(row).to_string(),
+        None => array_value_to_string(column, row).unwrap(),
     };
     batch.columns().iter().map(value).collect::<Vec<_>>().join("|")
 }

@@ -9,7 +9,6 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::{ColumnOrder, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
-use parquet::file::statistics::Statistics;
 
 use super::super::align::align_array;
 use super::super::target::Target;
@@ -86,13 +85,12 @@ fn bounds(
     let name = schema.fields().get(place)?.name();
     let statistics = StatisticsConverter::try_new(name, &schema, descriptor).ok()?;
     let leaf = statistics.parquet_column_index()?;
-    let nulls: Vec<u64> =
-        groups.iter().map(|group| trusted_nulls(footer, group, leaf)).collect::<Option<_>>()?;
+    let nulls: Vec<u64> = groups.iter().map(|group| nulls(group, leaf)).collect::<Option<_>>()?;
     let rows: u64 = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
     if nulls.iter().sum::<u64>() == rows {
         return Some(arrow_array::new_null_array(table.data_type(), 1));
     }
-    if nulls.iter().any(|nulls| *nulls > 0) {
+    if nulls.iter().any(|nulls| *nulls > 0) || !groups.iter().all(|group| ordered(footer, group, leaf)) {
         return None;
     }
     let smallest = statistics.row_group_mins(groups.iter().copied()).ok()?;
@@ -103,15 +101,20 @@ fn bounds(
     (values.null_count() == 0).then_some(values)
 }
 
-/// How many nulls a column chunk has, if its statistics are such as can be trusted.
-fn trusted_nulls(footer: &ParquetMetaData, group: &RowGroupMetaData, leaf: usize) -> Option<u64> {
+/// How many nulls a column chunk has, if it says so.
+fn nulls(group: &RowGroupMetaData, leaf: usize) -> Option<u64> {
     let chunk = group.columns().get(leaf)?;
-    let statistics = chunk.statistics()?;
-    // Floats: a bound may leave out NaN. INT96: no order is defined.
-    let sound =
-        !matches!(chunk.column_type(), PhysicalType::FLOAT | PhysicalType::DOUBLE | PhysicalType::INT96)
-            && !statistics.is_min_max_deprecated()
-            && matches!(footer.file_metadata().column_order(leaf), ColumnOrder::TYPE_DEFINED_ORDER(_));
-    let nulls = Statistics::null_count_opt(statistics).filter(|_| sound)?;
+    let nulls = chunk.statistics()?.null_count_opt()?;
     (nulls <= u64::try_from(chunk.num_values()).ok()?).then_some(nulls)
+}
+
+/// Whether the bounds of a column chunk are of an order that is defined.
+fn ordered(footer: &ParquetMetaData, group: &RowGroupMetaData, leaf: usize) -> bool {
+    let Some(chunk) = group.columns().get(leaf) else { return false };
+    // Floats: a bound may leave out NaN. INT96: no order is defined.
+    let has_order =
+        !matches!(chunk.column_type(), PhysicalType::FLOAT | PhysicalType::DOUBLE | PhysicalType::INT96);
+    has_order
+        && chunk.statistics().is_some_and(|statistics| !statistics.is_min_max_deprecated())
+        && matches!(footer.file_metadata().column_order(leaf), ColumnOrder::TYPE_DEFINED_ORDER(_))
 }
