@@ -11,5 +11,6 @@ mod orphans;
 mod rebuild;
 mod rest;
 mod sql;
+mod text;
 mod types;
 mod verify;
