@@ -48,7 +48,7 @@ pub struct RuleArgs {
     /// Table of the objects, as namespace.name
     #[arg(long, env = "TABLE", default_value = "db.my_table")]
     pub table: TableName,
-    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given. The light worker takes parquet only for now
+    /// Format of the objects: parquet, csv or json; told by the suffix of each key if not given
     #[arg(long, env = "FORMAT")]
     pub format: Option<FileFormat>,
 }

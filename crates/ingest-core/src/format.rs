@@ -12,7 +12,7 @@ use crate::ObjectUri;
 pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
-    /// Separated values with a header line.
+    /// Separated values.
     Csv,
     /// One JSON object a line.
     Json,
@@ -27,11 +27,15 @@ impl FileFormat {
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Parquet, Self::Csv, Self::Json];
 
-    /// The format that the end of the key tells, in any letter case: `.parquet`, `.csv`, `.json`, `.jsonl`, `.ndjson`.
+    /// The format that the end of the key tells, in any letter case: `.parquet`, `.csv`, `.json`, `.jsonl`, `.ndjson`;
+    /// those of text also before `.gz`, `.gzip` or `.zst`.
     pub fn from_suffix(uri: &ObjectUri) -> Option<Self> {
-        let (_, suffix) = uri.file_name().rsplit_once('.')?;
-        match suffix.to_ascii_lowercase().as_str() {
-            "parquet" => Some(Self::Parquet),
+        let (stem, suffix) = uri.file_name().rsplit_once('.')?;
+        let suffix = suffix.to_ascii_lowercase();
+        let compressed = matches!(suffix.as_str(), "gz" | "gzip" | "zst");
+        let suffix = if compressed { stem.rsplit_once('.')?.1.to_ascii_lowercase() } else { suffix };
+        match suffix.as_str() {
+            "parquet" if !compressed => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
             "json" | "jsonl" | "ndjson" => Some(Self::Json),
             _ => None,
@@ -76,6 +80,10 @@ mod tests {
         assert_eq!(format("in/a.snappy.PARQUET"), Some(FileFormat::Parquet));
         assert_eq!(format("a.csv"), Some(FileFormat::Csv));
         assert_eq!(format("a.ndjson"), Some(FileFormat::Json));
+        assert_eq!(format("a.csv.gz"), Some(FileFormat::Csv));
+        assert_eq!(format("a.JSONL.zst"), Some(FileFormat::Json));
+        assert_eq!(format("a.parquet.gz"), None);
+        assert_eq!(format("csv.gz"), None);
         for key in ["parquet", "a.csv/part-0", "a.txt", "a.", ""] {
             assert_eq!(format(key), None, "{key}");
         }

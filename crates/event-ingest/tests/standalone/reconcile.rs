@@ -40,7 +40,7 @@ async fn lost_announcements_are_made_again_at_the_next_start_and_only_those() {
     let server = Running::start(folder.path()).await;
     server.put("known.parquet", flights()).await;
     server.put("broken.parquet", "this is no parquet").await;
-    server.put("refused.csv", "no,table\n1,2\n").await;
+    server.put("refused.csv", ",nameless\n1,2\n").await;
     server.activity(3).await;
     server.end().await;
 

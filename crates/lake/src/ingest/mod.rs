@@ -13,7 +13,7 @@ mod writing;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use ingest_core::{FileFormat, FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject};
+use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject};
 use tokio::sync::Semaphore;
 
 use crate::allow::OUTSIDE;
@@ -108,7 +108,6 @@ impl Lake {
         tally: &mut Tally,
     ) -> Result<Vec<(usize, &'a RequestedObject)>> {
         self.config.allow.check_table(&request.table)?;
-        check_format(request.format)?;
         let mut admitted = Vec::with_capacity(request.objects.len());
         for (place, object) in request.objects.iter().enumerate() {
             if self.config.allow.allows_source(&object.uri) {
@@ -145,17 +144,6 @@ impl Lake {
         }
         Ok(())
     }
-}
-
-/// Fails unless files of this format can be ingested.
-///
-/// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with the format and what to send instead.
-pub fn check_format(format: FileFormat) -> Result<()> {
-    if format == FileFormat::Parquet {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("format `{}` is not supported yet; send parquet", format.as_str())))
 }
 
 fn outcome(object: &RequestedObject, status: FileStatus, reason: Option<String>) -> FileOutcome {

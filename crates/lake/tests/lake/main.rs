@@ -16,5 +16,6 @@ mod register;
 mod rest;
 mod rewriting;
 mod sql;
+mod text;
 mod types;
 mod verify;

@@ -25,7 +25,6 @@ use chrono::Utc;
 use futures::{Stream, StreamExt};
 use ingest_core::{IngestRequest, ObjectUri, RequestedObject, Route, RuleSet, Verdict as RuleVerdict};
 use lake::AllowList;
-use lake::ingest::check_format;
 use lake::reconcile::{Candidate, Policy, Verdict};
 use lake::storage::listing::Listed;
 use light_worker::Ingest;
@@ -155,9 +154,6 @@ impl<J: Judge, I: Ingest> Load<J, I> {
     async fn take(&mut self, route: Arc<Route>, uri: ObjectUri, listed: Listed) -> anyhow::Result<()> {
         if !self.allow.allows_source(&uri) {
             return Ok(self.report.forbidden(uri.to_string())?);
-        }
-        if let Err(error) = check_format(route.format) {
-            return Ok(self.report.unsupported(uri.to_string(), &error.to_string())?);
         }
         let candidate = Candidate::new(&self.store, uri, listed, &self.policy, Utc::now());
         if self.judge.is_none() {

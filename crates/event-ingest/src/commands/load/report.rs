@@ -106,12 +106,6 @@ impl Report {
         self.not_in_table(Note { file, status: "forbidden", reason: OUTSIDE.to_owned() })
     }
 
-    /// An object has a format that no table takes.
-    pub(crate) fn unsupported(&mut self, file: String, reason: &str) -> io::Result<()> {
-        self.summary.files_unsupported += 1;
-        self.not_in_table(Note { file, status: "unsupported", reason: reason.to_owned() })
-    }
-
     /// A request was carried out.
     pub(crate) fn done(&mut self, result: &IngestResult) -> io::Result<()> {
         let summary = &mut self.summary;
@@ -196,12 +190,7 @@ impl Report {
         for note in &summary.not_in_table {
             self.line(&format!("{}: {}: {}", note.status, note.file, note.reason))?;
         }
-        let noted = [
-            summary.files_quarantined,
-            summary.files_unsupported,
-            summary.files_forbidden,
-            summary.files_rolled_back,
-        ];
+        let noted = [summary.files_quarantined, summary.files_forbidden, summary.files_rolled_back];
         let more = noted.iter().sum::<u64>().saturating_sub(summary.not_in_table.len() as u64);
         if more > 0 {
             self.line(&format!("and {more} more"))?;

@@ -44,8 +44,6 @@ pub(crate) struct Summary {
     pub(crate) files_skipped: u64,
     /// Quarantined, now or before.
     pub(crate) files_quarantined: u64,
-    /// Of a format that no table takes.
-    pub(crate) files_unsupported: u64,
     /// Outside what may be read; a bucket or prefix that was named counts as one.
     pub(crate) files_forbidden: u64,
     /// Requests that were carried out.
@@ -57,7 +55,7 @@ pub(crate) struct Summary {
 impl Summary {
     /// Whether every object that was to be ingested is in the table.
     pub(crate) fn all_in(&self) -> bool {
-        self.files_quarantined + self.files_unsupported + self.files_forbidden == 0
+        self.files_quarantined + self.files_forbidden == 0
     }
 
     /// Remembers an object that is not in the table, if there is room.
@@ -82,7 +80,6 @@ impl Summary {
             ("ingested", self.files_processed),
             ("rows ingested", self.rows),
             ("quarantined", self.files_quarantined),
-            ("of another format", self.files_unsupported),
             ("forbidden", self.files_forbidden),
         ];
         counts.extend(

@@ -187,7 +187,7 @@ fn a_bad_row_is_named_by_line_column_and_reason() {
         ("{\"id\": 1} {}", "line 1: not JSON: expected nothing more at byte 11, found `{}`"),
         (
             "{\"id\": 1, \"x\": {\"y\": [tru]}}",
-            "line 1, column `x.y.element`: not JSON: expected a value at byte 24, found `tru]}}`",
+            "line 1, column `x.y.element`: not JSON: expected a value at byte 23, found `tru]}}`",
         ),
         ("7", "line 1: not JSON: expected an object at byte 1, found `7`"),
         ("[{\"id\": 1}]", "the file is a JSON array; send one object a line"),
@@ -242,10 +242,10 @@ fn a_flaw_deep_in_a_row_leaves_the_other_rows_whole() {
     ]
     .join("\n");
     let seen = read(TextFormat::Json, text, &[("text.bad-rows", "skip")], Some(&table)).unwrap();
-    let rows = [["[{x: 1, y: a}, ]", "{k: {x: 2, y: }}", "1"], ["[]", "{}", "4"]];
+    let rows = [["[{x: 1, y: a}, ]", "{k: {x: 2}}", "1"], ["[]", "{}", "4"]];
     assert_eq!(seen.rows(), rows);
     let columns: Vec<_> = seen.rejected.first.iter().map(|row| row.column.as_deref().unwrap_or("")).collect();
-    assert_eq!(columns, ["l.element.x", "l.element.x", "m", "m.value.x", "m", "m"]);
+    assert_eq!(columns, ["l.element.x", "l.element.x", "m", "m.value.x", "m.value", "m"]);
 }
 
 #[test]
@@ -415,8 +415,8 @@ proptest! {
             };
             for row in 0..there.len() {
                 let text = |array| array_value_to_string(array, row).unwrap();
-                // Of a struct that has nulls only nothing is written.
-                if name != "inner" || there.as_any().is::<arrow_array::Int64Array>() {
+                // Members that are null are not written: the struct may have fewer here.
+                if name != "inner" {
                     prop_assert_eq!(text(there), text(here));
                 }
             }
@@ -440,7 +440,7 @@ proptest! {
             let same = match &data_type {
                 DataType::Float64 => {
                     let (there, here): (f64, f64) = (cell.parse().unwrap(), shown.parse().unwrap());
-                    there == here && there.is_finite()
+                    there == here || (there.is_nan() && here.is_nan())
                 }
                 // A fraction's zeros at the end say nothing.
                 DataType::Timestamp(..) => {
