@@ -176,4 +176,33 @@ mod tests {
             schema_for(&ArrowSchema::new(fields(&[("d", DataType::Decimal256(50, 2))]))).unwrap_err();
         assert!(reason.contains("`d`"), "{reason}");
     }
+
+    #[test]
+    fn types_that_arrow_takes_for_bytes_are_named_as_parquet_names_them() {
+        use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
+        use parquet::schema::types::{SchemaDescriptor, Type as ParquetType};
+
+        let bytes = |name: &str, logical: Option<LogicalType>| {
+            let leaf = ParquetType::primitive_type_builder(name, PhysicalType::BYTE_ARRAY);
+            Arc::new(leaf.with_repetition(Repetition::OPTIONAL).with_logical_type(logical).build().unwrap())
+        };
+        let group = |name: &str, logical, fields| {
+            let group = ParquetType::group_type_builder(name).with_logical_type(logical).with_fields(fields);
+            Arc::new(group.with_repetition(Repetition::OPTIONAL).build().unwrap())
+        };
+        let variant = LogicalType::Variant { specification_version: None };
+        let geography = LogicalType::Geography { crs: None, algorithm: None };
+        for (column, named) in [
+            (group("v", Some(variant), vec![bytes("metadata", None), bytes("value", None)]), "VARIANT"),
+            (bytes("v", Some(geography)), "GEOGRAPHY"),
+            (bytes("v", Some(LogicalType::Geometry { crs: None })), "GEOMETRY"),
+        ] {
+            let root = ParquetType::group_type_builder("m").with_fields(vec![column]).build().unwrap();
+            let parquet = SchemaDescriptor::new(Arc::new(root));
+            let arrow = parquet::arrow::parquet_to_arrow_schema(&parquet, None).unwrap();
+            let file = super::super::with_logical_types(&parquet, &arrow);
+            let reason = schema_for(&file).unwrap_err();
+            assert!(reason.contains("`v") && reason.contains(named), "{reason}");
+        }
+    }
 }

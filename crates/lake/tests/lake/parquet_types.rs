@@ -26,8 +26,10 @@ enum Value {
     F64(f64),
     Bytes(&'static [u8]),
     Fixed(&'static [u8]),
+    /// No value, in a leaf of 32-bit integers.
+    Null,
 }
-use Value::{Bool, Bytes as B, F32, F64, Fixed, I32, I64, I96};
+use Value::{Bool, Bytes as B, F32, F64, Fixed, I32, I64, I96, Null};
 
 impl Value {
     fn write(&self, mut column: SerializedColumnWriter<'_>, levels: (i16, i16)) {
@@ -48,6 +50,7 @@ impl Value {
             F64(v) => put!(DoubleType, *v),
             B(v) => put!(ByteArrayType, v.to_vec().into()),
             Fixed(v) => put!(FixedLenByteArrayType, FixedLenByteArray::from(v.to_vec())),
+            Null => column.typed::<Int32Type>().write_batch(&[], Some(&[0]), Some(&[0])),
         }
         .unwrap();
         column.close().unwrap();
@@ -167,9 +170,29 @@ async fn what_iceberg_cannot_hold_is_refused_by_the_columns_name() {
         ("fixed_len_byte_array(20) (DECIMAL(40,2))", Fixed(&[0; 20]), "Decimal256"),
         ("int64 (TIMESTAMP(NANOS,true))", I64(1), "no whole microsecond"),
         ("int64 (TIME(NANOS,true))", I64(1), "no whole microsecond"),
+        ("binary (GEOMETRY)", B(&[1]), "GEOMETRY"),
         ("binary (ENUM)", B(&[0xff]), "UTF"),
     ] {
         let reason = refused(kind, value).await;
         assert!(reason.contains("`x`") && reason.contains(named), "{kind}: {reason}");
     }
+}
+
+#[tokio::test]
+async fn a_column_of_nulls_alone_fits_every_table() {
+    let fixture = Fixture::new().await;
+    let (id, none) = (I64(1), Null);
+    let leaves = |unknown: &str, value| {
+        file(&[("optional int64 id;".to_owned(), &id), (format!("optional int32 {unknown};"), value)])
+    };
+    fixture.put("made of", leaves("x (UNKNOWN)", &none)).await;
+    assert_eq!(fixture.ingest(&["made of"]).await.rows, 1);
+    let columns = fixture.table().await.metadata().current_schema().as_struct().fields().len();
+    assert_eq!(columns, 1, "nothing is known of `x`");
+    fixture.put("beside", leaves("id2 (UNKNOWN)", &none)).await;
+    let as_id = file(&[("optional int32 id (UNKNOWN);".to_owned(), &none)]);
+    fixture.put("as id", as_id).await;
+    let result = fixture.ingest(&["beside", "as id"]).await;
+    assert_eq!(result.rows, 2, "{:?}", result.files);
+    assert_eq!(fixture.ids().await, [1, 1]);
 }
