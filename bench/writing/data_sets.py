@@ -53,7 +53,7 @@ SELECT
     ['AT', 'BE', 'CZ', 'DE', 'ES', 'FI', 'FR', 'IT', 'NL', 'PL', 'PT', 'SE'][1 + (hash(i, 4) % 12)::INTEGER] AS country,
     '/shop/item/' || (hash(i, 5) % 400)::VARCHAR AS path,
     (hash(i, 6) % 4096)::DOUBLE / 16 AS weight,
-    ((hash(i, 7) % 20000)::DECIMAL(18, 0) / 100)::DECIMAL(12, 2) AS price,
+    ((hash(i, 7) % 2000000)::DECIMAL(18, 0) / 100)::DECIMAL(12, 2) AS price,
     (hash(i, 8) % 12)::SMALLINT::INTEGER AS items,
     hash(i, 9) % 7 = 0 AS gift,
     DATE '2026-01-01' + (i // 100000)::INTEGER AS day,
