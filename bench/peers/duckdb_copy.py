@@ -25,7 +25,9 @@ def load_s3(connection: duckdb.DuckDBPyConnection, s3: dict[str, str]) -> None:
 def copy(connection: duckdb.DuckDBPyConnection, source: str, format: str, to: str) -> dict:
     if not to.startswith("s3://"):
         Path(to).mkdir(parents=True)
-    read = f"read_{format}('{source}/*.{format}')"
+    # As pyarrow takes it.
+    nulls = ", nullstr = ['', 'NA']" if format == "csv" else ""
+    read = f"read_{format}('{source}/*.{format}'{nulls})"
     count = connection.execute(f"COPY (FROM {read}) TO '{to}/all.parquet' (FORMAT parquet, COMPRESSION zstd)").fetchone()
     return {"rows": count[0]}
 
