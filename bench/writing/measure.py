@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -51,3 +52,8 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> Measur
         raise Failed(f"exit status {process.returncode}: {lines[-1][:LONGEST_REASON]}")
     said = json.loads(lines[-1]) if lines[-1].startswith("{") else {}
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, said)
+
+
+def floor_mib() -> float:
+    """The peak of this process: a child's begins there."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
