@@ -12,10 +12,10 @@ export CARGO_TARGET_DIR ?= $(EVENT_INGEST_CACHE)/target
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test soak test-fast demo up kafka fmt clean
+.PHONY: help setup build lint deny test soak test-fast demo up kafka bench bench-check fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs
 	@scripts/setup.sh build python kafka rest-catalog postgres lint
@@ -61,6 +61,18 @@ up: build ## the demo, and it stays until Ctrl-C
 kafka: ## a Kafka broker on 127.0.0.1:9092 with the topics, until Ctrl-C
 	@scripts/setup.sh kafka
 	@scripts/kafka.sh run --topics s3-events,light-ingest,heavy-ingest,ingest-dlq
+
+# Measured is what is shipped; PROFILE=dev builds in a tenth of the time, to try the measurement itself.
+PROFILE ?= release
+BENCH := scripts/bench.sh --program $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/writing
+
+bench: ## measure writing beside PyIceberg, DuckDB and cp, on disk and on S3: BENCH_OPTIONS, PROFILE
+	@scripts/setup.sh build python minio data duckdb-s3
+	cargo build --workspace --bins --locked --profile $(PROFILE)
+	@$(BENCH) $(BENCH_OPTIONS)
+
+bench-check: ## bench, and it fails if an expectation is not met
+	@$(MAKE) bench BENCH_OPTIONS="--check $(BENCH_OPTIONS)"
 
 fmt: ## format the Rust code
 	cargo fmt --all

@@ -6,6 +6,9 @@
 #                             kafka         Java and the jars of Apache Kafka
 #                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
 #                             postgres      PostgreSQL's server
+#                             minio         Go and the MinIO server, built from its module
+#                             data          tables of real data
+#                             duckdb-s3     DuckDB with its S3 extension, to be measured
 #                             lint          cargo-deny
 #
 # As root on Debian and Ubuntu missing system packages are installed; elsewhere they are named.
@@ -38,6 +41,13 @@ jdk_is_recent() {
   local version
   version=$("${JAVA_HOME:+$JAVA_HOME/bin/}javac" -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
   [ "${version:-0}" -ge 17 ]
+}
+
+# MinIO's module asks for it.
+go_is_recent() {
+  local version
+  version=$(GOTOOLCHAIN=local go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 24 ]
 }
 
 # offered PACKAGE: could apt-get install it? A package that others only name has no candidate.
@@ -80,7 +90,7 @@ check_system() {
         need pkg-config "pkg-config" have pkg-config
         need perl "perl with its standard modules" perl -MFindBin -MIPC::Cmd -e 1
         ;;
-      python) need python3-venv "Python 3.11 or newer with venv" find_python ;;
+      python | duckdb-s3) need python3-venv "Python 3.11 or newer with venv" find_python ;;
       kafka)
         need "$(java_package jre)" "Java 17 or newer" java_is_recent
         need maven "Maven" have mvn
@@ -90,6 +100,12 @@ check_system() {
         need maven "Maven" have mvn
         ;;
       postgres) need postgresql "PostgreSQL's server" postgres_bin ;;
+      # The release that Debian 12 has is too old: then there is one among its backports, or from Go's own site.
+      minio) need golang "Go 1.24 or newer" go_is_recent ;;
+      data)
+        need python3-venv "Python 3.11 or newer with venv" find_python
+        need npm "npm" have npm
+        ;;
     esac
   done
 }
@@ -144,19 +160,34 @@ rust() {
     die "Rust $wanted is needed, rustc is $found: with rustup it is installed by 'rustup toolchain install $wanted'"
 }
 
+# fetch_uv PYTHON DIR: uv installs in seconds what takes pip minutes; only what it installed stays.
+fetch_uv() {
+  "$1" -m venv "$2"
+  "$2/bin/python" -m pip install -q --disable-pip-version-check "uv==$uv_version" >&2 ||
+    die "uv could not be installed: pip needs the Python package index, or a mirror named by PIP_INDEX_URL"
+  export UV_PYTHON_DOWNLOADS=never
+  [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
+}
+
 fill_venv() {
   local python work=$1/uv
   python=$(find_python)
   say "setup: installing the Python readers"
-  "$python" -m venv "$work"
-  "$work/bin/python" -m pip install -q --disable-pip-version-check "uv==$uv_version" >&2 ||
-    die "uv could not be installed: pip needs the Python package index, or a mirror named by PIP_INDEX_URL"
-  # uv installs in seconds what takes pip minutes; only what it installed stays.
-  export UV_PYTHON_DOWNLOADS=never
-  [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
+  fetch_uv "$python" "$work"
   "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
   "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/python/requirements.txt" >&2 ||
     die "the Python readers could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
+  rm -rf "$work"
+}
+
+# A DuckDB beside the other: the S3 extension that the package index has belongs to an older one.
+fill_duckdb_s3() {
+  local work=$1/uv
+  say "setup: installing DuckDB with its S3 extension"
+  fetch_uv "$(find_python)" "$work"
+  "$work/bin/uv" pip install -q --python "$(python_home)/bin/python" --target "$1/packages" \
+    -r "$repo/bench/peers/duckdb-s3.txt" >&2 ||
+    die "DuckDB's S3 extension could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
   rm -rf "$work"
 }
 
@@ -169,9 +200,9 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, minio, data, duckdb-s3, lint"
 for part in "$@"; do
-  case $part in build | python | kafka | rest-catalog | postgres | lint) ;; *) die "unknown part '$part'" ;; esac
+  case $part in build | python | kafka | rest-catalog | postgres | minio | data | duckdb-s3 | lint) ;; *) die "unknown part '$part'" ;; esac
 done
 system_packages "$@"
 for part in "$@"; do
@@ -180,6 +211,9 @@ for part in "$@"; do
     python) install_once "$(python_home)" fill_venv ;;
     kafka) "$repo/scripts/kafka.sh" install ;;
     rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
+    minio) "$repo/scripts/minio.sh" install ;;
+    data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
+    duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;
     lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;
   esac
 done
