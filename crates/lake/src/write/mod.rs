@@ -3,8 +3,8 @@
 mod align;
 mod data_file;
 mod encoding;
-mod name_mapping;
 mod lanes;
+mod name_mapping;
 mod nan;
 mod open_file;
 mod outcome;

@@ -14,6 +14,7 @@ use iceberg::spec::{
 use iceberg::table::Table;
 use ingest_core::TableName;
 use lake::catalog::{Commit, Outcome};
+use lake::creation::Design;
 
 use crate::fixture::{Fixture, TABLE, parquet};
 
@@ -29,7 +30,8 @@ async fn partitioned(fixture: &Fixture) {
     let schema = Schema::builder().with_fields(fields).build().unwrap();
     let catalog = fixture.catalog().await;
     let properties = [("commit.manifest.min-count-to-merge".to_owned(), "2".to_owned())].into();
-    let table = catalog.create(&TableName::parse(TABLE).unwrap(), Design::plain(schema, properties)).await.unwrap();
+    let table =
+        catalog.create(&TableName::parse(TABLE).unwrap(), Design::plain(schema, properties)).await.unwrap();
     let spec = UnboundPartitionSpec::builder()
         .add_partition_field(2, "day", Transform::Identity)
         .unwrap()

@@ -17,7 +17,7 @@ use iceberg::spec::{
 };
 use ingest_core::{FileFormat, ObjectHint, ObjectUri, RequestedObject};
 use lake::columns::{Matching, map, schema_for};
-use lake::source::{ReadError, Resolved, Source, resolve};
+use lake::source::{ReadError, Resolved, Source, TextOptions, resolve};
 use lake::storage::Stores;
 use lake::write::{RewriteInput, Target, WriteError, Written, rewrite, single_partition};
 use object_store::memory::InMemory;
