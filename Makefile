@@ -17,7 +17,7 @@ BUILD := cargo build --workspace --bins --test system --locked
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install all that any target needs
+setup: ## install all that any target needs, but bench
 	@scripts/setup.sh build python kafka rest-catalog postgres lint
 
 build: ## build the programs

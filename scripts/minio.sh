@@ -30,10 +30,12 @@ build() {
   export GOBIN=$1/bin GOCACHE=$1/work/cache GOMODCACHE=$1/work/modules GOTMPDIR=$1/work/tmp
   export GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0
   mkdir -p "$GOTMPDIR"
-  (cd "$1/work" && go install -trimpath -ldflags '-s -w' "github.com/minio/minio@$minio_version") >"$1/build.log" 2>&1 || {
+  cd "$1/work"
+  go install -trimpath -ldflags '-s -w' "github.com/minio/minio@$minio_version" >"$1/build.log" 2>&1 || {
     tail -n 20 "$1/build.log" >&2
     die "MinIO could not be built: Go needs a module proxy (GOPROXY)"
   }
+  cd "$repo"
   rm -rf "$1/work" "$1/build.log"
 }
 

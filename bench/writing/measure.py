@@ -40,7 +40,7 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> Measur
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | (environment or {}),
+        env=os.environ | {"RUST_BACKTRACE": "0"} | (environment or {}),
     )
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -49,9 +49,15 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> Measur
     process.returncode = os.waitstatus_to_exitcode(status)
     lines = output.strip().splitlines() or [""]
     if process.returncode != 0:
-        raise Failed(f"exit status {process.returncode}: {lines[-1][:LONGEST_REASON]}")
+        raise Failed(f"exit status {process.returncode}: {reason(lines)}")
     said = json.loads(lines[-1]) if lines[-1].startswith("{") else {}
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, said)
+
+
+def reason(lines: list[str]) -> str:
+    """What a failed command said of it: our programs from `Error:` on, Python in its last line."""
+    begin = next((number for number, line in enumerate(lines) if line.startswith("Error:")), len(lines) - 1)
+    return " ".join(line.strip() for line in lines[begin:])[:LONGEST_REASON]
 
 
 def floor_mib() -> float:

@@ -8,6 +8,7 @@ JSON, one a line. bench/README.md explains the columns.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,9 +107,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="fail if an expectation is not met")
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
+    # Ended from outside, it still stops the server and removes what was written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
 
-    made = [arguments.python, HERE / "data_sets.py", arguments.folder / "data", *arguments.sets, "--real", arguments.real]
-    subprocess.run(made, check=True)
+    make = [arguments.python, HERE / "data_sets.py", arguments.folder / "data", "--real", arguments.real]
+    subprocess.run([*make, *arguments.sets], check=True)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, medians of {arguments.repeat}")
     found: list[Figures] = []
     for world in worlds(arguments):
