@@ -75,6 +75,8 @@ pub enum Mode {
     /// Column chunks are copied where that is right, and rows written anew elsewhere.
     #[default]
     Auto,
+    /// The same, but row groups are kept as they are, however small.
+    Splice,
     /// Rows are always decoded and written anew.
     Rewrite,
     /// The file becomes a data file where it is, or is refused.
@@ -138,8 +140,9 @@ impl TableOptions {
                 "evolve" => Some(SchemaPolicy::Evolve),
                 _ => None,
             })?,
-            mode: given.choice(MODE, "`auto`, `rewrite` or `register`", |value| match value {
+            mode: given.choice(MODE, "`auto`, `splice`, `rewrite` or `register`", |value| match value {
                 "auto" => Some(Mode::Auto),
+                "splice" => Some(Mode::Splice),
                 "rewrite" => Some(Mode::Rewrite),
                 "register" => Some(Mode::Register),
                 _ => None,

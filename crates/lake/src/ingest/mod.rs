@@ -3,9 +3,11 @@
 mod committer;
 mod flight;
 mod gathering;
+mod opening;
 mod plan;
 mod preview;
 mod publish;
+mod registering;
 mod slice;
 mod tables;
 mod writing;

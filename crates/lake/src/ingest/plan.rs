@@ -14,9 +14,12 @@ use crate::options::{Mode, TableOptions};
 use crate::source::{ParquetSource, Source, SourceObject};
 use crate::write::{Registered, Shape, Target, register, shape, single_partition};
 
-/// Row groups that take fewer bytes than this on average are not copied: decoding and encoding the file anew, once,
-/// costs less than every later scan that would pay for the many small pieces. Measured in bench/README.md.
-const MIN_ROW_GROUP_BYTES: u64 = 1024 * 1024;
+/// Row groups with fewer rows than this on average, and less than [`SMALL_CHUNK_BYTES`] a column, are not copied:
+/// decoding and encoding the file anew, once, costs less than every later scan, which would pay for the many small
+/// pieces. Both numbers are measured: bench/README.md.
+const SMALL_GROUP_ROWS: u64 = 16 * 1024;
+/// See [`SMALL_GROUP_ROWS`].
+const SMALL_CHUNK_BYTES: u64 = 40 * 1024;
 
 /// Files that fit their table, and the table that they were planned for.
 #[derive(Debug)]
@@ -163,10 +166,15 @@ fn decide(
                 registered(parquet, mapping, target).map_err(|why| format!("cannot be registered: {why}"))?;
             Ok((Way::Register(Box::new(registered)), "its columns are the table's as they stand".to_owned()))
         }
-        Mode::Auto => {
+        Mode::Auto | Mode::Splice => {
             let spliced = match known.unspliceable.get(&place) {
                 Some(why) => Err(why.clone()),
-                None => parquet.and_then(|parquet| spliced(parquet, mapping, target)),
+                None => parquet.and_then(|parquet| {
+                    if mode == Mode::Auto {
+                        large_enough(parquet)?;
+                    }
+                    spliced(parquet, mapping, target)
+                }),
             };
             Ok(match spliced {
                 Ok(way) => (way, "its columns are the table's as they stand".to_owned()),
@@ -176,15 +184,23 @@ fn decide(
     }
 }
 
+/// Fails where copying would make a table that is slow to read.
+fn large_enough(source: &ParquetSource) -> Result<(), String> {
+    let footer = source.metadata();
+    let groups = footer.num_row_groups() as u64;
+    let columns = footer.file_metadata().schema_descr().num_columns() as u64;
+    let bytes: u64 =
+        footer.row_groups().iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
+    let rows = source.rows() / groups.max(1);
+    if rows < SMALL_GROUP_ROWS && bytes / (groups * columns).max(1) < SMALL_CHUNK_BYTES {
+        return Err(format!("its row groups of {rows} rows on average are too small for readers"));
+    }
+    Ok(())
+}
+
 fn spliced(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Way, String> {
     if !target.table.default_sort_order().is_unsorted() {
         return Err("the table has a sort order".to_owned());
-    }
-    let groups = source.metadata().row_groups();
-    let bytes: u64 = groups.iter().map(|group| u64::try_from(group.compressed_size()).unwrap_or(0)).sum();
-    let mean = bytes / (groups.len() as u64).max(1);
-    if mean < MIN_ROW_GROUP_BYTES {
-        return Err(format!("its {} row groups of {mean} bytes are too small for readers", groups.len()));
     }
     let partition = partition(source, mapping, target)?;
     Ok(Way::Splice(Arc::new(shape(source, mapping, target)?), partition))

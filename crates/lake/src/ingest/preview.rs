@@ -10,7 +10,7 @@ use ingest_core::{FileOutcome, FileStatus, IngestRequest, RequestedObject};
 
 use super::plan::{Known, plan, schema_after};
 use super::publish::{Step, options_of};
-use super::slice::Slice;
+use super::slice::{Done, Slice};
 use super::{Lake, SLICE_OBJECTS, Tally};
 use crate::error::{Error, Result};
 
@@ -95,7 +95,8 @@ impl Lake {
                 slice.set_unfit(place, reason);
             }
             for file in plan.files {
-                slice.set_done(file.place, 0, 0, file.way.as_str());
+                let written = Done { rows: 0, mode: file.way.as_str(), note: None };
+                slice.set_done(file.place, 0, written);
                 ways.insert(file.place, (file.way.as_str().to_owned(), file.why));
             }
         }

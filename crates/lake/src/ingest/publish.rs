@@ -1,35 +1,31 @@
 //! Plan, write, hand over to the committer; and again from the start whenever the table turns out to be another than
 //! was planned for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
-use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, TableMetadata};
-use ingest_core::{IngestRequest, ObjectHint, RequestedObject};
+use iceberg::spec::TableMetadata;
+use ingest_core::IngestRequest;
 
 use super::flight::{Landing, Prepared};
-use super::plan::{Known, Plan, Planned, Way, plan, schema_after};
-use super::slice::Slice;
-use super::tables::View;
+use super::plan::{Known, Plan, plan};
+use super::registering::name_mapping;
+use super::slice::{Done, Slice};
 use super::writing::write;
-use super::{LOOKUPS_IN_FLIGHT, Lake, SLICE_OBJECTS};
+use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
-use crate::columns::Fitting;
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, ObjectName};
+use crate::ledger::Entry;
 use crate::options::{Mode, TableOptions};
-use crate::quarantine::{Announced, Record};
-use crate::source::{ReadError, Resolved, Source, resolve};
-use crate::write::{Placed, Target, WriteError, needed_mapping};
+use crate::quarantine::{Announced, LeftOut, Record};
+use crate::source::{ReadError, Rejected, Source, TextSource, resolve};
+use crate::write::{Placed, WriteError, delete_uncommitted};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
 const MAX_PLANS: usize = SLICE_OBJECTS + 50;
-/// Bytes of decoded footers that are held at once. The objects beyond them are planned after the first are committed.
-const FOOTERS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether what was begun goes on.
 pub(super) enum Step {
@@ -40,7 +36,7 @@ pub(super) enum Step {
 }
 
 /// What planning and writing led to.
-enum Ready {
+pub(super) enum Ready {
     /// Files for some objects of the slice, to be committed.
     Written(Box<Written>),
     /// No object is left to be written, in the table of this name below the ledger's root.
@@ -50,9 +46,9 @@ enum Ready {
 }
 
 /// Files for objects of a slice.
-struct Written {
-    /// Place in the slice, rows and mode of each object.
-    objects: Vec<(usize, u64, &'static str)>,
+pub(super) struct Written {
+    /// Each object by its place in the slice.
+    objects: Vec<(usize, Done)>,
     prepared: Prepared,
 }
 
@@ -79,8 +75,8 @@ impl Lake {
             let table = prepared.footing.table.to_string();
             match committer.submit(prepared, announced).await {
                 Landing::Committed { snapshot_id } => {
-                    for (place, rows, mode) in objects {
-                        slice.set_done(place, snapshot_id, rows, mode);
+                    for (place, done) in objects {
+                        slice.set_done(place, snapshot_id, done);
                     }
                     if !slice.is_unsettled() {
                         return self.keep_aside(request, slice, &table).await;
@@ -150,6 +146,13 @@ impl Lake {
                 return Ok(Ready::Again);
             }
         };
+        let texts: Vec<Option<TextSource>> = files
+            .iter()
+            .map(|file| match &file.source {
+                Source::Text(text) => Some(text.clone()),
+                Source::Parquet(_) => None,
+            })
+            .collect();
         let written = match write(stores.clone(), target, files, options.verify).await {
             Ok(written) => written,
             Err(WriteError::Sink(error)) => return Err(error),
@@ -169,9 +172,21 @@ impl Lake {
             .zip(&modes)
             .map(|((place, placed), mode)| entry(request, slice, *place, placed, mode, now))
             .collect();
-        let rows = written.sources.iter().map(|placed| placed.rows);
-        let objects =
-            places.into_iter().zip(rows).zip(modes).map(|((place, rows), mode)| (place, rows, mode));
+        let mut objects = Vec::with_capacity(places.len());
+        for ((place, mode), (placed, text)) in
+            places.into_iter().zip(modes).zip(written.sources.iter().zip(texts))
+        {
+            let rejected = text.map(|text| text.rejected()).filter(|rejected| rejected.rows > 0);
+            let note = rejected.as_ref().and_then(Rejected::describe);
+            if let Some(rejected) = rejected {
+                let reported = self.report(request, slice, place, rejected, &table).await;
+                if let Err(error) = reported {
+                    delete_uncommitted(&stores, &written.files).await;
+                    return Err(error);
+                }
+            }
+            objects.push((place, Done { rows: placed.rows, mode, note }));
+        }
         // Their footers are not needed any more; if the table turns out to be another, they are read again.
         slice.release();
         let prepared = Prepared {
@@ -184,107 +199,39 @@ impl Lake {
             entries,
             _claim: claim.clone(),
         };
-        Ok(Ready::Written(Box::new(Written { objects: objects.collect(), prepared })))
+        Ok(Ready::Written(Box::new(Written { objects, prepared })))
     }
 
-    /// Makes the table after the first file that can be read, or finds that there is none.
-    async fn begin_table(&self, request: &IngestRequest, slice: &mut Slice<'_>) -> Result<Ready> {
-        if !self.config.create_tables {
-            return Err(Error::invalid(format!(
-                "table `{}` does not exist, and this instance was not told to make tables",
-                request.table
-            )));
-        }
-        let options = options_of(request, &HashMap::new())?;
-        for (index, object) in slice.pending() {
-            let schema = match Source::open(object, request.format, &options.text, None).await {
-                Ok(source) => schema_after(&source, &options, Utc::now()).map_err(ReadError::Content),
-                Err(error) => Err(error),
-            };
-            match schema {
-                Ok(schema) => {
-                    self.tables.create_table(&request.table, schema, &options.creation).await?;
-                    return Ok(Ready::Again);
-                }
-                Err(error) => {
-                    if let Step::Again = self.set_aside(slice, index, error).await? {
-                        return Ok(Ready::Again);
-                    }
-                }
-            }
-        }
-        slice.note_ledger(&HashMap::new());
-        Ok(Ready::Nothing(request.table.to_string()))
-    }
-
-    /// Opens what is pending, as far as its footers fit in the memory that they may take.
-    pub(super) async fn open_files(
+    /// Writes down which rows of an object are left out, before the others are in the table.
+    async fn report(
         &self,
         request: &IngestRequest,
-        options: &TableOptions,
-        table: Option<&TableMetadata>,
-        slice: &mut Slice<'_>,
-    ) -> Result<Step> {
-        let columns = match table {
-            Some(table) => Some(Fitting::new(table, options.schema_policy, options.matching)?.columns),
-            None => None,
+        slice: &Slice<'_>,
+        place: usize,
+        rejected: Rejected,
+        table: &TableMetadata,
+    ) -> Result<()> {
+        let report = LeftOut {
+            file: slice.object(place).uri.to_string(),
+            identity: slice.identity(place).expect("what was written is not settled yet").clone(),
+            table: request.table.to_string(),
+            request_id: request.request_id.clone(),
+            time: Utc::now(),
+            rejected,
         };
-        let columns = columns.as_deref();
-        let opening = slice.pending().into_iter().map(|(index, object)| async move {
-            (index, Source::open(object, request.format, &options.text, columns).await)
-        });
-        let opening: Vec<_> = opening.collect();
-        let mut opened = std::pin::pin!(stream::iter(opening).buffered(LOOKUPS_IN_FLIGHT));
-        let mut held = 0;
-        while let Some((index, source)) = opened.next().await {
-            match source {
-                Ok(source) => {
-                    held += source.memory();
-                    slice.set_ready(index, source);
-                }
-                Err(error) => {
-                    if let Step::Again = self.set_aside(slice, index, error).await? {
-                        return Ok(Step::Again);
-                    }
-                }
-            }
-            if held > FOOTERS_BYTES {
-                break;
-            }
-        }
-        Ok(Step::Finished)
-    }
-
-    /// Which of the objects that are ready no table may own, and why. The path is what a data file is known by, so it is
-    /// always the current version that readers see, and one version of a key at most can be in the table.
-    async fn barred(&self, view: &View, slice: &Slice<'_>) -> Result<HashMap<usize, String>> {
-        let mut barred = HashMap::new();
-        let mut keys = HashSet::new();
-        for (place, source) in slice.ready() {
-            let object = source.object();
-            let name = ObjectName::of(&object.identity);
-            let unpinned = RequestedObject { uri: object.uri.clone(), hint: ObjectHint::default() };
-            let current = resolve(&self.tables.stores, &self.config.store_name, &unpinned).await?;
-            let is_current = matches!(&current, Resolved::Object(now) if now.identity == object.identity);
-            if !self.config.allow.allows_owning(&object.uri) {
-                barred.insert(place, "it is in no bucket and prefix that tables may own".to_owned());
-            } else if !is_current {
-                barred.insert(place, "it is not the current version of its key".to_owned());
-            } else if view.ledger.is_registered(&view.head, std::slice::from_ref(&name)).await?
-                || !keys.insert(name)
-            {
-                barred.insert(
-                    place,
-                    "another version of its key is a data file of the table already".to_owned(),
-                );
-            }
-        }
-        Ok(barred)
+        tracing::warn!(
+            request_id = report.request_id,
+            table = report.table,
+            file = report.file,
+            rows = report.rejected.rows,
+            "rows left out"
+        );
+        self.quarantine(&table.uuid().to_string()).put_left_out(&report).await
     }
 
     /// Acts on an object that could not be read: at fault, overwritten meanwhile, or not now. One that was
     /// overwritten has another identity now, which the ledger has not been asked for: that takes a new plan.
-    async fn set_aside(&self, slice: &mut Slice<'_>, index: usize, error: ReadError) -> Result<Step> {
+    pub(super) async fn set_aside(&self, slice: &mut Slice<'_>, index: usize, error: ReadError) -> Result<Step> {
         match error {
             ReadError::Content(reason) => {
                 slice.set_faulty(index, reason);
@@ -355,22 +302,4 @@ pub(super) fn options_of(
 ) -> Result<TableOptions> {
     TableOptions::of(properties, &request.options)
         .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))
-}
-
-/// The table property by which readers find the columns of registered files that bear no field ids.
-fn name_mapping(target: &Target, files: &[Planned]) -> Result<HashMap<String, String>, (usize, String)> {
-    let mut properties = HashMap::new();
-    let mut held = target.table.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).cloned();
-    for file in files {
-        if !matches!(&file.way, Way::Register(registered) if registered.by_name) {
-            continue;
-        }
-        let columns = file.source.schema().fields();
-        let needed = needed_mapping(held.as_deref(), target, &file.mapping, columns);
-        if let Some(needed) = needed.map_err(|reason| (file.place, reason))? {
-            properties.insert(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), needed.clone());
-            held = Some(needed);
-        }
-    }
-    Ok(properties)
 }

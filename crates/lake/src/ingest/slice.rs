@@ -33,9 +33,20 @@ enum State {
     /// In the table since that snapshot, by an earlier attempt or another request.
     Known { snapshot_id: i64 },
     /// In the table since that snapshot, by this request.
-    Done { snapshot_id: i64, rows: u64, mode: &'static str },
+    Done { snapshot_id: i64, written: Done },
     /// The same object version as the item at this index.
     SameAs(usize),
+}
+
+/// What became of an object that was written.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    /// Its rows.
+    pub(super) rows: u64,
+    /// How it got in.
+    pub(super) mode: &'static str,
+    /// What a person should know of it.
+    pub(super) note: Option<String>,
 }
 
 /// An object that has to be put into quarantine.
@@ -170,8 +181,8 @@ impl<'a> Slice<'a> {
         self.items[index].state = State::Faulty { identity, reason };
     }
 
-    pub(super) fn set_done(&mut self, index: usize, snapshot_id: i64, rows: u64, mode: &'static str) {
-        self.items[index].state = State::Done { snapshot_id, rows, mode };
+    pub(super) fn set_done(&mut self, index: usize, snapshot_id: i64, written: Done) {
+        self.items[index].state = State::Done { snapshot_id, written };
     }
 
     /// Sets an object aside for as long as the table is what it is.
@@ -246,10 +257,10 @@ impl<'a> Slice<'a> {
 
     fn answer(&self, item: &Item<'_>) -> FileOutcome {
         match &item.state {
-            State::Done { rows, mode, .. } => FileOutcome {
+            State::Done { written: Done { rows, mode, note }, .. } => FileOutcome {
                 rows: *rows,
                 mode: Some((*mode).to_owned()),
-                ..outcome(item.object, FileStatus::Processed, None)
+                ..outcome(item.object, FileStatus::Processed, note.clone())
             },
             State::Known { snapshot_id } => outcome(
                 item.object,

@@ -2,6 +2,7 @@
 //! answered. It is no part of the ledger, which outranks it: what the ledger has is in the table, whatever a
 //! record says that was written before.
 
+mod left_out;
 mod record;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use ingest_core::ObjectIdentity;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
+pub use left_out::LeftOut;
 pub use record::{Announced, Notice, Record};
 
 use crate::error::{Error, Result};

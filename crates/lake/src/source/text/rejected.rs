@@ -99,6 +99,14 @@ impl Judge {
     }
 }
 
+impl Rejected {
+    /// The report in one line; none if nothing was left out.
+    pub fn describe(&self) -> Option<String> {
+        let first = self.first.first()?;
+        Some(format!("{} rows left out, the first: {}", self.rows, first.describe()))
+    }
+}
+
 impl RejectedRow {
     fn describe(&self) -> String {
         match &self.column {

@@ -11,6 +11,7 @@ use parquet::basic::{ColumnOrder, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::super::align::align_array;
+use super::super::statistics::trusted;
 use super::super::target::Target;
 use super::{Partitioner, apply};
 use crate::columns::{Mapping, Node, Origin};
@@ -85,7 +86,7 @@ fn bounds(
     let name = schema.fields().get(place)?.name();
     let statistics = StatisticsConverter::try_new(name, &schema, descriptor).ok()?;
     let leaf = statistics.parquet_column_index()?;
-    let nulls: Vec<u64> = groups.iter().map(|group| nulls(group, leaf)).collect::<Option<_>>()?;
+    let nulls: Vec<u64> = groups.iter().map(|group| nulls(footer, group, leaf)).collect::<Option<_>>()?;
     let rows: u64 = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
     if nulls.iter().sum::<u64>() == rows {
         return Some(arrow_array::new_null_array(table.data_type(), 1));
@@ -101,11 +102,9 @@ fn bounds(
     (values.null_count() == 0).then_some(values)
 }
 
-/// How many nulls a column chunk has, if it says so.
-fn nulls(group: &RowGroupMetaData, leaf: usize) -> Option<u64> {
-    let chunk = group.columns().get(leaf)?;
-    let nulls = chunk.statistics()?.null_count_opt()?;
-    (nulls <= u64::try_from(chunk.num_values()).ok()?).then_some(nulls)
+/// How many nulls a column chunk has, if it says so and its writer is believed.
+fn nulls(footer: &ParquetMetaData, group: &RowGroupMetaData, leaf: usize) -> Option<u64> {
+    trusted(footer.file_metadata(), leaf, group.columns().get(leaf)?)?.null_count_opt()
 }
 
 /// Whether the bounds of a column chunk are of an order that is defined.
