@@ -25,7 +25,7 @@ use crate::storage::Stores;
 /// Files open at once.
 const MAX_OPEN_FILES: usize = 128;
 /// Encoded bytes that open files may hold together, waiting to be a part of an upload.
-const HELD_BYTES: usize = 12 * 1024 * 1024;
+const HELD_BYTES: usize = 16 * 1024 * 1024;
 /// Row groups in one file: their metadata is in memory until the file is closed.
 const MAX_ROW_GROUPS: u32 = 4096;
 

@@ -17,7 +17,7 @@ use super::target::Target;
 use crate::error::{Error, Result};
 
 /// Bytes of rows that are gathered.
-const RUN_BYTES: usize = 24 * 1024 * 1024;
+const RUN_BYTES: usize = 20 * 1024 * 1024;
 /// Rows gathered at most: the numbers of narrow rows take memory too.
 const RUN_ROWS: usize = 1024 * 1024;
 /// Bytes of rows that are copied into their new order at a time.
