@@ -177,7 +177,8 @@ impl<'a> Reader<'a> {
         result
     }
 
-    fn byte(&mut self) -> Result<u8, Malformed> {
+    /// One byte, which is also a truth value in a list.
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         let (first, rest) = self.rest.split_first().ok_or(Malformed::Cut)?;
         self.rest = rest;
         Ok(*first)

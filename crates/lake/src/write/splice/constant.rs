@@ -32,10 +32,10 @@ pub(super) fn chunk(constant: &Constant, rows: u64) -> Result<(Bytes, ColumnChun
     let chunk = footer.row_groups().first().and_then(|group| group.columns().first()).cloned();
     let chunk = chunk.ok_or_else(|| ParquetError::General("no chunk was written".to_owned()))?;
     let (start, length) = chunk.byte_range();
-    let file = Bytes::from(writer.into_inner()?);
+    let file = writer.inner();
     let bounds = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
     let (start, end) = bounds
         .filter(|(_, end)| *end <= file.len())
         .ok_or(ParquetError::EOF("a chunk that was just written is not where its footer says".to_owned()))?;
-    Ok((file.slice(start..end), chunk))
+    Ok((Bytes::copy_from_slice(&file[start..end]), chunk))
 }

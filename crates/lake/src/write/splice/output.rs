@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use iceberg::spec::{DataFile, Struct};
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, Type};
 use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, PageEncodingStats, ParquetMetaData, ParquetMetaDataWriter,
     RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
-use parquet::schema::types::SchemaDescPtr;
+use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr};
 use uuid::Uuid;
 
 use super::side;
@@ -152,7 +152,8 @@ impl Output {
         let filter = bloom_filter.filter(|filter| side::is_bloom_filter(filter));
         self.blooms.extend(filter.map(|filter| (leaf, filter)));
         if let Some(offsets) = side::offset_index(&walked, start) {
-            let values = column_index.filter(|index| side::is_column_index(index, walked.pages.len()));
+            let (pages, width) = (walked.pages.len(), width(descriptor));
+            let values = column_index.filter(|index| side::is_column_index(index, pages, width));
             // A copy: a slice would hold all that was read with it.
             let values = values.map(|index| Bytes::copy_from_slice(&index));
             self.index(Indexes { group: self.groups.len(), leaf, offsets, values });
@@ -263,6 +264,18 @@ impl Output {
     /// Drops what was written.
     pub(super) async fn discard(self, stores: &Stores) {
         self.upload.discard(stores).await;
+    }
+}
+
+/// Bytes of a value as a bound has it, if all have as many.
+fn width(column: &ColumnDescriptor) -> Option<usize> {
+    match column.physical_type() {
+        Type::BOOLEAN => Some(1),
+        Type::INT32 | Type::FLOAT => Some(4),
+        Type::INT64 | Type::DOUBLE => Some(8),
+        Type::INT96 => Some(12),
+        Type::BYTE_ARRAY => None,
+        Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).ok(),
     }
 }
 

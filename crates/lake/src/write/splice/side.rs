@@ -42,22 +42,56 @@ fn varint(to: &mut Vec<u8>, mut value: u64) {
     to.push(value as u8);
 }
 
-/// Whether `index` is a column index of a chunk with so many data pages, from its first byte to its last.
-pub(super) fn is_column_index(index: &[u8], pages: usize) -> bool {
-    let mut lists = [None; 3];
+/// Whether `index` is a column index of a chunk with so many data pages, from its first byte to its last. A reader
+/// that finds one index of a file wrong may refuse the file, so that each part is looked at: bounds have the `width`
+/// of the column's type, if it has one.
+pub(super) fn is_column_index(index: &[u8], pages: usize, width: Option<usize>) -> bool {
+    let wrong = Err(Malformed::Wrong("it is no column index"));
+    let mut nulls = Vec::new();
+    let mut ordered = false;
+    let mut bounds = 0;
     let mut reader = Reader::new(index);
-    let read = reader.fields(|reader, id, kind| match (id, kind) {
-        (1..=3, Kind::List) => {
-            lists[usize::from(id.unsigned_abs()) - 1] = Some(reader.elements(Reader::skip_element)?);
-            Ok(())
-        }
-        (5, Kind::List) => match reader.elements(Reader::skip_element)? {
-            counts if counts == pages => Ok(()),
-            _ => Err(Malformed::Wrong("it has null counts of other pages")),
-        },
-        (_, other) => reader.skip(other),
+    let read = reader.fields(|reader, id, kind| {
+        let count = match (id, kind) {
+            (1, Kind::List) => reader.elements(|reader, kind| match (kind, reader.byte()?) {
+                (Kind::True | Kind::False, value @ (0..=2)) => {
+                    nulls.push(value == 1);
+                    Ok(())
+                }
+                _ => wrong,
+            })?,
+            (2 | 3, Kind::List) => {
+                bounds += 1;
+                let mut page = 0;
+                reader.elements(|reader, kind| {
+                    let null = nulls.get(page) == Some(&true);
+                    page += 1;
+                    let fits = |bound: &[u8]| null || width.is_none_or(|width| bound.len() == width);
+                    if kind == Kind::Binary && fits(reader.binary()?) { Ok(()) } else { wrong }
+                })?
+            }
+            (4, Kind::Integer) => {
+                ordered = (0..=2).contains(&reader.i32()?);
+                return Ok(());
+            }
+            (5, Kind::List) => reader.elements(numbers)?,
+            // Histograms of levels: as many as there are levels, for each page.
+            (6 | 7, Kind::List) => {
+                let count = reader.elements(numbers)?;
+                if count.is_multiple_of(pages) { pages } else { return wrong }
+            }
+            _ => return wrong,
+        };
+        if count == pages { Ok(()) } else { wrong }
     });
-    read.is_ok() && reader.left() == 0 && lists == [Some(pages); 3]
+    read.is_ok() && reader.left() == 0 && nulls.len() == pages && bounds == 2 && ordered
+}
+
+fn numbers(reader: &mut Reader<'_>, kind: Kind) -> Result<(), Malformed> {
+    match kind {
+        Kind::Integer if reader.integer()? >= 0 => Ok(()),
+        _ => Err(Malformed::Wrong("it has something else than counts")),
+    }
 }
 
 /// Whether `filter` is a Bloom filter of the one kind that there is, from its first byte to its last.

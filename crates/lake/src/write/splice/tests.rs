@@ -375,8 +375,7 @@ async fn what_cannot_be_spliced_is_named() {
     let table = ArrowSchema::new(vec![Field::new("a", DataType::Int64, true)]);
     let world = World::new(&table).unwrap();
     let file = ArrowSchema::new(vec![Field::new("a", DataType::Int32, true)]);
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::new(file), None).unwrap();
-    writer.finish().unwrap();
+    let writer = ArrowWriter::try_new(Vec::new(), Arc::new(file), None).unwrap();
     let source = world.open("in/a", writer.into_inner().unwrap().into()).await.unwrap();
     let reason = world.input(&source).unwrap_err();
     assert!(reason.contains("`a`") && reason.contains("long"), "{reason}");
