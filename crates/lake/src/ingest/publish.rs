@@ -231,7 +231,12 @@ impl Lake {
 
     /// Acts on an object that could not be read: at fault, overwritten meanwhile, or not now. One that was
     /// overwritten has another identity now, which the ledger has not been asked for: that takes a new plan.
-    pub(super) async fn set_aside(&self, slice: &mut Slice<'_>, index: usize, error: ReadError) -> Result<Step> {
+    pub(super) async fn set_aside(
+        &self,
+        slice: &mut Slice<'_>,
+        index: usize,
+        error: ReadError,
+    ) -> Result<Step> {
         match error {
             ReadError::Content(reason) => {
                 slice.set_faulty(index, reason);

@@ -44,7 +44,10 @@ impl Lake {
 }
 
 /// The table property by which readers find the columns of registered files that bear no field ids.
-pub(super) fn name_mapping(target: &Target, files: &[Planned]) -> Result<HashMap<String, String>, (usize, String)> {
+pub(super) fn name_mapping(
+    target: &Target,
+    files: &[Planned],
+) -> Result<HashMap<String, String>, (usize, String)> {
     let mut properties = HashMap::new();
     let mut held = target.table.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).cloned();
     for file in files {

@@ -26,6 +26,8 @@ pub(crate) struct Expected {
     pub(crate) definition: i16,
     /// The largest repetition level of the column.
     pub(crate) repetition: i16,
+    /// Bits of a plain value, if all take as many.
+    pub(crate) bits: Option<u64>,
 }
 
 /// What is the matter with a chunk.
@@ -185,6 +187,7 @@ impl ChunkWalk {
         match header.page {
             Page::Data { values, encoding, definition, repetition } => {
                 self.plain_size(header, self.expected.compressed)?;
+                self.values_size(u64::from(header.uncompressed), values, 0, encoding)?;
                 let levels = (self.expected.definition > 0 && definition != Some(Encoding::RLE))
                     || (self.expected.repetition > 0 && repetition != Some(Encoding::RLE));
                 if levels {
@@ -203,6 +206,8 @@ impl ChunkWalk {
                 if nulls > values || rows > values || (self.expected.repetition == 0 && rows != values) {
                     return wrong("the numbers of values, nulls and rows of a page contradict one another");
                 }
+                let size = u64::from(header.uncompressed).saturating_sub(u64::from(levels));
+                self.values_size(size, values, nulls, encoding)?;
                 self.data(place, values, Some(rows), encoding, PageType::DATA_PAGE_V2)?;
             }
             Page::Dictionary { encoding, .. } => {
@@ -228,6 +233,18 @@ impl ChunkWalk {
     fn plain_size(&self, header: &PageHeader, compressed: bool) -> Result<(), Fault> {
         if !compressed && header.compressed != header.uncompressed {
             return wrong("a page that is not compressed has two sizes");
+        }
+        Ok(())
+    }
+
+    /// Plain values of a required column fill a page to the bit.
+    fn values_size(&self, size: u64, values: u32, nulls: u32, encoding: Option<Encoding>) -> Result<(), Fault> {
+        if self.expected.definition > 0 || self.expected.repetition > 0 {
+            return Ok(());
+        }
+        let Some(bits) = self.expected.bits.filter(|_| encoding == Some(Encoding::PLAIN)) else { return Ok(()) };
+        if nulls > 0 || size != (u64::from(values) * bits).div_ceil(8) {
+            return wrong("a page of a required column does not have the bytes that its values take");
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt, stream};
 use iceberg::spec::DataFile;
 
 use super::output::{Copied, Output};
-use super::plan::{Chunk, plan, side};
+use super::plan::{Chunk, bits, plan, side};
 use super::reads::Take;
 use super::shape::Leaf;
 use super::trust::carried;
@@ -291,6 +291,7 @@ impl Copier {
                 compressed: true,
                 definition: descriptor.max_def_level(),
                 repetition: descriptor.max_rep_level(),
+                bits: bits(descriptor),
             });
             let walked = walk.feed(&bytes).and_then(|()| walk.finish());
             let walked = walked.map_err(|e| made(format!("{e:?}")))?;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Type};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::schema::types::ColumnDescriptor;
 
 use super::reads::{self, Read};
 use super::shape::{Leaf, Shape};
@@ -103,8 +104,21 @@ fn chunk(
         return Err(format!("it has {values} values for {rows} rows"));
     }
     let compressed = found.compression() != Compression::UNCOMPRESSED;
-    let expected = Expected { length, values, rows, compressed, definition, repetition };
+    let bits = bits(found.column_descr());
+    let expected = Expected { length, values, rows, compressed, definition, repetition, bits };
     Ok(Chunk { group, leaf, column, range: start..end, expected })
+}
+
+/// Bits of a plain value of a column, if all take as many.
+pub(super) fn bits(column: &ColumnDescriptor) -> Option<u64> {
+    match column.physical_type() {
+        Type::BOOLEAN => Some(1),
+        Type::INT32 | Type::FLOAT => Some(32),
+        Type::INT64 | Type::DOUBLE => Some(64),
+        Type::INT96 => Some(96),
+        Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.type_length()).ok().map(|bytes| 8 * bytes),
+        Type::BYTE_ARRAY => None,
+    }
 }
 
 /// Where something stands that belongs to a chunk and is not part of it, if the footer's word can be followed.
