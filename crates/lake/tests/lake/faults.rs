@@ -28,7 +28,7 @@ async fn bad_files_are_set_aside_with_a_reason_and_the_rest_is_committed() {
 
     let whole = file(100..5_000);
     let mut damaged = whole.to_vec();
-    // The first page header: the footer stays good, so it shows only while rows are decoded.
+    // The first page header: the footer stays good, so it shows only while pages are read.
     damaged[4..30].fill(0xFF);
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
     let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
@@ -42,7 +42,7 @@ async fn bad_files_are_set_aside_with_a_reason_and_the_rest_is_committed() {
 
     let keys = ["empty", "text", "cut", "damaged", "other-type", "more-columns", "missing", "good-2"];
     let result = fixture.ingest(&keys).await;
-    let expected = ["few", "PAR1", "PAR1", "Parquet", "`id`", "`surprise`", "no such object"];
+    let expected = ["few", "PAR1", "PAR1", "page header", "`id`", "`surprise`", "no such object"];
     for (file, expected) in result.files.iter().zip(expected) {
         let reason = file.reason.as_deref().unwrap_or_default();
         assert_eq!(file.status, FileStatus::Quarantined, "{}: {reason}", file.file);
