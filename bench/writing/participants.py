@@ -34,8 +34,10 @@ class World:
         return ["--s3", json.dumps(self.s3)] if self.s3 else []
 
     def environment(self) -> dict[str, str]:
-        """For commands that use DuckDB."""
-        return {"PYTHONPATH": str(self.duckdb_s3)} if self.s3 else {}
+        """For all commands: one heap of the C library, as docs/operating.md has it for ours. The peers bring allocators of
+        their own. And for those that use DuckDB, where it is."""
+        heap = {"MALLOC_ARENA_MAX": "1"}
+        return heap | {"PYTHONPATH": str(self.duckdb_s3)} if self.s3 else heap
 
     def source(self, data_set: DataSet) -> str:
         return f"s3://{BUCKET}/{prefix(data_set)}" if self.s3 else str(self.data / prefix(data_set))

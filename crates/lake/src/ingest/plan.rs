@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_schema::Fields;
 use chrono::{DateTime, Utc};
 use iceberg::spec::{PartitionKey, Schema, SchemaRef, TableMetadata};
+use uuid::Uuid;
 
 use crate::columns::{Constant, Fitting, Mapping, schema_for, with_constants};
 use crate::error::Result;
@@ -68,9 +69,11 @@ impl Way {
     }
 }
 
-/// What is known of files beside their footers, by their places in the slice.
+/// What one plan leaves to the next: what is known of files beside their footers, by their places in the slice.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// The table and the schema that files were held against last.
+    pub(super) schema: Option<(Uuid, i32)>,
     /// Files whose pages turned out not to be copied, and why.
     pub(super) unspliceable: HashMap<usize, String>,
     /// Files that no table may own, and why.

@@ -9,10 +9,10 @@ use iceberg::spec::{Schema, TableMetadata, TableMetadataBuilder};
 use ingest_core::{FileOutcome, FileStatus, IngestRequest, RequestedObject};
 
 use super::plan::{Known, plan, schema_after};
-use super::publish::{Step, options_of};
+use super::publish::{MAX_PLANS, Step, options_of};
 use super::slice::{Done, Slice};
 use super::{Lake, SLICE_OBJECTS, Tally};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What would become of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,10 @@ impl Lake {
         };
         slice.note_ledger(&found);
         let mut ways: HashMap<usize, (String, String)> = HashMap::new();
-        while slice.is_unsettled() {
+        for _ in 0..MAX_PLANS {
+            if !slice.is_unsettled() {
+                break;
+            }
             let table = known.as_ref().map(|(table, _, _)| table.metadata());
             let none = HashMap::new();
             let options = options_of(request, table.map_or(&none, TableMetadata::properties))?;
@@ -99,6 +102,9 @@ impl Lake {
                 slice.set_done(file.place, 0, written);
                 ways.insert(file.place, (file.way.as_str().to_owned(), file.why));
             }
+        }
+        if slice.is_unsettled() {
+            return Err(Error::new(ErrorKind::Busy, "the files change faster than they can be looked at"));
         }
         let preview = |(index, (place, outcome)): (usize, (usize, FileOutcome))| {
             let (way, why) = ways

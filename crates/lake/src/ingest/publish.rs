@@ -25,7 +25,7 @@ use crate::write::{Placed, WriteError, delete_uncommitted};
 
 /// Plans made before the caller is asked to come again. A bad file that shows only while it is written costs one,
 /// and so does a change of the table that touches what was planned.
-const MAX_PLANS: usize = SLICE_OBJECTS + 50;
+pub(super) const MAX_PLANS: usize = SLICE_OBJECTS + 50;
 
 /// Whether what was begun goes on.
 pub(super) enum Step {
@@ -111,11 +111,20 @@ impl Lake {
         claim: &Arc<Claim>,
         known: &mut Known,
     ) -> Result<Ready> {
-        // The table may be another than at the last plan.
-        slice.look_again();
+        slice.release();
         let _writer =
             self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
-        let Some(view) = self.tables.view(&request.table).await? else {
+        let view = self.tables.view(&request.table).await?;
+        let schema = view.as_ref().map(|view| {
+            let table = view.table.metadata();
+            (table.uuid(), table.current_schema_id())
+        });
+        if known.schema != schema {
+            // What did not fit the table as it was may fit it now.
+            slice.look_again();
+            known.schema = schema;
+        }
+        let Some(view) = view else {
             return self.begin_table(request, slice).await;
         };
         let table = view.table.metadata_ref();
@@ -133,7 +142,8 @@ impl Lake {
             slice.set_unfit(place, reason);
         }
         if files.is_empty() {
-            return Ok(Ready::Nothing(table.uuid().to_string()));
+            let nothing = Ready::Nothing(table.uuid().to_string());
+            return Ok(if slice.is_unsettled() { Ready::Again } else { nothing });
         }
         // The catalog may have lent credentials of their own for the table's files.
         let stores = self.tables.catalog.stores(&view.table);

@@ -192,18 +192,16 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// Looks again at what was held against a table: it may be another by now.
+    /// Looks again at what did not fit a table: it is another by now.
     pub(super) fn look_again(&mut self) {
         for item in &mut self.items {
-            item.state = match &item.state {
-                State::Ready(source) => State::Pending(source.object().clone()),
-                State::Unfit { source, .. } => State::Pending(source.clone()),
-                _ => continue,
-            };
+            if let State::Unfit { source, .. } = &item.state {
+                item.state = State::Pending(source.clone());
+            }
         }
     }
 
-    /// Forgets what was read of objects that are about to be committed.
+    /// Forgets what was read of objects: they are opened anew for the next plan, or about to be committed.
     pub(super) fn release(&mut self) {
         for item in &mut self.items {
             if let State::Ready(source) = &item.state {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::StreamExt;
 use iceberg::spec::DataFile;
 
 use super::output::{Copied, Output};
-use super::plan::{Chunk, bits, plan, side};
-use super::reads::Take;
+use super::plan::{Chunk, bits, side};
 use super::shape::Leaf;
+use super::steps::{Step, Wanted, steps};
 use super::trust::carried;
 use super::{SpliceInput, SpliceLimits, constant};
 use crate::error::{Error, Result as LakeResult};
@@ -20,9 +20,6 @@ use crate::source::ReadError;
 use crate::source::pages::{ChunkWalk, Expected, Fault};
 use crate::storage::Stores;
 use crate::write::{Placed, Target, WriteError, delete_uncommitted};
-
-/// Requests whose answers are waited for or held; of 4 MiB at most.
-const READS_AHEAD: usize = 5;
 
 /// Why a source, or everything, comes to an end.
 enum Trouble {
@@ -36,22 +33,6 @@ impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         Trouble::Sink(error)
     }
-}
-
-/// A step of copying one source.
-enum Step {
-    /// These chunks will come.
-    Begin(Vec<Chunk>),
-    /// The footer contradicts itself.
-    Wrong(String),
-    Read(Wanted, Range<u64>),
-}
-
-/// What is read.
-enum Wanted {
-    Indexes,
-    Blooms,
-    Chunks(Vec<Take>),
 }
 
 /// The source that is being copied.
@@ -347,49 +328,6 @@ impl Copier {
             Fault::Unusual(reason) => Trouble::Unusual(format!("{place}: {reason}")),
         }
     }
-}
-
-/// The steps of all sources, one source after the other; a few reads are under way ahead of the step that is taken.
-fn steps(
-    inputs: Arc<Vec<SpliceInput>>,
-    members: Vec<usize>,
-    ended: Arc<Vec<AtomicBool>>,
-) -> impl Stream<Item = (usize, Step, Option<Result<Bytes, ReadError>>)> + Send {
-    let planned = inputs.clone();
-    let steps = members.into_iter().flat_map(move |slot| {
-        let steps = source_steps(&planned[slot]);
-        steps.into_iter().map(move |step| (slot, step))
-    });
-    let reading = move |(slot, step): (usize, Step)| {
-        let task = match &step {
-            Step::Read(_, range) if !ended[slot].load(Ordering::Relaxed) => {
-                let (object, range) = (inputs[slot].source.object().clone(), range.clone());
-                Some(tokio::spawn(async move { object.read(range).await }))
-            }
-            _ => None,
-        };
-        async move {
-            let Some(task) = task else { return (slot, step, None) };
-            let read = match task.await {
-                Ok(read) => read.map_err(ReadError::from),
-                Err(e) => Err(ReadError::Store(Error::unavailable("a read was cut short").caused_by(e))),
-            };
-            (slot, step, Some(read))
-        }
-    };
-    stream::iter(steps).map(reading).buffered(READS_AHEAD)
-}
-
-fn source_steps(input: &SpliceInput) -> Vec<Step> {
-    let planned = plan(input.source.metadata(), input.source.object().size, &input.shape);
-    let plan = match planned {
-        Ok(plan) => plan,
-        Err(reason) => return vec![Step::Wrong(format!("damaged: {reason}"))],
-    };
-    let beside = [(Wanted::Indexes, plan.indexes), (Wanted::Blooms, plan.blooms)];
-    let beside = beside.into_iter().filter_map(|(wanted, range)| Some(Step::Read(wanted, range?)));
-    let chunks = plan.reads.into_iter().map(|read| Step::Read(Wanted::Chunks(read.takes), read.range));
-    std::iter::once(Step::Begin(plan.chunks)).chain(beside).chain(chunks).collect()
 }
 
 /// A range of the object, out of bytes that begin at `start` of it; none if they do not hold it.

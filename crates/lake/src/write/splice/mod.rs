@@ -9,6 +9,7 @@ mod plan;
 mod reads;
 mod shape;
 mod side;
+mod steps;
 mod trust;
 mod upload;
 

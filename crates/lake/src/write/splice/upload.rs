@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::storage::{Location, Stores};
 use crate::write::data_file::delete;
 
-/// Bytes of one part of a multipart upload, and how many are under way at once.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one part of a multipart upload (S3 takes no smaller ones), and how many are under way at once.
+const PART_BYTES: usize = 5 * 1024 * 1024;
 const PARTS_IN_FLIGHT: usize = 2;
 
 /// A begun upload. It is completed or discarded.
