@@ -115,7 +115,8 @@ fn plain(chunk: &ColumnChunkMetaData) -> Result<(), String> {
     let of_values = |encoding| {
         matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
     };
-    if chunk.column_type() == Physical::BOOLEAN && !chunk.encodings().any(of_values) {
+    let truth_values = chunk.column_type() == Physical::BOOLEAN && chunk.num_values() > 0;
+    if truth_values && !chunk.encodings().any(of_values) {
         return Err("has run-length encoded truth values, which not every reader takes".to_owned());
     }
     if chunk.file_path().is_some() {
