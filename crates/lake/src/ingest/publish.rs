@@ -125,7 +125,7 @@ impl Lake {
             return Ok(Ready::Again);
         }
         let now = Utc::now();
-        known.barred = self.barred(&view, slice, options.mode).await?;
+        known.barred = self.barred(Some((&view.ledger, &view.head)), slice, options.mode).await?;
         let Plan { target, evolved, files, unfit } = plan(&table, &options, slice.ready(), known, now)?;
         for (place, reason) in unfit {
             slice.set_unfit(place, reason);

@@ -8,9 +8,8 @@ use ingest_core::{ObjectHint, RequestedObject};
 use super::Lake;
 use super::plan::{Planned, Way};
 use super::slice::Slice;
-use super::tables::View;
 use crate::error::Result;
-use crate::ledger::ObjectName;
+use crate::ledger::{Head, Ledger, ObjectName};
 use crate::options::Mode;
 use crate::source::{Resolved, SourceObject, resolve};
 use crate::write::{Target, needed_mapping};
@@ -18,10 +17,10 @@ use crate::write::{Target, needed_mapping};
 impl Lake {
     /// Which of the objects that are ready may not get into the table, and why. A registered object is known by its
     /// key: readers see the key's current version there, whichever came in. So it is the current one that is
-    /// registered, and none gets in beside it, whatever its way.
+    /// registered, and none gets in beside it, whatever its way. `ledger` is the table's, if there is a table.
     pub(super) async fn barred(
         &self,
-        view: &View,
+        ledger: Option<(&Ledger, &Head)>,
         slice: &Slice<'_>,
         mode: Mode,
     ) -> Result<HashMap<usize, String>> {
@@ -31,7 +30,10 @@ impl Lake {
         let ownable = slice.ready().into_iter().map(|(_, source)| source.object().clone());
         let ownable = ownable.filter(|object| self.config.allow.allows_owning(&object.uri));
         let ownable: Vec<ObjectName> = ownable.map(|object| ObjectName::of(&object.identity)).collect();
-        let rivals = view.ledger.rivals(&view.head, &ownable, register).await?;
+        let rivals = match ledger {
+            Some((ledger, head)) => ledger.rivals(head, &ownable, register).await?,
+            None => HashSet::new(),
+        };
         for (place, source) in slice.ready() {
             let object = source.object();
             let name = ObjectName::of(&object.identity);

@@ -111,6 +111,8 @@ async fn meddled(
 async fn a_source_that_no_rule_gave_away_is_not_taken() {
     let fixture = owning().await;
     fixture.put("theirs/a", file(0..3)).await;
+    let plan = fixture.lake.preview(&registering(&["theirs/a"])).await.unwrap();
+    assert!(plan[0].way == "quarantined" && plan[0].why.contains("may own"), "{plan:?}");
     let result = register(&fixture.lake, &["theirs/a"]).await;
     assert!(reason(&result).contains("no bucket and prefix that tables may own"), "{result:?}");
     assert!(is_there(&fixture, "theirs/a").await);

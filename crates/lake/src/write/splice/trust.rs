@@ -3,7 +3,7 @@
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData};
 use parquet::file::statistics::Statistics;
 
-use crate::write::statistics::{PageBounds, trusted, trusted_pages};
+use crate::write::statistics::{PageBounds, believed, trusted, trusted_pages};
 
 /// What of a source's word on a chunk is passed on. The output bears our name: readers will believe all of it.
 pub(super) struct Carried {
@@ -21,7 +21,7 @@ pub(super) fn carried(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaD
     Carried {
         column_index: trusted_pages(file, leaf)
             .filter(|_| statistics.as_ref().is_some_and(|held| held.min_bytes_opt().is_some())),
-        bloom_filter: statistics.is_some(),
+        bloom_filter: believed(file.created_by()),
         statistics,
     }
 }

@@ -28,7 +28,7 @@ const BELIEVED: [(&str, Version); 6] = [
 type Version = (u32, u32);
 
 /// Whether statistics of files by this writer are right, so far as anybody knows.
-pub(super) fn believed(created_by: Option<&str>) -> bool {
+pub(in crate::write) fn believed(created_by: Option<&str>) -> bool {
     let Some((name, version)) = created_by.and_then(parse) else { return false };
     BELIEVED.iter().any(|(believed, since)| name == *believed && version >= *since)
 }
