@@ -93,7 +93,9 @@ impl Lake {
                     }
                 },
             };
-            let plan = plan(&table, &options, ready, &Known::default(), Utc::now())?;
+            let ledger = known.as_ref().map(|(_, ledger, head)| (ledger, head));
+            let barred = self.barred(ledger, &slice, options.mode).await?;
+            let plan = plan(&table, &options, ready, &Known { barred, ..Known::default() }, Utc::now())?;
             for (place, reason) in plan.unfit {
                 slice.set_unfit(place, reason);
             }
