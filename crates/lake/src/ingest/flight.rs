@@ -34,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) properties: HashMap<String, String>,
     /// Sources that become data files where they are.
     pub(super) registered: Vec<DataFile>,
+    /// The objects that lie where tables may own sources: another version may have become a data file there.
+    pub(super) ownable: Vec<ObjectName>,
     /// Closed data files of our own.
     pub(super) files: Vec<DataFile>,
     /// The stores that hold them.
@@ -49,13 +51,11 @@ impl Prepared {
     /// Whether no other request may be in the same commit: files that were written for a schema are right for no
     /// other, and of a key only one version may become a data file.
     pub(super) fn flies_alone(&self) -> bool {
-        self.evolved.is_some() || !self.registered.is_empty()
+        self.evolved.is_some() || self.registers()
     }
 
-    /// The objects that become data files where they are.
-    fn registered(&self) -> impl Iterator<Item = ObjectName> {
-        let registered = self.entries.iter().filter(|entry| entry.mode == REGISTER);
-        registered.map(|entry| ObjectName::of(&entry.identity))
+    fn registers(&self) -> bool {
+        self.entries.iter().any(|entry| entry.mode == REGISTER)
     }
 }
 
@@ -173,7 +173,7 @@ impl Pilot<'_> {
         Ok(input)
     }
 
-    /// The members with an object that the ledger has by now, or that the table owns in another version.
+    /// The members with an object that the ledger has by now, or that cannot get in beside another version.
     async fn look_up(&self, members: &[Member]) -> Result<Vec<Member>> {
         let view = self.view.as_ref().expect("loaded before");
         let asked: Vec<ObjectIdentity> = self
@@ -185,9 +185,8 @@ impl Pilot<'_> {
         let mut known = Vec::new();
         for member in members {
             let request = &self.group[*member];
-            let owned: Vec<ObjectName> = request.registered().collect();
             if request.entries.iter().any(|entry| found.contains_key(&entry.identity))
-                || view.ledger.is_registered(&view.head, &owned).await?
+                || !view.ledger.rivals(&view.head, &request.ownable, request.registers()).await?.is_empty()
             {
                 known.push(*member);
             }

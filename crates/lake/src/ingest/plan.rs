@@ -73,7 +73,7 @@ impl Way {
 pub(super) struct Known {
     /// Files whose pages turned out not to be copied, and why.
     pub(super) unspliceable: HashMap<usize, String>,
-    /// Files that no table may own, and why.
+    /// Files that may not get in, and why.
     pub(super) barred: HashMap<usize, String>,
 }
 
@@ -155,13 +155,16 @@ fn decide(
         Source::Parquet(parquet) => Ok(parquet),
         Source::Text(_) => Err("text has no column chunks".to_owned()),
     };
+    if let Some(why) = known.barred.get(&place) {
+        return Err(match mode {
+            Mode::Register => format!("cannot be registered: {why}"),
+            _ => why.clone(),
+        });
+    }
     match mode {
         Mode::Rewrite => Ok((Way::Rewrite, "the option `mode` says so".to_owned())),
         Mode::Register => {
             let parquet = parquet.map_err(|why| format!("cannot be registered: {why}"))?;
-            if let Some(why) = known.barred.get(&place) {
-                return Err(format!("cannot be registered: {why}"));
-            }
             let registered =
                 registered(parquet, mapping, target).map_err(|why| format!("cannot be registered: {why}"))?;
             Ok((Way::Register(Box::new(registered)), "its columns are the table's as they stand".to_owned()))

@@ -17,8 +17,8 @@ use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
 use crate::error::{Error, Result};
-use crate::ledger::Entry;
-use crate::options::{Mode, TableOptions};
+use crate::ledger::{Entry, ObjectName};
+use crate::options::TableOptions;
 use crate::quarantine::{Announced, LeftOut, Record};
 use crate::source::{ReadError, Rejected, Source, TextSource, resolve};
 use crate::write::{Placed, WriteError, delete_uncommitted};
@@ -125,9 +125,7 @@ impl Lake {
             return Ok(Ready::Again);
         }
         let now = Utc::now();
-        if options.mode == Mode::Register {
-            known.barred = self.barred(&view, slice).await?;
-        }
+        known.barred = self.barred(&view, slice, options.mode).await?;
         let Plan { target, evolved, files, unfit } = plan(&table, &options, slice.ready(), known, now)?;
         for (place, reason) in unfit {
             slice.set_unfit(place, reason);
@@ -172,6 +170,9 @@ impl Lake {
             .zip(&modes)
             .map(|((place, placed), mode)| entry(request, slice, *place, placed, mode, now))
             .collect();
+        let ownable = places.iter().map(|place| &slice.object(*place).uri);
+        let ownable = ownable.zip(&places).filter(|(uri, _)| self.config.allow.allows_owning(uri));
+        let ownable = ownable.filter_map(|(_, place)| slice.identity(*place).map(ObjectName::of)).collect();
         let mut objects = Vec::with_capacity(places.len());
         for ((place, mode), (placed, text)) in
             places.into_iter().zip(modes).zip(written.sources.iter().zip(texts))
@@ -195,6 +196,7 @@ impl Lake {
             properties,
             files: written.files,
             registered: written.registered,
+            ownable,
             stores,
             entries,
             _claim: claim.clone(),

@@ -11,35 +11,50 @@ use super::slice::Slice;
 use super::tables::View;
 use crate::error::Result;
 use crate::ledger::ObjectName;
-use crate::source::{Resolved, resolve};
+use crate::options::Mode;
+use crate::source::{Resolved, SourceObject, resolve};
 use crate::write::{Target, needed_mapping};
 
 impl Lake {
-    /// Which of the objects that are ready no table may own, and why. The path is what a data file is known by, so it is
-    /// always the current version that readers see, and one version of a key at most can be in the table.
-    pub(super) async fn barred(&self, view: &View, slice: &Slice<'_>) -> Result<HashMap<usize, String>> {
+    /// Which of the objects that are ready may not get into the table, and why. A registered object is known by its
+    /// key: readers see the key's current version there, whichever came in. So it is the current one that is
+    /// registered, and none gets in beside it, whatever its way.
+    pub(super) async fn barred(
+        &self,
+        view: &View,
+        slice: &Slice<'_>,
+        mode: Mode,
+    ) -> Result<HashMap<usize, String>> {
         let mut barred = HashMap::new();
         let mut keys = HashSet::new();
+        let register = mode == Mode::Register;
+        let ownable = slice.ready().into_iter().map(|(_, source)| source.object().clone());
+        let ownable = ownable.filter(|object| self.config.allow.allows_owning(&object.uri));
+        let ownable: Vec<ObjectName> = ownable.map(|object| ObjectName::of(&object.identity)).collect();
+        let rivals = view.ledger.rivals(&view.head, &ownable, register).await?;
         for (place, source) in slice.ready() {
             let object = source.object();
             let name = ObjectName::of(&object.identity);
-            let unpinned = RequestedObject { uri: object.uri.clone(), hint: ObjectHint::default() };
-            let current = resolve(&self.tables.stores, &self.config.store_name, &unpinned).await?;
-            let is_current = matches!(&current, Resolved::Object(now) if now.identity == object.identity);
-            if !self.config.allow.allows_owning(&object.uri) {
-                barred.insert(place, "it is in no bucket and prefix that tables may own".to_owned());
-            } else if !is_current {
-                barred.insert(place, "it is not the current version of its key".to_owned());
-            } else if view.ledger.is_registered(&view.head, std::slice::from_ref(&name)).await?
-                || !keys.insert(name)
-            {
-                barred.insert(
-                    place,
-                    "another version of its key is a data file of the table already".to_owned(),
-                );
-            }
+            let reason = if !self.config.allow.allows_owning(&object.uri) {
+                register.then_some("it is in no bucket and prefix that tables may own")
+            } else if register && !self.is_current(object).await? {
+                Some("it is not the current version of its key")
+            } else if rivals.contains(&name) || (register && !keys.insert(name)) {
+                Some(
+                    "another version of its key is in the table already, and the key is all that readers go by",
+                )
+            } else {
+                None
+            };
+            barred.extend(reason.map(|reason| (place, reason.to_owned())));
         }
         Ok(barred)
+    }
+
+    async fn is_current(&self, object: &SourceObject) -> Result<bool> {
+        let unpinned = RequestedObject { uri: object.uri.clone(), hint: ObjectHint::default() };
+        let current = resolve(&self.tables.stores, &self.config.store_name, &unpinned).await?;
+        Ok(matches!(&current, Resolved::Object(now) if now.identity == object.identity))
     }
 }
 

@@ -30,7 +30,7 @@ mod run;
 mod search;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -232,15 +232,24 @@ impl Ledger {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Whether a version of one of these objects is a data file of the table where it is.
+    /// Which of these objects cannot get in beside what the table has of their keys: none whose key is a data file
+    /// where it is, and none that is to become one if any version of its key is in the table. Readers know a
+    /// registered object by its key alone.
     ///
     /// # Errors
     /// As [`Ledger::head`].
-    pub(crate) async fn is_registered(&self, head: &Head, objects: &[ObjectName]) -> Result<bool> {
+    pub(crate) async fn rivals(
+        &self,
+        head: &Head,
+        objects: &[ObjectName],
+        registering: bool,
+    ) -> Result<HashSet<ObjectName>> {
         if objects.is_empty() {
-            return Ok(false);
+            return Ok(HashSet::new());
         }
-        Ok(self.versions(head, objects).await?.iter().any(|entry| entry.mode == REGISTER))
+        let versions = self.versions(head, objects).await?.into_iter();
+        let rivals = versions.filter(|entry| registering || entry.mode == REGISTER);
+        Ok(rivals.map(|entry| ObjectName::of(&entry.identity)).collect())
     }
 
     async fn search(&self, path: &str) -> Result<Search> {

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::footer;
+use super::int96;
 use super::object::SourceObject;
 use super::window::WindowReader;
 use crate::columns::{reading_schema, with_logical_types};
@@ -131,7 +132,12 @@ impl ParquetSource {
         let reader = WindowReader::new(self.object.clone(), Handle::current(), columns, WINDOW_BUDGET);
         let source = self.clone();
         tokio::task::spawn_blocking(move || {
-            let result = guarded(&reader, || source.decode(reader.clone(), &sender));
+            let exact = guarded(&reader, || int96::inexact(&Arc::new(reader.clone()), source.metadata()));
+            let result = match exact {
+                Ok(None) => guarded(&reader, || source.decode(reader.clone(), &sender)),
+                Ok(Some(reason)) => Err(ReadError::Content(reason)),
+                Err(error) => Err(error),
+            };
             if let Err(error) = result {
                 // A receiver that is gone no longer wants to know.
                 let _ = sender.blocking_send(Err(error));

@@ -26,5 +26,5 @@ pub use partition::single_partition;
 pub use register::{Registered, register};
 pub use rewrite::{RewriteInput, rewrite};
 pub use splice::{Shape, SpliceInput, SpliceLimits, shape, splice};
-pub use statistics::{Description, Trust, describe, field_ids, trusted, trusted_index};
+pub use statistics::{Description, PageBounds, Trust, describe, field_ids, trusted, trusted_pages};
 pub use target::Target;

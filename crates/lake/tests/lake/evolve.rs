@@ -1,6 +1,5 @@
 //! Schema policy `evolve`, columns that are added to a file's own, and tables made by a rule.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -8,20 +7,13 @@ use arrow_array::types::{Date32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use futures::TryStreamExt;
 use iceberg::table::Table;
-use ingest_core::{FileStatus, IngestRequest, IngestResult};
+use ingest_core::{FileStatus, IngestResult};
 use lake::Lake;
 
-use super::fixture::{Fixture, parquet, request};
-
-fn with_options(keys: &[&str], options: &[(&str, &str)]) -> IngestRequest {
-    let plain = request(keys);
-    let options: BTreeMap<String, String> =
-        options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    IngestRequest::new(plain.table, plain.format, options, plain.objects, plain.timestamp)
-}
+use super::fixture::{Fixture, parquet, request_with};
 
 async fn evolve(lake: &Lake, keys: &[&str]) -> IngestResult {
-    lake.ingest(&with_options(keys, &[("schema-policy", "evolve")])).await.unwrap()
+    lake.ingest(&request_with(keys, &[("schema-policy", "evolve")])).await.unwrap()
 }
 
 async fn rows(table: &Table) -> RecordBatch {
@@ -124,7 +116,7 @@ async fn a_file_fits_once_the_table_has_the_column() {
     fixture.put("3.parquet", parquet(vec![("id", ints(&[3])), ("X", bigs(&[9]))])).await;
     fixture.ingest(&["1.parquet"]).await;
     evolve(&fixture.lake, &["2.parquet"]).await;
-    let case = with_options(&["3.parquet"], &[("case-sensitive", "false")]);
+    let case = request_with(&["3.parquet"], &[("case-sensitive", "false")]);
     let result = fixture.lake.ingest(&case).await.unwrap();
     assert_eq!(result.files[0].status, FileStatus::Processed, "{:?}", result.files[0]);
     let rows = rows(&fixture.table().await).await;
@@ -141,7 +133,7 @@ async fn columns_come_from_the_key_the_name_and_the_clock() {
     fixture.put(key, parquet(vec![("id", ints(&[1, 2]))])).await;
     let bad = "dt=yesterday/region=eu/2.parquet";
     fixture.put(bad, parquet(vec![("id", ints(&[3]))])).await;
-    let result = fixture.lake.ingest(&with_options(&[key, bad], &options)).await.unwrap();
+    let result = fixture.lake.ingest(&request_with(&[key, bad], &options)).await.unwrap();
     assert_eq!((result.files_processed, result.files_quarantined), (1, 1));
     assert!(result.files[1].reason.as_deref().unwrap().contains("dt=yesterday"), "{:?}", result.files[1]);
     let rows = rows(&fixture.table().await).await;
@@ -159,14 +151,14 @@ async fn a_rule_says_what_its_new_table_is_like() {
     let fixture = Fixture::new().await;
     fixture.put("1.parquet", parquet(vec![("id", ints(&[1]))])).await;
     let options = [("create.sort-by", "id desc"), ("create.property.owner", "etl")];
-    let result = fixture.lake.ingest(&with_options(&["1.parquet"], &options)).await.unwrap();
+    let result = fixture.lake.ingest(&request_with(&["1.parquet"], &options)).await.unwrap();
     assert_eq!(result.files_processed, 1);
     let table = fixture.table().await;
     let metadata = table.metadata();
     assert_eq!(metadata.properties()["owner"], "etl");
     assert_eq!(metadata.default_sort_order().fields.len(), 1);
 
-    let wrong = with_options(&["1.parquet"], &[("create.partition-by", "week(id)")]);
+    let wrong = request_with(&["1.parquet"], &[("create.partition-by", "week(id)")]);
     let error = fixture.lake.ingest(&wrong).await.unwrap_err().to_string();
     assert!(error.contains("week(id)"), "{error}");
 }

@@ -32,6 +32,11 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn new() -> Self {
+        Self::owning(&[]).await
+    }
+
+    /// One whose tables may own the sources of these patterns.
+    pub async fn owning(owned: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display();
         let properties = BTreeMap::from([
@@ -44,7 +49,10 @@ impl Fixture {
             store_name: "s3".to_owned(),
             ledger_root: None,
             create_tables: true,
-            allow: AllowList::parse(["s3://inbox"], ["db.*"]).unwrap(),
+            allow: AllowList::parse(["s3://inbox"], ["db.*"])
+                .unwrap()
+                .with_owned(owned.iter().copied())
+                .unwrap(),
             concurrent_writes: 2,
         };
         let stores = Arc::new(Stores::new(properties).unwrap());
@@ -148,6 +156,13 @@ pub fn request(keys: &[&str]) -> IngestRequest {
         objects,
         Utc::now(),
     )
+}
+
+/// The same with options of the rule that routed it.
+pub fn request_with(keys: &[&str], options: &[(&str, &str)]) -> IngestRequest {
+    let plain = request(keys);
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    IngestRequest::new(plain.table, plain.format, options, plain.objects, plain.timestamp)
 }
 
 /// A Parquet file with these ids.

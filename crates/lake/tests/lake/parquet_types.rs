@@ -170,6 +170,8 @@ async fn what_iceberg_cannot_hold_is_refused_by_the_columns_name() {
         ("fixed_len_byte_array(20) (DECIMAL(40,2))", Fixed(&[0; 20]), "Decimal256"),
         ("int64 (TIMESTAMP(NANOS,true))", I64(1), "no whole microsecond"),
         ("int64 (TIME(NANOS,true))", I64(1), "no whole microsecond"),
+        ("int96", I96(2_440_588, 1), "no whole microsecond"),
+        ("int96", I96(1 << 30, 0), "out of the range"),
         ("binary (GEOMETRY)", B(&[1]), "GEOMETRY"),
         ("binary (ENUM)", B(&[0xff]), "UTF"),
     ] {

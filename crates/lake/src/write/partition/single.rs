@@ -7,8 +7,8 @@ use arrow_schema::{DataType, Field, FieldRef};
 use iceberg::spec::{PartitionKey, Struct, Transform};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::basic::{ColumnOrder, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 
 use super::super::align::align_array;
 use super::super::statistics::trusted;
@@ -86,12 +86,16 @@ fn bounds(
     let name = schema.fields().get(place)?.name();
     let statistics = StatisticsConverter::try_new(name, &schema, descriptor).ok()?;
     let leaf = statistics.parquet_column_index()?;
-    let nulls: Vec<u64> = groups.iter().map(|group| nulls(footer, group, leaf)).collect::<Option<_>>()?;
+    let said: Vec<Statistics> = groups
+        .iter()
+        .map(|group| trusted(footer.file_metadata(), leaf, group.columns().get(leaf)?))
+        .collect::<Option<_>>()?;
+    let nulls: Vec<u64> = said.iter().map(Statistics::null_count_opt).collect::<Option<_>>()?;
     let rows: u64 = groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
     if nulls.iter().sum::<u64>() == rows {
         return Some(arrow_array::new_null_array(table.data_type(), 1));
     }
-    if nulls.iter().any(|nulls| *nulls > 0) || !groups.iter().all(|group| ordered(footer, group, leaf)) {
+    if nulls.iter().any(|nulls| *nulls > 0) || !said.iter().all(bounded) {
         return None;
     }
     let smallest = statistics.row_group_mins(groups.iter().copied()).ok()?;
@@ -102,18 +106,8 @@ fn bounds(
     (values.null_count() == 0).then_some(values)
 }
 
-/// How many nulls a column chunk has, if it says so and its writer is believed.
-fn nulls(footer: &ParquetMetaData, group: &RowGroupMetaData, leaf: usize) -> Option<u64> {
-    trusted(footer.file_metadata(), leaf, group.columns().get(leaf)?)?.null_count_opt()
-}
-
-/// Whether the bounds of a column chunk are of an order that is defined.
-fn ordered(footer: &ParquetMetaData, group: &RowGroupMetaData, leaf: usize) -> bool {
-    let Some(chunk) = group.columns().get(leaf) else { return false };
-    // Floats: a bound may leave out NaN. INT96: no order is defined.
-    let has_order =
-        !matches!(chunk.column_type(), PhysicalType::FLOAT | PhysicalType::DOUBLE | PhysicalType::INT96);
-    has_order
-        && chunk.statistics().is_some_and(|statistics| !statistics.is_min_max_deprecated())
-        && matches!(footer.file_metadata().column_order(leaf), ColumnOrder::TYPE_DEFINED_ORDER(_))
+/// Whether all values of a column chunk lie between bounds. Those of floats may leave out NaN.
+fn bounded(statistics: &Statistics) -> bool {
+    let float = matches!(statistics, Statistics::Float(_) | Statistics::Double(_));
+    !float && statistics.min_bytes_opt().is_some() && statistics.max_bytes_opt().is_some()
 }

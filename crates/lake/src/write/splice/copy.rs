@@ -255,7 +255,7 @@ impl Copier {
             start: current.start,
             length: chunk.expected.length,
             statistics: carried.statistics,
-            column_index: column_index.filter(|_| carried.column_index),
+            column_index: column_index.zip(carried.column_index),
             bloom_filter: bloom_filter.filter(|_| carried.bloom_filter),
         };
         self.add(copied)?;

@@ -1,4 +1,4 @@
-//! Which columns of values are the table's as they stand, and what the output says of them.
+//! Which columns of values are the table's as they stand, and what a data file says of them.
 
 use iceberg::spec::{NestedField, PrimitiveType};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
@@ -9,6 +9,16 @@ const INT32_DIGITS: u32 = 9;
 const INT64_DIGITS: u32 = 18;
 /// Bytes of a UUID.
 const UUID_BYTES: i32 = 16;
+
+/// Which forms of a column of values are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::write) enum Forms {
+    /// The one that Iceberg's writers use for the type.
+    Own,
+    /// That, and those that Iceberg's readers take for it as well: narrower types that it may have been promoted from, and
+    /// other widths of integers and decimals.
+    Readable,
+}
 
 /// A file's annotation of a column, whichever of the two ways it is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +41,9 @@ impl Meaning {
             Some(LogicalType::String) => Meaning::Text,
             Some(LogicalType::Date) => Meaning::Date,
             Some(LogicalType::Uuid) => Meaning::Uuid,
-            Some(LogicalType::Integer { bit_width: 32, is_signed: true }) => Meaning::Signed(32),
-            Some(LogicalType::Integer { bit_width: 64, is_signed: true }) => Meaning::Signed(64),
+            Some(LogicalType::Integer { bit_width, is_signed: true }) => {
+                u8::try_from(*bit_width).map_or(Meaning::Other, Meaning::Signed)
+            }
             Some(LogicalType::Time { unit, .. }) => Meaning::Time(*unit),
             Some(LogicalType::Timestamp { is_adjusted_to_u_t_c, unit }) => {
                 Meaning::Timestamp { unit: *unit, utc: *is_adjusted_to_u_t_c }
@@ -45,6 +56,8 @@ impl Meaning {
                 ConvertedType::NONE => Meaning::Plain,
                 ConvertedType::UTF8 => Meaning::Text,
                 ConvertedType::DATE => Meaning::Date,
+                ConvertedType::INT_8 => Meaning::Signed(8),
+                ConvertedType::INT_16 => Meaning::Signed(16),
                 ConvertedType::INT_32 => Meaning::Signed(32),
                 ConvertedType::INT_64 => Meaning::Signed(64),
                 ConvertedType::TIME_MICROS => Meaning::Time(TimeUnit::MICROS),
@@ -69,6 +82,7 @@ pub(super) fn leaf(
     field: &NestedField,
     kind: &PrimitiveType,
     name: &str,
+    forms: Forms,
 ) -> Result<Type, String> {
     let physical = file.get_physical_type();
     let length = match file {
@@ -76,7 +90,8 @@ pub(super) fn leaf(
         Type::GroupType { .. } => return Err("is a group of columns in the file".to_owned()),
     };
     let meaning = Meaning::of(file);
-    let Some(logical) = fitting(kind, physical, length, meaning) else {
+    let readable = forms == Forms::Readable && promoted(kind, physical, meaning);
+    let Some(logical) = fitting(kind, physical, length, meaning).or(readable.then_some(None)) else {
         let annotation = match meaning {
             Meaning::Plain => String::new(),
             _ => format!(" ({:?}/{})", meaning, file.get_basic_info().converted_type()),
@@ -145,5 +160,21 @@ fn fitting(
             (same && kept).then_some(Some(LogicalType::Decimal { scale: s, precision: p }))
         }
         _ => None,
+    }
+}
+
+/// Whether readers make such values the table's while they read.
+fn promoted(kind: &PrimitiveType, physical: Physical, meaning: Meaning) -> bool {
+    use Physical as P;
+    use PrimitiveType as T;
+    match (kind, physical, meaning) {
+        (T::Int | T::Long, P::INT32, Meaning::Plain | Meaning::Signed(_)) => true,
+        (T::Double, P::FLOAT, Meaning::Plain) => true,
+        (
+            T::Decimal { precision, scale },
+            P::INT32 | P::INT64 | P::FIXED_LEN_BYTE_ARRAY,
+            Meaning::Decimal { precision: p, scale: s },
+        ) => u32::try_from(p).is_ok_and(|p| p <= *precision) && u32::try_from(s) == Ok(*scale),
+        _ => false,
     }
 }

@@ -21,6 +21,8 @@ use iceberg::spec::PartitionKey;
 use tokio::sync::oneshot;
 
 use self::copy::Copier;
+pub(super) use self::leaf::Forms;
+pub(super) use self::shape::{Leaf, shape_of};
 pub use self::shape::{Shape, shape};
 use super::{Target, WriteError, Written, delete_uncommitted};
 use crate::error::Error;

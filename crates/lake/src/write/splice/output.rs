@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use iceberg::spec::{DataFile, Struct};
-use parquet::basic::{Encoding, Type};
+use parquet::basic::Encoding;
 use parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, PageEncodingStats, ParquetMetaData, ParquetMetaDataWriter,
     RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
-use parquet::schema::types::{ColumnDescriptor, SchemaDescPtr};
+use parquet::schema::types::SchemaDescPtr;
 use uuid::Uuid;
 
 use super::side;
@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::layout::data_folder;
 use crate::source::pages::Walked;
 use crate::storage::Stores;
-use crate::write::Target;
 use crate::write::statistics::{Description, Trust, describe, field_ids};
+use crate::write::{PageBounds, Target};
 
 const MAGIC: &[u8] = b"PAR1";
 /// Version of the format that a footer names. All readers take it, whatever the pages are.
@@ -65,7 +65,7 @@ pub(super) struct Copied<'a> {
     pub(super) start: u64,
     pub(super) length: u64,
     pub(super) statistics: Option<Statistics>,
-    pub(super) column_index: Option<Bytes>,
+    pub(super) column_index: Option<(Bytes, PageBounds)>,
     pub(super) bloom_filter: Option<Bytes>,
 }
 
@@ -152,10 +152,10 @@ impl Output {
         let filter = bloom_filter.filter(|filter| side::is_bloom_filter(filter));
         self.blooms.extend(filter.map(|filter| (leaf, filter)));
         if let Some(offsets) = side::offset_index(&walked, start) {
-            let (pages, width) = (walked.pages.len(), width(descriptor));
-            let values = column_index.filter(|index| side::is_column_index(index, pages, width));
+            let pages = walked.pages.len();
+            let values = column_index.filter(|(index, bounds)| side::is_column_index(index, pages, *bounds));
             // A copy: a slice would hold all that was read with it.
-            let values = values.map(|index| Bytes::copy_from_slice(&index));
+            let values = values.map(|(index, _)| Bytes::copy_from_slice(&index));
             self.index(Indexes { group: self.groups.len(), leaf, offsets, values });
         }
         Ok(())
@@ -264,18 +264,6 @@ impl Output {
     /// Drops what was written.
     pub(super) async fn discard(self, stores: &Stores) {
         self.upload.discard(stores).await;
-    }
-}
-
-/// Bytes of a value as a bound has it, if all have as many.
-fn width(column: &ColumnDescriptor) -> Option<usize> {
-    match column.physical_type() {
-        Type::BOOLEAN => Some(1),
-        Type::INT32 | Type::FLOAT => Some(4),
-        Type::INT64 | Type::DOUBLE => Some(8),
-        Type::INT96 => Some(12),
-        Type::BYTE_ARRAY => None,
-        Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).ok(),
     }
 }
 

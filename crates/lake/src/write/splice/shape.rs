@@ -7,10 +7,10 @@ use arrow_schema::{Field, Schema as ArrowSchema};
 use iceberg::spec::{NestedField, NestedFieldRef, Type as TableType};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical};
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
-use super::leaf::leaf;
+use super::leaf::{Forms, leaf};
 use crate::columns::{Mapping, Node, Origin, join};
 use crate::source::ParquetSource;
 use crate::write::Target;
@@ -22,8 +22,8 @@ const ROOT: &str = "table";
 /// with equal shapes may share a data file.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    pub(super) schema: SchemaDescPtr,
-    pub(super) leaves: Vec<Leaf>,
+    pub(in crate::write) schema: SchemaDescPtr,
+    pub(in crate::write) leaves: Vec<Leaf>,
 }
 
 impl PartialEq for Shape {
@@ -34,7 +34,7 @@ impl PartialEq for Shape {
 
 /// Where the chunks of a leaf come from.
 #[derive(Debug, Clone)]
-pub(super) enum Leaf {
+pub(in crate::write) enum Leaf {
     /// The file's leaf at this place.
     File(usize),
     /// They are made: all values are this one.
@@ -43,9 +43,9 @@ pub(super) enum Leaf {
 
 /// A column whose values are all the same.
 #[derive(Debug, Clone)]
-pub(super) struct Constant {
+pub(in crate::write) struct Constant {
     /// The table's column, with its field id.
-    pub(super) schema: Arc<ArrowSchema>,
+    pub(in crate::write) schema: Arc<ArrowSchema>,
     /// An array of one row.
     pub(super) value: ArrayRef,
 }
@@ -55,19 +55,21 @@ pub(super) struct Constant {
 /// # Errors
 /// Why the file has to be decoded and encoded anew; the text names the column.
 pub fn shape(source: &ParquetSource, mapping: &Mapping, target: &Target) -> Result<Shape, String> {
-    shape_of(source.metadata(), mapping, target)
+    shape_of(source.metadata(), mapping, target, Forms::Own).map(|(shape, _)| shape)
 }
 
-pub(super) fn shape_of(
+/// The same, with columns of values in such forms; and what field ids the file's own columns have.
+pub(in crate::write) fn shape_of(
     footer: &ParquetMetaData,
     mapping: &Mapping,
     target: &Target,
-) -> Result<Shape, String> {
-    let mut builder = Builder { target, leaves: Vec::new() };
+    forms: Forms,
+) -> Result<(Shape, OwnIds), String> {
+    let mut builder = Builder { target, forms, leaves: Vec::new(), ids: OwnIds::default() };
     let file = footer.file_metadata().schema();
     let fields = target.schema.as_struct().fields();
     let fields = builder.fields(file.get_fields(), 0, fields, &mapping.columns, "")?;
-    let leaves = builder.leaves;
+    let Builder { leaves, ids, .. } = builder;
     let mut used: Vec<usize> = leaves
         .iter()
         .filter_map(|leaf| if let Leaf::File(leaf) = leaf { Some(*leaf) } else { None })
@@ -81,14 +83,16 @@ pub(super) fn shape_of(
     if used.len() < columns {
         return Err("a column of the file is more than one of the table's".to_owned());
     }
-    for group in footer.row_groups().iter().filter(|group| group.num_rows() > 0) {
+    // Row groups without rows are not copied; but readers see those of a file that stays.
+    let seen = |group: &&RowGroupMetaData| group.num_rows() > 0 || forms == Forms::Readable;
+    for group in footer.row_groups().iter().filter(seen) {
         for place in &used {
             let chunk = group.columns().get(*place).ok_or("a row group lacks columns")?;
             plain(chunk).map_err(|reason| format!("column `{}` {reason}", chunk.column_path().string()))?;
         }
     }
     let root = Type::group_type_builder(ROOT).with_fields(fields).build().map_err(|e| e.to_string())?;
-    Ok(Shape { schema: Arc::new(SchemaDescriptor::new(Arc::new(root))), leaves })
+    Ok((Shape { schema: Arc::new(SchemaDescriptor::new(Arc::new(root))), leaves }, ids))
 }
 
 /// Whether all of `PyIceberg`, Spark, `DuckDB` and Trino read such a chunk, as far as the footer tells. What it does not
@@ -120,9 +124,40 @@ fn plain(chunk: &ColumnChunkMetaData) -> Result<(), String> {
     Ok(())
 }
 
+/// The field ids of a file's columns, beside those of the table's columns that they become.
+#[derive(Debug, Default)]
+pub(in crate::write) struct OwnIds {
+    /// How many columns have one, and how many have none.
+    pub(in crate::write) named: usize,
+    pub(in crate::write) bare: usize,
+    /// The first that is another than the table's, in words.
+    pub(in crate::write) foreign: Option<String>,
+}
+
+impl OwnIds {
+    fn note(&mut self, file: &Type, field: &NestedField, path: &str) {
+        let info = file.get_basic_info();
+        if !info.has_id() {
+            self.bare += 1;
+            return;
+        }
+        self.named += 1;
+        if info.id() != field.id && self.foreign.is_none() {
+            let reason = format!(
+                "column `{path}` has field id {} in the file and {} in the table",
+                info.id(),
+                field.id
+            );
+            self.foreign = Some(reason);
+        }
+    }
+}
+
 struct Builder<'a> {
     target: &'a Target,
+    forms: Forms,
     leaves: Vec<Leaf>,
+    ids: OwnIds,
 }
 
 impl Builder<'_> {
@@ -176,6 +211,7 @@ impl Builder<'_> {
         path: &str,
     ) -> Result<TypePtr, String> {
         let refuse = |reason: &str| format!("column `{path}` {reason}");
+        self.ids.note(file, field, path);
         let repetition = file.get_basic_info().repetition();
         if repetition == Repetition::REPEATED {
             return Err(refuse("is a list in an old form"));
@@ -193,7 +229,7 @@ impl Builder<'_> {
         };
         match (field.field_type.as_ref(), node) {
             (TableType::Primitive(kind), Node::Leaf) => {
-                let made = leaf(file, field, kind, name).map_err(|reason| refuse(&reason))?;
+                let made = leaf(file, field, kind, name, self.forms).map_err(|reason| refuse(&reason))?;
                 self.leaves.push(Leaf::File(first));
                 Ok(Arc::new(made))
             }

@@ -2,6 +2,7 @@
 
 use crate::source::pages::Walked;
 use crate::source::thrift::{Kind, Malformed, Reader};
+use crate::write::PageBounds;
 
 /// Codes of Thrift's compact protocol: a list of structs, a list with its length apart, and fields that follow
 /// the one before.
@@ -43,13 +44,14 @@ fn varint(to: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Whether `index` is a column index of a chunk with so many data pages, from its first byte to its last. A reader
-/// that finds one index of a file wrong may refuse the file, so that each part is looked at: bounds have the `width`
-/// of the column's type, if it has one.
-pub(super) fn is_column_index(index: &[u8], pages: usize, width: Option<usize>) -> bool {
+/// that finds one index of a file wrong may refuse the file, and one that skips pages by wrong bounds hides rows, so
+/// that each part is looked at: the bounds of each page that has values hold.
+pub(super) fn is_column_index(index: &[u8], pages: usize, judge: PageBounds) -> bool {
     let wrong = Err(Malformed::Wrong("it is no column index"));
     let mut nulls = Vec::new();
     let mut ordered = false;
-    let mut bounds = 0;
+    let mut smallest = Vec::new();
+    let mut largest = Vec::new();
     let mut reader = Reader::new(index);
     let read = reader.fields(|reader, id, kind| {
         let count = match (id, kind) {
@@ -61,13 +63,13 @@ pub(super) fn is_column_index(index: &[u8], pages: usize, width: Option<usize>) 
                 _ => wrong,
             })?,
             (2 | 3, Kind::List) => {
-                bounds += 1;
-                let mut page = 0;
-                reader.elements(|reader, kind| {
-                    let null = nulls.get(page) == Some(&true);
-                    page += 1;
-                    let fits = |bound: &[u8]| null || width.is_none_or(|width| bound.len() == width);
-                    if kind == Kind::Binary && fits(reader.binary()?) { Ok(()) } else { wrong }
+                let bounds = if id == 2 { &mut smallest } else { &mut largest };
+                reader.elements(|reader, kind| match kind {
+                    Kind::Binary => {
+                        bounds.push(reader.binary()?);
+                        Ok(())
+                    }
+                    _ => wrong,
                 })?
             }
             (4, Kind::Integer) => {
@@ -84,7 +86,9 @@ pub(super) fn is_column_index(index: &[u8], pages: usize, width: Option<usize>) 
         };
         if count == pages { Ok(()) } else { wrong }
     });
-    read.is_ok() && reader.left() == 0 && nulls.len() == pages && bounds == 2 && ordered
+    let whole = [nulls.len(), smallest.len(), largest.len()] == [pages; 3];
+    let holds = |page: usize| nulls[page] || judge.hold(smallest[page], largest[page]);
+    read.is_ok() && reader.left() == 0 && ordered && whole && (0..pages).all(holds)
 }
 
 fn numbers(reader: &mut Reader<'_>, kind: Kind) -> Result<(), Malformed> {

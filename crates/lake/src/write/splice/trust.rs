@@ -3,14 +3,14 @@
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData};
 use parquet::file::statistics::Statistics;
 
-use crate::write::statistics::trusted;
+use crate::write::statistics::{PageBounds, trusted, trusted_pages};
 
 /// What of a source's word on a chunk is passed on. The output bears our name: readers will believe all of it.
 pub(super) struct Carried {
     /// Its statistics.
     pub(super) statistics: Option<Statistics>,
-    /// Whether its column index is.
-    pub(super) column_index: bool,
+    /// By what its column index is judged, if that is passed on.
+    pub(super) column_index: Option<PageBounds>,
     /// Whether its Bloom filter is.
     pub(super) bloom_filter: bool,
 }
@@ -19,8 +19,8 @@ pub(super) struct Carried {
 pub(super) fn carried(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaData) -> Carried {
     let statistics = trusted(file, leaf, chunk);
     Carried {
-        // The bounds of the pages are the same writer's word, under the same order.
-        column_index: statistics.as_ref().is_some_and(|held| held.min_bytes_opt().is_some()),
+        column_index: trusted_pages(file, leaf)
+            .filter(|_| statistics.as_ref().is_some_and(|held| held.min_bytes_opt().is_some())),
         bloom_filter: statistics.is_some(),
         statistics,
     }

@@ -18,7 +18,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use self::bounds::{Bound, End};
 use self::metrics::{Metrics, Mode};
-pub use self::trust::{trusted, trusted_index};
+pub use self::trust::{PageBounds, trusted, trusted_pages};
 use super::target::Target;
 
 /// A data file as it is to be described.

@@ -4,19 +4,22 @@ use std::cmp::Ordering;
 
 use parquet::basic::{ColumnOrder, LogicalType, SortOrder, Type as PhysicalType};
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::writers::believed;
 
 /// What can be relied on of the statistics of a chunk of leaf `leaf`: bounds, the null count, or both. Nothing of a
-/// writer that is not known to be right, and nothing of statistics that contradict themselves.
+/// writer that is not known to be right, nothing of statistics that contradict themselves, and nothing of what is
+/// within lists and maps: Arrow C++ counts too few nulls there (arrow#51097), and no bound there is one of rows.
 pub fn trusted(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaData) -> Option<Statistics> {
     let statistics = chunk.statistics().filter(|_| believed(file.created_by()))?;
     let values = u64::try_from(chunk.num_values()).ok()?;
     let nulls = statistics.null_count_opt();
     let column = chunk.column_descr();
+    if column.max_rep_level() > 0 {
+        return None;
+    }
     let bounded = statistics.min_bytes_opt().is_some() || statistics.max_bytes_opt().is_some();
     let lie = nulls.is_some_and(|nulls| {
         nulls > values || (column.max_def_level() == 0 && nulls > 0) || (bounded && nulls == values)
@@ -29,31 +32,41 @@ pub fn trusted(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaData) ->
     (keep || nulls.is_some()).then(|| limited(statistics, keep))
 }
 
-/// The same for the page index of a chunk of that leaf: whether readers may skip pages by it.
-pub fn trusted_index(file: &FileMetaData, leaf: usize, index: &ColumnIndexMetaData) -> bool {
+/// How to judge the bounds in the column indexes of leaf `leaf`; none if readers may skip no page by them.
+pub fn trusted_pages(file: &FileMetaData, leaf: usize) -> Option<PageBounds> {
     let column = file.schema_descr().column(leaf);
-    let Some(order) = order(file, leaf, &column).filter(|_| believed(file.created_by())) else {
-        return false;
-    };
-    use ColumnIndexMetaData as I;
-    macro_rules! pages {
-        ($index:expr, $compare:expr) => {
-            $index.min_values_iter().zip($index.max_values_iter()).all(|pair| match pair {
-                (Some(min), Some(max)) => $compare(min, max).is_some_and(Ordering::is_le),
-                (None, None) => true,
-                _ => false,
-            })
-        };
-    }
-    match index {
-        I::NONE | I::INT96(_) => false,
-        I::BOOLEAN(index) => pages!(index, bool::partial_cmp),
-        I::INT32(index) => pages!(index, i32::partial_cmp),
-        I::INT64(index) => pages!(index, i64::partial_cmp),
-        I::FLOAT(index) => pages!(index, f32::partial_cmp),
-        I::DOUBLE(index) => pages!(index, f64::partial_cmp),
-        I::BYTE_ARRAY(index) | I::FIXED_LEN_BYTE_ARRAY(index) => {
-            pages!(index, |min: &[u8], max: &[u8]| order.bytes(min, max))
+    let order = order(file, leaf, &column).filter(|_| believed(file.created_by()))?;
+    Some(PageBounds { physical: column.physical_type(), length: column.type_length(), order })
+}
+
+/// The type and the order of a column's bounds, as its column indexes have them: in plain bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct PageBounds {
+    physical: PhysicalType,
+    length: i32,
+    order: Order,
+}
+
+impl PageBounds {
+    /// Whether these are values of the column, the first at most the second, and neither is NaN.
+    pub fn hold(self, min: &[u8], max: &[u8]) -> bool {
+        fn numbers<const N: usize, T: PartialOrd>(min: &[u8], max: &[u8], read: fn([u8; N]) -> T) -> bool {
+            let both = min.try_into().ok().zip(max.try_into().ok());
+            both.is_some_and(|(min, max)| read(min) <= read(max))
+        }
+        let ordered = || self.order.bytes(min, max).is_some_and(Ordering::is_le);
+        match self.physical {
+            PhysicalType::BOOLEAN => numbers(min, max, u8::from_le_bytes),
+            PhysicalType::INT32 => numbers(min, max, i32::from_le_bytes),
+            PhysicalType::INT64 => numbers(min, max, i64::from_le_bytes),
+            PhysicalType::FLOAT => numbers(min, max, f32::from_le_bytes),
+            PhysicalType::DOUBLE => numbers(min, max, f64::from_le_bytes),
+            PhysicalType::BYTE_ARRAY => ordered(),
+            PhysicalType::FIXED_LEN_BYTE_ARRAY => {
+                let whole = |bound: &[u8]| usize::try_from(self.length) == Ok(bound.len());
+                whole(min) && whole(max) && ordered()
+            }
+            PhysicalType::INT96 => false,
         }
     }
 }
@@ -247,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn of_elements_of_lists_nothing_is_left() {
+        let list = "optional group a (LIST) { repeated group list { optional int32 element; } }";
+        let schema = format!("message m {{ {list} }}");
+        let schema = Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(&schema).unwrap())));
+        let orders = Some(vec![ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED)]);
+        let file = FileMetaData::new(1, VALUES, Some(GOOD.to_owned()), None, schema, orders);
+        assert!(kept_of(&file, ints(1, 2, Some(0))).is_none());
+    }
+
+    #[test]
     fn orders_that_writers_disagree_on_give_no_bounds() {
         assert_eq!(kept("optional int32 a (INTEGER(32,false))", ints(1, 2, Some(0))), Some((false, Some(0))));
         let interval = fixed(&[1; 12], &[2; 12]);
@@ -276,5 +299,27 @@ mod tests {
         };
         let signs = (left.min_opt().unwrap().is_sign_negative(), left.max_opt().unwrap().is_sign_negative());
         assert_eq!(signs, (true, false));
+    }
+
+    #[test]
+    fn pages_are_skipped_by_bounds_of_the_columns_type_in_its_order() {
+        let hold = |leaf: &str, min: &[u8], max: &[u8]| {
+            trusted_pages(&file(leaf, GOOD, true), 0).is_some_and(|bounds| bounds.hold(min, max))
+        };
+        let int = "optional int32 a";
+        assert!(hold(int, &(-1_i32).to_le_bytes(), &1_i32.to_le_bytes()));
+        assert!(!hold(int, &1_i32.to_le_bytes(), &(-1_i32).to_le_bytes()));
+        assert!(!hold(int, &[0; 3], &[0; 4]), "no number of that type");
+        assert!(hold("optional double a", &1_f64.to_le_bytes(), &2_f64.to_le_bytes()));
+        assert!(!hold("optional double a", &1_f64.to_le_bytes(), &f64::NAN.to_le_bytes()));
+        assert!(hold("optional binary a (STRING)", b"a", "ä".as_bytes()));
+        let decimal = "optional fixed_len_byte_array(2) a (DECIMAL(4,2))";
+        assert!(hold(decimal, &[0xff, 0xff], &[0, 1]) && !hold(decimal, &[0, 1], &[0xff, 0xff]));
+        assert!(!hold(decimal, &[0xff], &[0, 1]), "a part of a value");
+        for leaf in ["optional int96 a", "optional int32 a (INTEGER(32,false))"] {
+            assert!(trusted_pages(&file(leaf, GOOD, true), 0).is_none(), "{leaf}");
+        }
+        assert!(trusted_pages(&file(int, "Polars", true), 0).is_none());
+        assert!(trusted_pages(&file(int, GOOD, false), 0).is_none());
     }
 }
