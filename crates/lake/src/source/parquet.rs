@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::footer;
+use super::held::Held;
 use super::int96;
 use super::object::SourceObject;
 use super::window::WindowReader;
@@ -52,6 +53,8 @@ pub enum ReadError {
 pub struct ParquetSource {
     object: SourceObject,
     footer: ArrowReaderMetadata,
+    /// Where it begins.
+    footer_start: u64,
     schema: SchemaRef,
 }
 
@@ -65,6 +68,7 @@ impl ParquetSource {
     /// See [`ReadError`].
     pub async fn open(object: SourceObject) -> Result<Self, ReadError> {
         let bytes = read_footer(&object).await?;
+        let footer_start = object.size - TAIL - bytes.len() as u64;
         let footer = tokio::task::spawn_blocking(move || {
             footer::check(&bytes).map_err(ReadError::Content)?;
             // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
@@ -85,7 +89,7 @@ impl ParquetSource {
         .await
         .map_err(|e| ReadError::Store(Error::unavailable("reading a footer was cut short").caused_by(e)))??;
         let schema = Arc::new(with_logical_types(footer.parquet_schema(), footer.schema()));
-        Ok(Self { object, footer, schema })
+        Ok(Self { object, footer, footer_start, schema })
     }
 
     /// The object that is read.
@@ -120,30 +124,40 @@ impl ParquetSource {
         Ok(())
     }
 
-    /// The number of rows that the footer claims.
+    /// The number of rows that the footer claims: of its row groups, which is what readers go by. There are files whose
+    /// own count is 0 all the same.
     pub fn rows(&self) -> u64 {
-        u64::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0)
+        let groups = self.footer.metadata().row_groups().iter();
+        let rows = groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(0));
+        rows.fold(0, u64::saturating_add)
     }
 
     /// Decodes the file on a thread of its own. The stream ends after the last batch or the first error.
     pub fn batches(&self) -> BatchStream {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-        let columns = self.footer.parquet_schema().num_columns();
-        let reader = WindowReader::new(self.object.clone(), Handle::current(), columns, WINDOW_BUDGET);
+        let runtime = Handle::current();
         let source = self.clone();
         tokio::task::spawn_blocking(move || {
-            let exact = guarded(&reader, || int96::inexact(&Arc::new(reader.clone()), source.metadata()));
-            let result = match exact {
-                Ok(None) => guarded(&reader, || source.decode(reader.clone(), &sender)),
-                Ok(Some(reason)) => Err(ReadError::Content(reason)),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
+            if let Err(error) = source.read(runtime, &sender) {
                 // A receiver that is gone no longer wants to know.
                 let _ = sender.blocking_send(Err(error));
             }
         });
         receiver
+    }
+
+    fn read(
+        &self,
+        runtime: Handle,
+        sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
+    ) -> Result<(), ReadError> {
+        let held = Held::new(self.metadata(), self.footer_start).map_err(ReadError::Content)?;
+        let columns = self.footer.parquet_schema().num_columns();
+        let reader = WindowReader::new(self.object.clone(), runtime, columns, WINDOW_BUDGET, held);
+        match guarded(&reader, || int96::inexact(&Arc::new(reader.clone()), self.metadata()))? {
+            None => guarded(&reader, || self.decode(reader.clone(), sender)),
+            Some(reason) => Err(ReadError::Content(reason)),
+        }
     }
 
     fn decode(
