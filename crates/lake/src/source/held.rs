@@ -37,7 +37,8 @@ impl Held {
     pub(super) fn new(footer: &ParquetMetaData, end: u64) -> Result<Self, String> {
         let columns = vec![Column::default(); footer.file_metadata().schema_descr().num_columns()];
         let mut ranges: Vec<(u64, u64, usize)> = Vec::new();
-        for group in footer.row_groups() {
+        // Of a row group without rows nothing is read, and its offsets may be anything.
+        for group in footer.row_groups().iter().filter(|group| group.num_rows() > 0) {
             let chunks = group.columns().iter().enumerate();
             ranges.extend(chunks.filter_map(|(column, chunk)| {
                 let (start, length) = range(chunk)?;

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -74,7 +74,7 @@ impl ParquetSource {
             // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let decode = || {
-                let footer = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes)?);
+                let footer = Arc::new(counted(ParquetMetaDataReader::decode_metadata(&bytes)?)?);
                 let footer = ArrowReaderMetadata::try_new(footer, options.clone())?;
                 match reading_schema(footer.parquet_schema(), footer.schema()) {
                     Some(schema) => ArrowReaderMetadata::try_new(
@@ -124,12 +124,9 @@ impl ParquetSource {
         Ok(())
     }
 
-    /// The number of rows that the footer claims: of its row groups, which is what readers go by. There are files whose
-    /// own count is 0 all the same.
+    /// The number of rows that the footer claims.
     pub fn rows(&self) -> u64 {
-        let groups = self.footer.metadata().row_groups().iter();
-        let rows = groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(0));
-        rows.fold(0, u64::saturating_add)
+        u64::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0)
     }
 
     /// Decodes the file on a thread of its own. The stream ends after the last batch or the first error.
@@ -181,6 +178,29 @@ impl ParquetSource {
         }
         Err(ParquetError::General(format!("the footer promises {} rows, the pages hold {rows}", self.rows())))
     }
+}
+
+/// The footer with the number of rows that its row groups have. There are writers that leave it at 0 for the file, and
+/// the decoder would believe them.
+fn counted(footer: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    let file = footer.file_metadata();
+    let rows = footer.row_groups().iter().fold(0i64, |rows, group| rows.saturating_add(group.num_rows()));
+    if file.num_rows() == rows {
+        return Ok(footer);
+    }
+    if file.num_rows() != 0 {
+        let said = file.num_rows();
+        return Err(ParquetError::General(format!("the footer promises {said} rows, its row groups {rows}")));
+    }
+    let file = FileMetaData::new(
+        file.version(),
+        rows,
+        file.created_by().map(str::to_owned),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    Ok(ParquetMetaData::new(file, footer.row_groups().to_vec()))
 }
 
 /// Rows of a batch: fewer when they are wide.
