@@ -9,6 +9,11 @@ MAKEFLAGS += --no-print-directory
 export EVENT_INGEST_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/event-ingest
 export CARGO_TARGET_DIR ?= $(EVENT_INGEST_CACHE)/target
 
+# The corpus of apache/parquet-testing; without it its tests say so and pass.
+ifneq ($(wildcard $(CURDIR)/../shared/parquet-testing/data),)
+export PARQUET_TESTING_DIR ?= $(CURDIR)/../shared/parquet-testing
+endif
+
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
@@ -18,7 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench
-	@scripts/setup.sh build python kafka rest-catalog postgres lint
+	@scripts/setup.sh build python kafka rest-catalog postgres data lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -36,7 +41,7 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres
+	@scripts/setup.sh build python kafka rest-catalog postgres data
 	$(BUILD)
 	cargo test --workspace --locked
 
@@ -44,8 +49,9 @@ test: ## run all tests, also those of the whole system against real parts
 soak: export SOAK_KILLS ?= 500
 soak: export SOAK_RESTARTS ?= 60
 soak: export SOAK_REQUESTS ?= 2000
+soak: export SOAK_DAMAGED ?= 20000
 soak: export SIMULATION_SCHEDULES ?= 5000000
-soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SIMULATION_SCHEDULES
+soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SIMULATION_SCHEDULES
 	@$(MAKE) test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl

@@ -146,11 +146,17 @@ impl Lakehouse {
         format!("sqlite:///{}/catalog.db", self.folder.path().display())
     }
 
-    /// The arguments of a worker that reads from `bucket` and may write every table of `db`.
-    pub fn worker_arguments(&self, bucket: &Standalone) -> Vec<String> {
+    /// The properties of the catalog, and of the storage that reaches `bucket`.
+    pub fn properties(&self, bucket: &Standalone) -> BTreeMap<&'static str, String> {
         let mut properties = bucket.properties();
         properties.insert("uri", self.uri());
         properties.insert("warehouse", self.warehouse.clone());
+        properties
+    }
+
+    /// The arguments of a worker that reads from `bucket` and may write every table of `db`.
+    pub fn worker_arguments(&self, bucket: &Standalone) -> Vec<String> {
+        let properties = self.properties(bucket);
         let mut arguments: Vec<String> = properties
             .iter()
             .flat_map(|(key, value)| ["--catalog".to_owned(), format!("{key}={value}")])

@@ -4,11 +4,15 @@
 
 mod bucket;
 mod catalogs;
+mod corpus;
 mod crash;
+mod hostile;
 mod killed;
+mod limited;
 mod many;
 mod metrics;
 mod pipeline;
+mod real_data;
 mod rounds;
 mod standalone;
 mod statistics;

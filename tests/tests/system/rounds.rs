@@ -16,6 +16,11 @@ pub fn requests() -> usize {
     or("SOAK_REQUESTS", 200)
 }
 
+/// Damaged files that a worker is given: `SOAK_DAMAGED`.
+pub fn damaged() -> usize {
+    or("SOAK_DAMAGED", 500)
+}
+
 /// Where randomness starts from: `SEED`, so that a run can be repeated, else the time. Say it in every failure.
 pub fn seed() -> u64 {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();

@@ -18,6 +18,7 @@ const NUMBER_BYTES: usize = 8;
 /// Fields of `FileMetaData`, `RowGroup` and `SchemaElement`.
 const SCHEMA: i16 = 2;
 const ROW_GROUPS: i16 = 4;
+const ENCRYPTION: i16 = 8;
 const COLUMNS: i16 = 1;
 const CHILDREN: i16 = 5;
 
@@ -27,13 +28,21 @@ const CHILDREN: i16 = 5;
 /// The text says what is wrong with it.
 pub(super) fn check(footer: &[u8]) -> Result<(), String> {
     let mut guard = Guard::default();
+    let mut encrypted = false;
     Reader::new(footer)
         .fields(|reader, id, kind| match (id, kind) {
             (SCHEMA, Kind::List) => guard.schema(reader),
             (ROW_GROUPS, Kind::List) => guard.row_groups(reader),
-            _ => guard.value(reader, kind),
+            (id, _) => {
+                encrypted |= id == ENCRYPTION;
+                guard.value(reader, kind)
+            }
         })
-        .map_err(|e| format!("damaged: its footer cannot be read: {}", e.reason()))
+        .map_err(|e| format!("damaged: its footer cannot be read: {}", e.reason()))?;
+    if encrypted {
+        return Err("columns of the file are encrypted; encrypted Parquet is not supported".to_owned());
+    }
+    Ok(())
 }
 
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Source objects: which version of one is ingested, and reading exactly that version.
 
 mod footer;
+mod held;
 mod int96;
 mod object;
 pub(crate) mod pages;

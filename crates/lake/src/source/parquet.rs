@@ -10,11 +10,12 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::footer;
+use super::held::Held;
 use super::int96;
 use super::object::SourceObject;
 use super::window::WindowReader;
@@ -52,6 +53,8 @@ pub enum ReadError {
 pub struct ParquetSource {
     object: SourceObject,
     footer: ArrowReaderMetadata,
+    /// Where it begins.
+    footer_start: u64,
     schema: SchemaRef,
 }
 
@@ -65,12 +68,13 @@ impl ParquetSource {
     /// See [`ReadError`].
     pub async fn open(object: SourceObject) -> Result<Self, ReadError> {
         let bytes = read_footer(&object).await?;
+        let footer_start = object.size - TAIL - bytes.len() as u64;
         let footer = tokio::task::spawn_blocking(move || {
             footer::check(&bytes).map_err(ReadError::Content)?;
             // The types are the file's own: an embedded Arrow schema only says how its writer held them in memory.
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let decode = || {
-                let footer = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes)?);
+                let footer = Arc::new(counted(ParquetMetaDataReader::decode_metadata(&bytes)?)?);
                 let footer = ArrowReaderMetadata::try_new(footer, options.clone())?;
                 match reading_schema(footer.parquet_schema(), footer.schema()) {
                     Some(schema) => ArrowReaderMetadata::try_new(
@@ -85,7 +89,7 @@ impl ParquetSource {
         .await
         .map_err(|e| ReadError::Store(Error::unavailable("reading a footer was cut short").caused_by(e)))??;
         let schema = Arc::new(with_logical_types(footer.parquet_schema(), footer.schema()));
-        Ok(Self { object, footer, schema })
+        Ok(Self { object, footer, footer_start, schema })
     }
 
     /// The object that is read.
@@ -128,22 +132,29 @@ impl ParquetSource {
     /// Decodes the file on a thread of its own. The stream ends after the last batch or the first error.
     pub fn batches(&self) -> BatchStream {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-        let columns = self.footer.parquet_schema().num_columns();
-        let reader = WindowReader::new(self.object.clone(), Handle::current(), columns, WINDOW_BUDGET);
+        let runtime = Handle::current();
         let source = self.clone();
         tokio::task::spawn_blocking(move || {
-            let exact = guarded(&reader, || int96::inexact(&Arc::new(reader.clone()), source.metadata()));
-            let result = match exact {
-                Ok(None) => guarded(&reader, || source.decode(reader.clone(), &sender)),
-                Ok(Some(reason)) => Err(ReadError::Content(reason)),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
+            if let Err(error) = source.read(runtime, &sender) {
                 // A receiver that is gone no longer wants to know.
                 let _ = sender.blocking_send(Err(error));
             }
         });
         receiver
+    }
+
+    fn read(
+        &self,
+        runtime: Handle,
+        sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
+    ) -> Result<(), ReadError> {
+        let held = Held::new(self.metadata(), self.footer_start).map_err(ReadError::Content)?;
+        let columns = self.footer.parquet_schema().num_columns();
+        let reader = WindowReader::new(self.object.clone(), runtime, columns, WINDOW_BUDGET, held);
+        match guarded(&reader, || int96::inexact(&Arc::new(reader.clone()), self.metadata()))? {
+            None => guarded(&reader, || self.decode(reader.clone(), sender)),
+            Some(reason) => Err(ReadError::Content(reason)),
+        }
     }
 
     fn decode(
@@ -167,6 +178,29 @@ impl ParquetSource {
         }
         Err(ParquetError::General(format!("the footer promises {} rows, the pages hold {rows}", self.rows())))
     }
+}
+
+/// The footer with the number of rows that its row groups have. There are writers that leave it at 0 for the file, and
+/// the decoder would believe them.
+fn counted(footer: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    let file = footer.file_metadata();
+    let rows = footer.row_groups().iter().fold(0i64, |rows, group| rows.saturating_add(group.num_rows()));
+    if file.num_rows() == rows {
+        return Ok(footer);
+    }
+    if file.num_rows() != 0 {
+        let said = file.num_rows();
+        return Err(ParquetError::General(format!("the footer promises {said} rows, its row groups {rows}")));
+    }
+    let file = FileMetaData::new(
+        file.version(),
+        rows,
+        file.created_by().map(str::to_owned),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    Ok(ParquetMetaData::new(file, footer.row_groups().to_vec()))
 }
 
 /// Rows of a batch: fewer when they are wide.

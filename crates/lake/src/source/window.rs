@@ -14,6 +14,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
+use super::held::Held;
 use super::object::SourceObject;
 use super::pages::MAX_HEADER;
 use super::pages::PageHeader;
@@ -33,6 +34,7 @@ pub(super) struct WindowReader {
     runtime: Handle,
     windows: Arc<Mutex<Windows>>,
     failure: Arc<Mutex<Option<object_store::Error>>>,
+    held: Arc<Mutex<Held>>,
 }
 
 struct Windows {
@@ -43,8 +45,9 @@ struct Windows {
 }
 
 impl WindowReader {
-    /// A reader that takes turns between about `places` places and holds some `budget` bytes.
-    pub(super) fn new(object: SourceObject, runtime: Handle, places: usize, budget: u64) -> Self {
+    /// A reader that takes turns between about `places` places and holds some `budget` bytes; `held` knows the pages
+    /// that the decoder holds besides.
+    pub(super) fn new(object: SourceObject, runtime: Handle, places: usize, budget: u64, held: Held) -> Self {
         let places = places.max(1);
         let length = (budget / places as u64).clamp(MIN_WINDOW, MAX_WINDOW);
         // One more than there are places, for a dictionary page that is fetched apart from its chunk's data.
@@ -53,6 +56,7 @@ impl WindowReader {
             runtime,
             windows: Arc::new(Mutex::new(Windows { held: VecDeque::new(), length, limit: places + 1 })),
             failure: Arc::default(),
+            held: Arc::new(Mutex::new(held)),
         }
     }
 
@@ -77,7 +81,10 @@ impl WindowReader {
         loop {
             let bytes = self.at(start, length)?;
             match PageHeader::read(&bytes) {
-                Ok(_) => return Ok(()),
+                Ok(header) => {
+                    let mut held = self.held.lock().expect("no code panics while it holds this lock");
+                    return held.page(start, &header).map_err(ParquetError::General);
+                }
                 Err(Malformed::Cut) if bytes.len() == length && length < MAX_HEADER => {
                     length = (length * 8).min(MAX_HEADER);
                 }
@@ -212,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn memory_stays_within_the_budget_while_columns_take_turns() {
         let object = object(Arc::new(InMemory::new())).await;
-        let reader = WindowReader::new(object, Handle::current(), PLACES, BUDGET);
+        let reader = WindowReader::new(object, Handle::current(), PLACES, BUDGET, Held::default());
         tokio::task::spawn_blocking(move || {
             let column = SIZE / PLACES as u64;
             let page = 10_000;
@@ -234,7 +241,8 @@ mod tests {
     #[tokio::test]
     async fn an_object_that_is_overwritten_while_it_is_read_is_noticed() {
         let store = Arc::new(InMemory::new());
-        let reader = WindowReader::new(object(store.clone()).await, Handle::current(), 1, BUDGET);
+        let reader =
+            WindowReader::new(object(store.clone()).await, Handle::current(), 1, BUDGET, Held::default());
         store.put(&Path::from("a"), vec![0; SIZE as usize].into()).await.unwrap();
         tokio::task::spawn_blocking(move || {
             assert!(reader.get_bytes(0, 10).is_err());
@@ -246,7 +254,13 @@ mod tests {
 
     #[tokio::test]
     async fn reading_past_the_end_is_an_error_and_no_panic() {
-        let reader = WindowReader::new(object(Arc::new(InMemory::new())).await, Handle::current(), 1, BUDGET);
+        let reader = WindowReader::new(
+            object(Arc::new(InMemory::new())).await,
+            Handle::current(),
+            1,
+            BUDGET,
+            Held::default(),
+        );
         tokio::task::spawn_blocking(move || {
             assert!(reader.get_bytes(SIZE - 5, 10).is_err());
             assert!(reader.get_bytes(SIZE + 5, 1).is_err());

@@ -72,6 +72,11 @@ fn missing<T>(value: Option<T>) -> Result<T, Malformed> {
 }
 
 impl PageHeader {
+    /// Whether the page holds the values that others refer to.
+    pub(crate) fn is_dictionary(&self) -> bool {
+        matches!(self.page, Page::Dictionary { .. })
+    }
+
     /// Reads the header at the start of `bytes`.
     ///
     /// # Errors
