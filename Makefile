@@ -18,7 +18,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench
-	@scripts/setup.sh build python kafka rest-catalog postgres lint
+	@scripts/setup.sh build python kafka rest-catalog postgres spark lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -36,7 +36,7 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres
+	@scripts/setup.sh build python kafka rest-catalog postgres spark
 	$(BUILD)
 	cargo test --workspace --locked
 
