@@ -10,6 +10,7 @@ mod many;
 mod metrics;
 mod pipeline;
 mod rounds;
+mod roundtrip;
 mod standalone;
 mod statistics;
 mod worker;
