@@ -32,6 +32,7 @@ REFUSED = {
 }
 # Rows of a file that `auto` copies: its row groups are not too small for readers.
 MANY = 20_000
+PLAIN_CODECS = ["none", "snappy", "gzip", "zstd"]
 NAMES = ["größe", "C3", "a b", "x_y", "名", "d-1", "Zeit", "q", "v9"]
 
 
@@ -41,6 +42,9 @@ class Round:
         self.number = number
         self.rng = rng
         self.evolves = number % 3 == 2
+        # The last files are such that their column chunks can be copied. The first round sees to it that this happens
+        # to every writer's, the second that all are written anew.
+        self.plain = number == 0 or rng.random() < 0.4
         names = rng.sample(NAMES, rng.randint(4, len(NAMES)))
         kinds = [table_type(rng) for _ in names]
         if number % 2 == 1:
@@ -59,12 +63,19 @@ class Round:
         requests = [self.request([first], mode())]
         # All columns of the table as they are, then anything that fits.
         requests.append(self.request([self.pyarrow("whole", self.table)], mode()))
-        files = [self.pyarrow(f"pyarrow-{n}", self.file_schema("pyarrow")) for n in range(3)]
-        files += [self.duckdb(), self.elsewhere("spark"), self.elsewhere("arrow-rs")]
-        rng.shuffle(files)
-        requests += [self.request(files[:3], mode()), self.request(files[3:], "splice")]
+        files = [self.pyarrow(f"pyarrow-{n}", self.file_schema("pyarrow")) for n in range(2)]
+        plain = self.plain
+        files += [self.pyarrow("pyarrow-2", self.file_schema("pyarrow", plain), plain=plain)]
+        files += [self.duckdb(plain), self.elsewhere("spark", plain), self.elsewhere("arrow-rs", plain)]
+        if not self.number:
+            requests += [self.request(files[:2], mode()), self.request(files[2:], "splice")]
+        elif self.number == 1:
+            requests += [self.request(files[:2], "splice"), self.request(files[2:], "rewrite")]
+        else:
+            rng.shuffle(files)
+            requests += [self.request(files[:3], mode()), self.request(files[3:], "splice")]
         if self.number == 0:
-            requests.append(self.request([self.pyarrow("many", self.table.remove(1).remove(1), rows=MANY)], "auto"))
+            requests.append(self.request([self.pyarrow("many", self.table.remove(1).remove(1), rows=MANY, plain=True)], "auto"))
         expected = pa.concat_tables(self.expected)
         save(expected, self.folder / "expected.arrow")
         comparable = [f.name for f in self.table if f.type in (pa.int32(), pa.string(), pa.date32(), pa.timestamp("us"))]
@@ -88,7 +99,7 @@ class Round:
         fields = [field for field in self.table if field.name == ID or self.rng.random() < 0.7]
         return pa.schema([field if field.name == ID else field.with_type(narrower(self.rng, field.type)) for field in fields])
 
-    def file_schema(self, writer: str) -> pa.Schema:
+    def file_schema(self, writer: str, plain: bool = False) -> pa.Schema:
         """Some of the table's columns, in any order, in types that fit them."""
         rng, refused = self.rng, REFUSED[writer]
         fields = [self.table.field(ID)]
@@ -96,7 +107,10 @@ class Round:
             fixed = any(pa.types.is_fixed_size_binary(kind) for kind in inside(field.type))
             if refused & set(inside(field.type)) or (fixed and writer in ("duckdb", "spark")) or rng.random() < 0.15:
                 continue
-            fields.append(field.with_type(file_type(rng, field.type, refused | fixed_of(writer), whole=rng.random() < 0.5)))
+            if not plain:
+                kind = file_type(rng, field.type, refused | fixed_of(writer), whole=rng.random() < 0.5)
+                field = field.with_type(kind)
+            fields.append(field)
         rng.shuffle(fields)
         return pa.schema(fields)
 
@@ -124,7 +138,7 @@ class Round:
         arrays = [pa.array(values, field.type) for values, field in zip(columns, kept, strict=True)]
         return pa.Table.from_arrays(arrays, schema=pa.schema(kept))
 
-    def pyarrow(self, name: str, schema: pa.Schema, rows: int | None = None) -> dict:
+    def pyarrow(self, name: str, schema: pa.Schema, rows: int | None = None, plain: bool = False) -> dict:
         rng = self.rng
         table = self.rows(schema, rows)
         if rng.random() < 0.3:
@@ -151,43 +165,48 @@ class Round:
             "use_deprecated_int96_timestamps": name.startswith("pyarrow") and rng.random() < 0.2,
             "column_encoding": None if dictionary else {f.name: e for f in schema if (e := encoding(rng, f.type))},
         }
-        if rows:
-            # What `auto` copies.
-            options |= {"compression": "zstd", "column_encoding": None}
+        if plain:
+            options |= {
+                "compression": rng.choice(PLAIN_CODECS),
+                "column_encoding": None,
+                "use_compliant_nested_type": True,
+                "use_deprecated_int96_timestamps": False,
+            }
         if options["version"] == "2.4":
             options["coerce_timestamps"] = "us" if any(NANOS & set(inside(f.type)) for f in schema) else None
         path = self.folder / f"{name}.parquet"
         pq.write_table(table, path, **options)
         return {"name": path.name, "writer": "pyarrow", "rows": table.num_rows, "how": str(options)}
 
-    def duckdb(self) -> dict:
+    def duckdb(self, plain: bool) -> dict:
         rng = self.rng
-        source = self.rows(self.file_schema("duckdb"))
+        source = self.rows(self.file_schema("duckdb", plain))
         path = self.folder / "duckdb.parquet"
-        codec = rng.choice(["uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"])
-        options = f"codec {codec}, row_group_size {rng.choice([1, 100, 122880])}, parquet_version {rng.choice(['v1', 'v2'])}"
+        codec = rng.choice(PLAIN_CODECS[1:] if plain else ["uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"])
+        version = "v1" if plain else rng.choice(["v1", "v2"])
+        options = f"codec {codec}, row_group_size {rng.choice([1, 100, 122880])}, parquet_version {version}"
         connection = duckdb.connect()
         connection.execute("set timezone = 'UTC'")
         connection.register("source", source)
         connection.execute(f"copy source to '{path}' (format parquet, {options})")
         return {"name": path.name, "writer": "duckdb", "rows": source.num_rows, "how": options}
 
-    def elsewhere(self, writer: str) -> dict:
+    def elsewhere(self, writer: str, plain: bool) -> dict:
         """A file that another program writes from a plain one."""
         rng = self.rng
-        table = self.rows(self.file_schema(writer))
+        table = self.rows(self.file_schema(writer, plain))
         source, name = f"{writer}.plain", f"{writer}.parquet"
         pq.write_table(table, self.folder / source)
         job = {
             "from": source,
             "to": name,
-            "codec": rng.choice(["none", "snappy", "gzip", "zstd", "lz4_raw"]),
-            "v2": rng.random() < 0.5,
+            "codec": rng.choice(PLAIN_CODECS if plain else [*PLAIN_CODECS, "lz4_raw"]),
+            "v2": not plain and rng.random() < 0.5,
             "dictionary": rng.random() < 0.5,
             "page": rng.choice([100, 1024, 1 << 20]),
             "row_group": rng.choice([5, 100, 100_000]),
-            "int96": rng.random() < 0.5,
-            "legacy": rng.random() < 0.3,
+            "int96": not plain and rng.random() < 0.5,
+            "legacy": not plain and rng.random() < 0.3,
             "bloom": rng.random() < 0.5,
         }
         self.jobs[writer].append(job)
