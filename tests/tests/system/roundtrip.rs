@@ -77,7 +77,7 @@ async fn tables_hold_what_was_written_whoever_wrote_and_whoever_reads() {
         round.arrow_rs.iter().for_each(|job| write_by_arrow_rs(place, job));
     }
     let home = tempfile::tempdir().unwrap();
-    let bucket = Standalone::start(home.path(), &["--batch-wait", "1h", "--batch-files", "1000000"]).await;
+    let bucket = Standalone::start(home.path(), &["--batch-wait", "1h", "--batch-files", "1000"]).await;
     let worker = Worker::start_with(&bucket, &lakehouse, &[]).await;
     let spark = spark.has_written().await;
 
