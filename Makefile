@@ -23,7 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench
-	@scripts/setup.sh build python kafka rest-catalog postgres data lint
+	@scripts/setup.sh build python kafka rest-catalog postgres spark data lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -41,7 +41,7 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres data
+	@scripts/setup.sh build python kafka rest-catalog postgres spark data
 	$(BUILD)
 	cargo test --workspace --locked
 
@@ -50,8 +50,9 @@ soak: export SOAK_KILLS ?= 500
 soak: export SOAK_RESTARTS ?= 60
 soak: export SOAK_REQUESTS ?= 2000
 soak: export SOAK_DAMAGED ?= 20000
+soak: export SOAK_ROUND_TRIPS ?= 200
 soak: export SIMULATION_SCHEDULES ?= 5000000
-soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SIMULATION_SCHEDULES
+soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SOAK_ROUND_TRIPS, SIMULATION_SCHEDULES
 	@$(MAKE) test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl

@@ -7,6 +7,7 @@
 #                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
 #                             postgres      PostgreSQL's server
 #                             minio         Go and the MinIO server, built from its module
+#                             spark         Apache Spark with Iceberg
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
 #                             lint          cargo-deny
@@ -100,6 +101,11 @@ check_system() {
         need maven "Maven" have mvn
         ;;
       postgres) need postgresql "PostgreSQL's server" postgres_bin ;;
+      spark)
+        need python3-venv "Python 3.11 or newer with venv" find_python
+        need "$(java_package jre)" "Java 17 or newer" java_is_recent
+        need maven "Maven" have mvn
+        ;;
       # The release that Debian 12 has is too old: then there is one among its backports, or from Go's own site.
       minio) need golang "Go 1.24 or newer" go_is_recent ;;
       data)
@@ -180,6 +186,22 @@ fill_venv() {
   rm -rf "$work"
 }
 
+fill_spark() {
+  local python work=$1/uv
+  python=$(find_python)
+  say "setup: installing Spark (450 MB)"
+  fetch_uv "$python" "$work"
+  "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
+  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/spark/requirements.txt" >&2 ||
+    die "Spark could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
+  rm -rf "$work"
+  timeout 900 mvn -q -B -f "$repo/scripts/spark/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$1/jars" -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$1/maven.log" 2>&1 || {
+    cat "$1/maven.log" >&2
+    die "Maven could not fetch Spark's jars: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
+  }
+}
+
 # A DuckDB beside the other: the S3 extension that the package index has belongs to an older one.
 fill_duckdb_s3() {
   local work=$1/uv
@@ -200,10 +222,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, minio, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, minio, spark, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | postgres | minio | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | postgres | minio | spark | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -215,6 +237,7 @@ for part in "$@"; do
     kafka) "$repo/scripts/kafka.sh" install ;;
     rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
     minio) "$repo/scripts/minio.sh" install ;;
+    spark) install_once "$(spark_home)" fill_spark ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
     duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;
     lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;

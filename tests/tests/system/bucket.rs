@@ -142,8 +142,13 @@ impl Lakehouse {
         Self { folder: tempfile::tempdir().unwrap(), warehouse: warehouse.to_owned() }
     }
 
+    /// Where SQLite keeps the catalog.
+    pub fn catalog_file(&self) -> PathBuf {
+        self.folder.path().join("catalog.db")
+    }
+
     fn uri(&self) -> String {
-        format!("sqlite:///{}/catalog.db", self.folder.path().display())
+        format!("sqlite:///{}", self.catalog_file().display())
     }
 
     /// The properties of the catalog, and of the storage that reaches `bucket`.

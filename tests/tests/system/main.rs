@@ -14,6 +14,7 @@ mod metrics;
 mod pipeline;
 mod real_data;
 mod rounds;
+mod roundtrip;
 mod standalone;
 mod statistics;
 mod worker;

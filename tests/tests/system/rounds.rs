@@ -21,6 +21,11 @@ pub fn damaged() -> usize {
     or("SOAK_DAMAGED", 500)
 }
 
+/// Random tables that are written and read back: `SOAK_ROUND_TRIPS`.
+pub fn round_trips() -> usize {
+    or("SOAK_ROUND_TRIPS", 6)
+}
+
 /// Where randomness starts from: `SEED`, so that a run can be repeated, else the time. Say it in every failure.
 pub fn seed() -> u64 {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Apache Spark with Iceberg, another engine that writes files and reads tables, for tests.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/spark.sh install
+       scripts/spark.sh run FILE ARGUMENT…
+
+  install  the same as `scripts/setup.sh spark`
+  run      runs a Python program in Spark's environment; SPARK_JARS names the jars that its session needs
+TEXT
+}
+
+run() {
+  local home java
+  home=$(spark_home)
+  [ -d "$home" ] || die "Spark is not installed: run 'make setup'"
+  java=$(command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java") || die "Java is missing"
+  # PySpark takes Java from JAVA_HOME; what lies on the path is enough for it only where that is no link.
+  JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$java")")")}
+  export JAVA_HOME SPARK_LOCAL_IP=127.0.0.1
+  # Another Spark of this machine is not meant.
+  unset SPARK_HOME SPARK_CONF_DIR
+  SPARK_JARS=$(printf '%s,' "$home"/jars/*.jar) exec "$home/bin/python" "$@"
+}
+
+case ${1:-} in
+  install) exec "$repo/scripts/setup.sh" spark ;;
+  run) shift; run "$@" ;;
+  -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
