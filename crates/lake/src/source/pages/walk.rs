@@ -238,19 +238,11 @@ impl ChunkWalk {
     }
 
     /// Plain values of a required column fill a page to the bit.
-    fn values_size(
-        &self,
-        size: u64,
-        values: u32,
-        nulls: u32,
-        encoding: Option<Encoding>,
-    ) -> Result<(), Fault> {
+    fn values_size(&self, size: u64, values: u32, nulls: u32, encoding: Option<Encoding>) -> Result<(), Fault> {
         if self.expected.definition > 0 || self.expected.repetition > 0 {
             return Ok(());
         }
-        let Some(bits) = self.expected.bits.filter(|_| encoding == Some(Encoding::PLAIN)) else {
-            return Ok(());
-        };
+        let Some(bits) = self.expected.bits.filter(|_| encoding == Some(Encoding::PLAIN)) else { return Ok(()) };
         if nulls > 0 || size != (u64::from(values) * bits).div_ceil(8) {
             return wrong("a page of a required column does not have the bytes that its values take");
         }
