@@ -7,7 +7,7 @@
 #                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
 #                             postgres      PostgreSQL's server
 #                             minio         Go and the MinIO server, built from its module
-#                             spark         Apache Spark with Iceberg
+#                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
 #                             lint          cargo-deny

@@ -183,7 +183,7 @@ class Round:
         source = self.rows(self.file_schema("duckdb", plain))
         path = self.folder / "duckdb.parquet"
         codec = rng.choice(PLAIN_CODECS[1:] if plain else ["uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"])
-        # Deltas of INT32 that take more than 32 bits are beyond arrow-rs: such a file is refused.
+        # Deltas of INT32 that take more than 32 bits are beyond arrow-rs and PyArrow: such a file is refused.
         wide = any(pa.int32() in inside(field.type) for field in source.schema)
         version = "v1" if plain or wide else rng.choice(["v1", "v2"])
         options = f"codec {codec}, row_group_size {rng.choice([1, 100, 122880])}, parquet_version {version}"

@@ -18,7 +18,7 @@ import duckdb
 import duckdb_extension_avro
 import duckdb_extension_iceberg
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from roundtrip_rows import ID, alike, load, save
 
@@ -119,9 +119,15 @@ def read(spark: SparkSession, folder: Path, catalog: Path, connection: duckdb.Du
         if report["spark_reads"]:
             seen = spark.table(f"{CATALOG}.{report['table']}")
             save(seen.toArrow(), place / "spark.arrow")
-            asked.append(lambda name, value: seen.filter(seen[f"`{name}`"] == F.lit(value)).count())
+            asked.append(lambda name, value: seen.filter(seen[f"`{name}`"] == literal(seen, name, value)).count())
         for ask in asked:
             looked_up(report, expected, ask)
+
+
+def literal(seen: DataFrame, name: str, value: object) -> Column:
+    """A value of a column's type; PySpark makes none of each date that Python has."""
+    text = value if isinstance(value, str | int) else value.isoformat()
+    return F.lit(text).cast(seen.schema[name].dataType)
 
 
 def looked_up(report: dict, expected: pa.Table, ask: object) -> None:
