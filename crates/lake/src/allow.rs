@@ -132,8 +132,10 @@ fn source(text: &str) -> Result<SourcePattern, PatternError> {
     let error = || PatternError::Source(text.to_owned());
     let rest = text.strip_prefix("s3://").ok_or_else(error)?;
     let rest = rest.strip_suffix('*').unwrap_or(rest);
+    let beginning = rest.len() + "s3://".len() < text.len();
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    if bucket.is_empty() || rest.contains('*') {
+    // `s3://events*` would read as if it meant more than one bucket.
+    if (beginning && !rest.contains('/')) || bucket.is_empty() || rest.contains('*') {
         return Err(error());
     }
     Ok(SourcePattern::Prefix { bucket: bucket.to_owned(), key: key.to_owned() })
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn patterns_that_mean_nothing_are_named() {
-        for bad in ["inbox", "s3://", "s3://a*b/c", "http://x"] {
+        for bad in ["inbox", "s3://", "s3://a*b/c", "s3://a*", "http://x"] {
             assert_eq!(AllowList::parse([bad], []), Err(PatternError::Source(bad.to_owned())));
         }
         for bad in ["db", "d*.t", ".*", "db.t*"] {

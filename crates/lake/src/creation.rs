@@ -24,7 +24,7 @@ const FIRST_ORDER: i64 = 1;
 pub struct Creation {
     partition_by: Vec<Term>,
     sort_by: Vec<SortTerm>,
-    properties: BTreeMap<String, String>,
+    properties: HashMap<String, String>,
 }
 
 /// A table as it is to be made.
@@ -62,6 +62,14 @@ struct SortTerm {
     nulls: NullOrder,
 }
 
+/// The properties that a request gives to a table that is made for it.
+pub(crate) fn properties_of(options: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let property = |(name, value): (&String, &String)| {
+        name.strip_prefix(PROPERTY_PREFIX).map(|name| (name.to_owned(), value.clone()))
+    };
+    options.iter().filter_map(property).collect()
+}
+
 impl Creation {
     /// What the options of a request say.
     ///
@@ -69,13 +77,10 @@ impl Creation {
     /// A term that means nothing.
     pub fn of(options: &BTreeMap<String, String>) -> Result<Self, OptionError> {
         let given = |name: &str| options.get(name).map(String::as_str).unwrap_or_default();
-        let property = |(name, value): (&String, &String)| {
-            name.strip_prefix(PROPERTY_PREFIX).map(|name| (name.to_owned(), value.clone()))
-        };
         Ok(Self {
             partition_by: terms(PARTITION_BY, given(PARTITION_BY))?,
             sort_by: terms(SORT_BY, given(SORT_BY))?,
-            properties: options.iter().filter_map(property).collect(),
+            properties: properties_of(options),
         })
     }
 

@@ -38,20 +38,28 @@ pub struct Constant {
 impl Added {
     /// The columns for an object. Values of key segments get the type of the table's column, if there is one.
     ///
+    /// A column that the file has itself is not added: its own values stand.
+    ///
     /// # Errors
     /// A value that the table's column does not hold.
     pub fn constants(
         &self,
         uri: &ObjectUri,
+        file: &Fields,
         now: DateTime<Utc>,
         table: &Fields,
         matching: Matching,
     ) -> Result<Vec<Constant>, String> {
+        let named = |among: &Fields, name: &str| {
+            among.iter().find(|column| matching.same(column.name(), name)).cloned()
+        };
         let mut constants = Vec::new();
         if self.hive {
             for (name, value) in hive_columns(uri.key())? {
-                let known = table.iter().find(|column| matching.same(column.name(), &name));
-                constants.push(hive_constant(&name, value.as_deref(), known)?);
+                if named(file, &name).is_none() {
+                    let known = named(table, &name);
+                    constants.push(hive_constant(&name, value.as_deref(), known.as_ref())?);
+                }
             }
         }
         if let Some(name) = &self.source {
@@ -59,8 +67,15 @@ impl Added {
             constants.push(Constant::new(name, Arc::new(value)));
         }
         if let Some(name) = &self.ingest_time {
-            let value = TimestampMicrosecondArray::from(vec![now.timestamp_micros()]).with_timezone("+00:00");
+            let value = TimestampMicrosecondArray::from(vec![now.timestamp_micros()]).with_timezone("UTC");
             constants.push(Constant::new(name, Arc::new(value)));
+        }
+        for constant in &mut constants {
+            // What is made for the table's column bears its field id.
+            if let Some(column) = named(table, constant.field.name()) {
+                let field = constant.field.as_ref().clone().with_metadata(column.metadata().clone());
+                constant.field = Arc::new(field);
+            }
         }
         Ok(constants)
     }
@@ -178,7 +193,7 @@ mod tests {
 
     fn hive(key: &str, table: &Fields) -> Result<Vec<Constant>, String> {
         let added = Added { hive: true, ..Added::default() };
-        added.constants(&uri(key), DateTime::UNIX_EPOCH, table, Matching::default())
+        added.constants(&uri(key), &Fields::empty(), DateTime::UNIX_EPOCH, table, Matching::default())
     }
 
     fn table(columns: &[(&str, DataType)]) -> Fields {
@@ -226,9 +241,10 @@ mod tests {
             ("a", DataType::Utf8),
             ("src", DataType::Utf8),
         ]);
-        let constants =
-            added.constants(&uri("n=7/a=9/f"), DateTime::UNIX_EPOCH, &columns, Matching::default()).unwrap();
         let file = table(&[("a", DataType::Utf8)]);
+        let constants = added
+            .constants(&uri("n=7/a=9/f"), &file, DateTime::UNIX_EPOCH, &columns, Matching::default())
+            .unwrap();
         let (mapping, misfits) = map_with(&file, &constants, &columns, Matching::default()).unwrap();
         assert_eq!(misfits, []);
         let [Origin::Constant(at), Origin::Constant(n), Origin::Column(0, _), Origin::Constant(src)] =

@@ -60,6 +60,16 @@ impl Growth<'_> {
         Ok(Arc::new(NestedField { field_type: Box::new(grown), ..field.as_ref().clone() }))
     }
 
+    /// A map's key, which Iceberg does not let change.
+    fn key(&mut self, field: &NestedFieldRef, path: &str) -> Result<NestedFieldRef, String> {
+        let grown = self.field(field, path)?;
+        if grown == *field {
+            Ok(grown)
+        } else {
+            Err(format!("column `{path}` is a map's key, which cannot change"))
+        }
+    }
+
     fn grown(&mut self, old: &Type, path: &str) -> Result<Type, String> {
         let misfit =
             self.misfits.iter().find(|misfit| matches!(misfit, Misfit::Type { path: at, .. } if at == path));
@@ -73,7 +83,7 @@ impl Growth<'_> {
                 element_field: self.field(&list.element_field, &join(path, "element"))?,
             }),
             Type::Map(map) => Type::Map(MapType {
-                key_field: self.field(&map.key_field, &join(path, "key"))?,
+                key_field: self.key(&map.key_field, &join(path, "key"))?,
                 value_field: self.field(&map.value_field, &join(path, "value"))?,
             }),
         })

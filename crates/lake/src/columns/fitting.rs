@@ -8,7 +8,7 @@ use iceberg::spec::{SchemaRef, TableMetadata};
 
 use super::added::{Constant, map_with, with_constants};
 use super::evolve::evolve;
-use super::mapping::{Mapping, Matching, map};
+use super::mapping::{Mapping, Matching, Misfit, map};
 use crate::error::{Error, Result};
 use crate::options::SchemaPolicy;
 
@@ -48,6 +48,11 @@ impl Fitting {
         let Some(first) = misfits.first() else { return Ok(()) };
         if self.policy == SchemaPolicy::Strict {
             return Err(first.to_string());
+        }
+        if self.matching.field_ids && misfits.iter().any(|misfit| matches!(misfit, Misfit::Unknown { .. })) {
+            return Err(format!(
+                "{first}; with `field-ids` none is added, for the file could not know its id"
+            ));
         }
         let schema = Arc::new(evolve(&self.schema, self.last_column_id, &misfits)?);
         self.columns = arrow(&schema)?;

@@ -46,6 +46,8 @@ pub struct Footing {
     pub schema_id: i32,
     /// The last field id that the table gave away: a member that adds columns gave them the next ones.
     pub last_column_id: i32,
+    /// How the table maps names to columns of files that bear no field ids; members may add to it.
+    pub name_mapping: Option<String>,
     /// The partition spec that the files were written for.
     pub spec_id: i32,
     /// The ledger that had none of the member's objects.
@@ -216,9 +218,10 @@ impl Flight {
 
     fn check(&mut self, now: Footing) -> Turn {
         let misfits = self.leave(End::Replan, |_, member| {
-            let Footing { table, schema_id, last_column_id, spec_id, ledger: _ } = *member;
-            (table, schema_id, last_column_id, spec_id)
-                != (now.table, now.schema_id, now.last_column_id, now.spec_id)
+            let of = |footing: &Footing| {
+                (footing.table, footing.schema_id, footing.last_column_id, footing.spec_id)
+            };
+            of(member) != of(&now) || member.name_mapping != now.name_mapping
         });
         let unchecked: Vec<Member> =
             self.aboard.iter().filter(|(_, member)| member.ledger != now.ledger).map(|(id, _)| *id).collect();
@@ -278,7 +281,7 @@ mod tests {
 
     fn footing(schema_id: i32, ledger: &str) -> Footing {
         let ledger = Lineage { head: Some(ledger.to_owned()), copied: Vec::new() };
-        Footing { table: Uuid::nil(), schema_id, last_column_id: 0, spec_id: 0, ledger }
+        Footing { table: Uuid::nil(), schema_id, last_column_id: 0, name_mapping: None, spec_id: 0, ledger }
     }
 
     fn table(ledger: &str) -> Input {

@@ -132,6 +132,9 @@ async fn gather(
         Some(first) => first,
         None => queue.recv().await?,
     };
+    if first.request.flies_alone() {
+        return Some(vec![first]);
+    }
     let deadline = first.since + gathering::MAX_WAIT;
     let mut objects = first.request.entries.len();
     let mut taken: HashSet<ObjectIdentity> = first.identities().cloned().collect();
@@ -140,7 +143,7 @@ async fn gather(
         while group.len() < MAX_REQUESTS && objects < gathering::MAX_OBJECTS {
             let Ok(next) = queue.try_recv() else { break };
             let larger = objects + next.request.entries.len();
-            let alone = next.request.flies_alone() || group[0].request.flies_alone();
+            let alone = next.request.flies_alone();
             // Claims keep two requests with the same object apart; this holds even if they did not.
             if alone
                 || larger > gathering::MAX_OBJECTS

@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use chrono::Utc;
 use futures::{StreamExt, stream};
 use iceberg::spec::TableMetadata;
-use ingest_core::IngestRequest;
+use ingest_core::{FileFormat, IngestRequest};
 
 use super::plan::schema_after;
 use super::publish::{Ready, Step, options_of};
 use super::slice::Slice;
 use super::{LOOKUPS_IN_FLIGHT, Lake};
 use crate::columns::Fitting;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::TableOptions;
-use crate::source::{ReadError, Source};
+use crate::source::Source;
 
 /// Bytes of decoded footers that are held at once. The objects beyond them are planned after the first are committed.
 const FOOTERS_BYTES: usize = 16 * 1024 * 1024;
+/// Text files that are looked through at the same time.
+const TEXTS_AT_ONCE: usize = 2;
 
 impl Lake {
     /// Makes the table after the first file that can be read, or finds that there is none.
@@ -28,23 +30,34 @@ impl Lake {
                 request.table
             )));
         }
-        let options = options_of(request, &HashMap::new())?;
+        let options = options_of(request, None)?;
+        let mut unmade = None;
         for (index, object) in slice.pending() {
-            let schema = match Source::open(object, request.format, &options.text, None).await {
-                Ok(source) => schema_after(&source, &options, Utc::now()).map_err(ReadError::Content),
-                Err(error) => Err(error),
-            };
-            match schema {
-                Ok(schema) => {
-                    self.tables.create_table(&request.table, schema, &options.creation).await?;
-                    return Ok(Ready::Again);
-                }
+            let source = match Source::open(object, request.format, &options.text, None).await {
+                Ok(source) => source,
                 Err(error) => {
                     if let Step::Again = self.set_aside(slice, index, error).await? {
                         return Ok(Ready::Again);
                     }
+                    continue;
                 }
+            };
+            // A file that makes no table may still fit the one that another makes.
+            match schema_after(&source, &options, Utc::now()) {
+                Ok(schema) => match self.tables.create_table(&request.table, schema, &options.creation).await
+                {
+                    Ok(()) => return Ok(Ready::Again),
+                    Err(error) if error.kind() == ErrorKind::Invalid => {
+                        slice.set_unfit(index, error.to_string());
+                        unmade = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                },
+                Err(reason) => slice.set_unfit(index, reason),
             }
+        }
+        if let Some(error) = unmade {
+            return Err(error);
         }
         slice.note_ledger(&HashMap::new());
         Ok(Ready::Nothing(request.table.to_string()))
@@ -67,7 +80,12 @@ impl Lake {
             (index, Source::open(object, request.format, &options.text, columns).await)
         });
         let opening: Vec<_> = opening.collect();
-        let mut opened = std::pin::pin!(stream::iter(opening).buffered(LOOKUPS_IN_FLIGHT));
+        let at_once = match request.format {
+            FileFormat::Parquet => LOOKUPS_IN_FLIGHT,
+            // Each may hold a row and what it takes to decompress it.
+            FileFormat::Csv | FileFormat::Json => TEXTS_AT_ONCE,
+        };
+        let mut opened = std::pin::pin!(stream::iter(opening).buffered(at_once));
         let mut held = 0;
         while let Some((index, source)) = opened.next().await {
             match source {

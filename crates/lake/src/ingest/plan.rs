@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::columns::{Constant, Fitting, Mapping, schema_for, with_constants};
 use crate::error::Result;
+use crate::layout::data_folder;
 use crate::ledger::REGISTER;
 use crate::options::{Mode, TableOptions};
 use crate::source::{ParquetSource, Source, SourceObject};
@@ -87,7 +88,27 @@ pub(super) struct Known {
 pub(super) fn plan(
     table: &Arc<TableMetadata>,
     options: &TableOptions,
-    sources: Vec<(usize, Source)>,
+    mut sources: Vec<(usize, Source)>,
+    known: &Known,
+    now: DateTime<Utc>,
+) -> Result<Plan> {
+    let mut unfit = Vec::new();
+    loop {
+        let mut plan = plan_once(table, options, &sources, known, now)?;
+        // A table does not change for files that never come.
+        let without = plan.evolved.is_some() && !plan.unfit.is_empty();
+        sources.retain(|(place, _)| !plan.unfit.iter().any(|(unfit, _)| unfit == place));
+        unfit.append(&mut plan.unfit);
+        if !without {
+            return Ok(Plan { unfit, ..plan });
+        }
+    }
+}
+
+fn plan_once(
+    table: &Arc<TableMetadata>,
+    options: &TableOptions,
+    sources: &[(usize, Source)],
     known: &Known,
     now: DateTime<Utc>,
 ) -> Result<Plan> {
@@ -95,13 +116,15 @@ pub(super) fn plan(
     let mut unfit = Vec::new();
     let mut admitted = Vec::with_capacity(sources.len());
     for (place, source) in sources {
-        let fits = constants(source.object(), options, &fitting, now).and_then(|constants| {
-            fitting.admit(source.schema().fields(), &constants)?;
-            Ok(constants)
-        });
+        let fits = outside(source.object(), table)
+            .and_then(|()| constants(source, options, &fitting, now))
+            .and_then(|constants| {
+                fitting.admit(source.schema().fields(), &constants)?;
+                Ok(constants)
+            });
         match fits {
-            Ok(constants) => admitted.push((place, source, constants)),
-            Err(reason) => unfit.push((place, reason)),
+            Ok(constants) => admitted.push((*place, source, constants)),
+            Err(reason) => unfit.push((*place, reason)),
         }
     }
     // Only now is it known what the table becomes.
@@ -109,17 +132,27 @@ pub(super) fn plan(
     let mut files = Vec::with_capacity(admitted.len());
     for (place, source, constants) in admitted {
         let planned = fitting.mapping(source.schema().fields(), &constants).and_then(|mapping| {
-            let (way, why) = decide(place, &source, &mapping, &target, options.mode, known)?;
+            let (way, why) = decide(place, source, &mapping, &target, options.mode, known)?;
             Ok((mapping, way, why))
         });
         match planned {
             Ok((mapping, way, why)) => {
-                files.push(Planned { place, source, mapping: Arc::new(mapping), way, why });
+                files.push(Planned { place, source: source.clone(), mapping: Arc::new(mapping), way, why });
             }
             Err(reason) => unfit.push((place, reason)),
         }
     }
     Ok(Plan { target, evolved: fitting.evolved().cloned(), files, unfit })
+}
+
+/// Fails for what lies where the table's own data files do: each would bring forth another.
+fn outside(object: &SourceObject, table: &TableMetadata) -> Result<(), String> {
+    let folder = format!("{}/", data_folder(table));
+    let plain = folder.replacen("s3a://", "s3://", 1).replacen("s3n://", "s3://", 1);
+    if object.uri.to_string().starts_with(&plain) {
+        return Err("it lies among the table's own data files".to_owned());
+    }
+    Ok(())
 }
 
 /// The schema of a table made for files like this one.
@@ -132,17 +165,19 @@ pub(super) fn schema_after(
     now: DateTime<Utc>,
 ) -> Result<Schema, String> {
     let columns = source.schema().fields();
-    let constants = options.added.constants(&source.object().uri, now, &Fields::empty(), options.matching)?;
+    let constants =
+        options.added.constants(&source.object().uri, columns, now, &Fields::empty(), options.matching)?;
     schema_for(&with_constants(columns, &constants, options.matching))
 }
 
 fn constants(
-    object: &SourceObject,
+    source: &Source,
     options: &TableOptions,
     fitting: &Fitting,
     now: DateTime<Utc>,
 ) -> Result<Vec<Constant>, String> {
-    options.added.constants(&object.uri, now, fitting.columns.fields(), options.matching)
+    let (uri, file, table) = (&source.object().uri, source.schema().fields(), fitting.columns.fields());
+    options.added.constants(uri, file, now, table, options.matching)
 }
 
 /// The way of one file, and why; or why there is none.

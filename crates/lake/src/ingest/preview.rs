@@ -13,6 +13,7 @@ use super::publish::{MAX_PLANS, Step, options_of};
 use super::slice::{Done, Slice};
 use super::{Lake, SLICE_OBJECTS, Tally};
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::TableOptions;
 
 /// What would become of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,28 +65,29 @@ impl Lake {
     ) -> Result<Vec<(usize, Preview)>> {
         let mut slice = Slice::new(&self.config.store_name, objects, self.resolve_all(objects).await?);
         let known = self.tables.look(&request.table).await?;
-        let found = match &known {
-            Some((_, ledger, head)) => ledger.look_up(head, &slice.identities()).await?,
-            None => HashMap::new(),
-        };
-        slice.note_ledger(&found);
         let mut ways: HashMap<usize, (String, String)> = HashMap::new();
+        let mut imagination = None;
         for _ in 0..MAX_PLANS {
+            let found = match &known {
+                Some((_, ledger, head)) => ledger.look_up(head, &slice.identities()).await?,
+                None => HashMap::new(),
+            };
+            slice.note_ledger(&found);
             if !slice.is_unsettled() {
                 break;
             }
             let table = known.as_ref().map(|(table, _, _)| table.metadata());
-            let none = HashMap::new();
-            let options = options_of(request, table.map_or(&none, TableMetadata::properties))?;
+            let options = options_of(request, table.map(TableMetadata::properties))?;
             if let Step::Again = self.open_files(request, &options, table, &mut slice).await? {
                 continue;
             }
             let ready = slice.ready();
             let Some((first, source)) = ready.first() else { break };
-            let table = match &known {
-                Some((table, _, _)) => table.metadata_ref(),
-                None => match schema_after(source, &options, Utc::now()) {
-                    Ok(schema) => imagined(request, schema)?,
+            let table = match (&known, &imagination) {
+                (Some((table, _, _)), _) => table.metadata_ref(),
+                (None, Some(imagined)) => Arc::clone(imagined),
+                (None, None) => match schema_after(source, &options, Utc::now()) {
+                    Ok(schema) => imagination.insert(imagined(&options, request, schema)?).clone(),
                     Err(reason) => {
                         slice.set_unfit(*first, reason);
                         slice.release();
@@ -119,8 +121,7 @@ impl Lake {
 }
 
 /// The table that would be made for a request.
-fn imagined(request: &IngestRequest, schema: Schema) -> Result<Arc<TableMetadata>> {
-    let options = options_of(request, &HashMap::new())?;
+fn imagined(options: &TableOptions, request: &IngestRequest, schema: Schema) -> Result<Arc<TableMetadata>> {
     let design = options.creation.design(schema, HashMap::new())?;
     let creation = TableCreation::builder()
         .name(request.table.name().to_owned())

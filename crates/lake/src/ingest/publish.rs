@@ -16,6 +16,7 @@ use super::writing::write;
 use super::{Lake, SLICE_OBJECTS};
 use crate::ErrorKind;
 use crate::claims::Claim;
+use crate::creation::properties_of;
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, ObjectName};
 use crate::options::TableOptions;
@@ -73,12 +74,15 @@ impl Lake {
             };
             let Written { objects, prepared } = *written;
             let table = prepared.footing.table.to_string();
+            let evolved = prepared.evolved.is_some();
             match committer.submit(prepared, announced).await {
                 Landing::Committed { snapshot_id } => {
                     for (place, done) in objects {
                         slice.set_done(place, snapshot_id, done);
                     }
-                    if !slice.is_unsettled() {
+                    // What did not fit may fit the table that it is now.
+                    let again = slice.is_unsettled() || (evolved && slice.has_unfit());
+                    if !again {
                         return self.keep_aside(request, slice, &table).await;
                     }
                 }
@@ -128,7 +132,7 @@ impl Lake {
             return self.begin_table(request, slice).await;
         };
         let table = view.table.metadata_ref();
-        let options = options_of(request, table.properties())?;
+        let options = options_of(request, Some(table.properties()))?;
         slice.note_ledger(&view.ledger.look_up(&view.head, &slice.identities()).await?);
         if let Step::Again = self.open_files(request, &options, Some(&table), slice).await? {
             return Ok(Ready::Again);
@@ -150,7 +154,7 @@ impl Lake {
         let properties = match name_mapping(&target, &files) {
             Ok(properties) => properties,
             Err((place, reason)) => {
-                slice.set_faulty(place, reason);
+                slice.set_unfit(place, reason);
                 return Ok(Ready::Again);
             }
         };
@@ -313,10 +317,13 @@ fn entry(
     }
 }
 
+/// The options of a request for a table with these properties; for one that is to be made, with those that it will
+/// have.
 pub(super) fn options_of(
     request: &IngestRequest,
-    properties: &HashMap<String, String>,
+    properties: Option<&HashMap<String, String>>,
 ) -> Result<TableOptions> {
-    TableOptions::of(properties, &request.options)
+    let made = properties_of(&request.options);
+    TableOptions::of(properties.unwrap_or(&made), &request.options)
         .map_err(|e| Error::invalid(format!("table `{}`", request.table)).caused_by(e))
 }

@@ -187,9 +187,17 @@ impl<'a> Slice<'a> {
 
     /// Sets an object aside for as long as the table is what it is.
     pub(super) fn set_unfit(&mut self, index: usize, reason: String) {
-        if let State::Ready(source) = &self.items[index].state {
-            self.items[index].state = State::Unfit { source: source.object().clone(), reason };
-        }
+        let source = match &self.items[index].state {
+            State::Ready(source) => source.object().clone(),
+            State::Pending(source) => source.clone(),
+            _ => return,
+        };
+        self.items[index].state = State::Unfit { source, reason };
+    }
+
+    /// Whether an object does not fit the table.
+    pub(super) fn has_unfit(&self) -> bool {
+        self.items.iter().any(|item| matches!(item.state, State::Unfit { .. }))
     }
 
     /// Looks again at what did not fit a table: it is another by now.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use iceberg::spec::Schema;
+use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, Schema};
 use iceberg::table::Table;
 use ingest_core::TableName;
 use rand::Rng;
@@ -51,6 +51,7 @@ impl View {
             table: metadata.uuid(),
             schema_id: metadata.current_schema_id(),
             last_column_id: metadata.last_column_id(),
+            name_mapping: metadata.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).cloned(),
             spec_id: metadata.default_partition_spec_id(),
             ledger: self.lineage.clone(),
         }

@@ -16,7 +16,7 @@ use super::versions::Versions;
 use super::{Kind, digest, names};
 use crate::error::{Error, Result};
 use crate::layout::metadata_folder;
-use crate::ledger::{Entry, Head, Ledger};
+use crate::ledger::{Entry, Head, Ledger, REGISTER};
 use crate::storage::Stores;
 
 /// Most attempts that are looked into at once.
@@ -25,8 +25,6 @@ pub const MAX_ATTEMPTS: usize = 100_000;
 pub const MAX_NAMED: usize = 1_000_000;
 /// Attempts whose files are read at the same time.
 const ATTEMPTS_IN_FLIGHT: usize = 8;
-/// Mode of entries whose data file is the source object itself: never ours to delete.
-const IN_PLACE: &str = "register";
 /// A manifest list says in its header which snapshot it was made for to follow.
 const PARENT: &str = "parent-snapshot-id";
 
@@ -170,7 +168,7 @@ impl Scene<'_> {
         };
         let required = required.filter(|_| entries.is_some()).unwrap_or(Required::Unknown);
         let files = entries.map(|entries| {
-            let ours = entries.into_iter().filter(|entry| entry.mode != IN_PLACE);
+            let ours = entries.into_iter().filter(|entry| entry.mode != REGISTER);
             let mut files: Vec<String> = ours.flat_map(|entry| entry.parts).map(|part| part.file).collect();
             files.sort();
             files.dedup();

@@ -221,7 +221,7 @@ fn of_buckets(properties: &BTreeMap<String, String>) -> Result<Vec<Scope>> {
         let Some(rest) = name.strip_prefix(BUCKET_PREFIX) else { continue };
         // A bucket's name may have dots; what follows it begins with `s3.`.
         let (bucket, _) =
-            rest.split_once(".s3.").filter(|(bucket, _)| !bucket.is_empty()).ok_or_else(|| {
+            rest.rsplit_once(".s3.").filter(|(bucket, _)| !bucket.is_empty()).ok_or_else(|| {
                 Error::config(format!("property `{name}`: expected {BUCKET_PREFIX}<name>.s3.<property>"))
             })?;
         let property = &rest[bucket.len() + 1..];

@@ -31,9 +31,11 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(90);
 struct Settings<'a> {
     keys: Option<(&'a str, &'a str)>,
     token: Option<&'a str>,
-    region: &'a str,
+    /// The environment's, else S3's own, if no property says.
+    region: Option<&'a str>,
     endpoint: Option<&'a str>,
-    path_style: bool,
+    /// The same.
+    path_style: Option<bool>,
     checksum: Option<Checksum>,
     authorities: Vec<Certificate>,
 }
@@ -52,14 +54,14 @@ impl<'a> Settings<'a> {
         };
         let endpoint = get("s3.endpoint");
         // A server with an address of its own seldom has a DNS name for each bucket.
-        let mut path_style = endpoint.is_some();
+        let mut path_style = endpoint.is_some().then_some(true);
         if let Some(value) = get("s3.path-style-access") {
-            path_style = flag("s3.path-style-access", value)?;
+            path_style = Some(flag("s3.path-style-access", value)?);
         }
         if let Some(value) = get("s3.force-virtual-addressing") {
-            path_style = !flag("s3.force-virtual-addressing", value)?;
+            path_style = Some(!flag("s3.force-virtual-addressing", value)?);
         }
-        let region = get("s3.region").or(get("client.region")).unwrap_or("us-east-1");
+        let region = get("s3.region").or(get("client.region"));
         let checksum = match get(CHECKSUM) {
             None => None,
             Some(value) if value.eq_ignore_ascii_case("sha256") => Some(Checksum::SHA256),
@@ -121,14 +123,17 @@ pub(super) fn builder(bucket: &str, properties: &BTreeMap<String, String>) -> Re
     if let Some(checksum) = settings.checksum {
         builder = builder.with_checksum_algorithm(checksum);
     }
-    Ok(builder
-        .with_region(settings.region)
-        .with_virtual_hosted_style_request(!settings.path_style)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: MAX_RETRIES,
-            retry_timeout: RETRY_TIMEOUT,
-        }))
+    if let Some(region) = settings.region {
+        builder = builder.with_region(region);
+    }
+    if let Some(path_style) = settings.path_style {
+        builder = builder.with_virtual_hosted_style_request(!path_style);
+    }
+    Ok(builder.with_retry(RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: MAX_RETRIES,
+        retry_timeout: RETRY_TIMEOUT,
+    }))
 }
 
 /// The credentials that a client with these properties would use, kept fresh where they expire.

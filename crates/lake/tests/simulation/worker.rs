@@ -203,6 +203,7 @@ fn footing(table: &TableMetadata, ledger: Lineage) -> Footing {
         table: table.uuid(),
         schema_id: table.current_schema_id(),
         last_column_id: table.last_column_id(),
+        name_mapping: None,
         spec_id: table.default_partition_spec_id(),
         ledger,
     }
