@@ -3,5 +3,6 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+real=$("$repo/scripts/data.sh" path)
 exec "$repo/scripts/python.sh" "$repo/bench/writing/run.py" --folder "$cache/bench" \
-  --real "$("$repo/scripts/data.sh" path)" --duckdb-s3 "$(duckdb_s3_home)/packages" "$@"
+  --real "$real" --duckdb-s3 "$(duckdb_s3_home)/packages" "$@"

@@ -37,7 +37,7 @@ pub struct IngestArgs {
     /// Make the table if it is missing, with the schema of the first file
     #[arg(long)]
     pub create_table: bool,
-    /// Format of the files; told by the suffix of each key if not given. Only parquet is taken; files of other formats are reported
+    /// Format of the files; told by the suffix of each key if not given.: parquet, csv or json (lines)
     #[arg(long, env = "FORMAT")]
     pub format: Option<FileFormat>,
     /// Below a prefix, only keys that end with this
@@ -128,7 +128,7 @@ impl IngestArgs {
         let Target { table, format, options } = self.target();
         let format = format
             .or_else(|| FileFormat::from_suffix(uri))
-            .with_context(|| format!("{uri}: the suffix tells no format; give --format parquet"))?;
+            .with_context(|| format!("{uri}: the suffix tells no format; give --format"))?;
         Ok(Arc::new(Route { table, format, options }))
     }
 

@@ -8,9 +8,11 @@ use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
 use futures::TryStreamExt;
-use ingest_core::{FileFormat, IngestRequest, ObjectHint, ObjectUri, RequestedObject, TableName};
+use ingest_core::{
+    FileFormat, IngestRequest, ObjectHint, ObjectUri, RequestedObject, Rule, RuleSet, TableName, Target, Verdict,
+};
 use lake::ingest::Preview;
-use lake::storage::listing::walk;
+use lake::storage::listing::{Listed, walk};
 use lake::{Lake, LakeConfig};
 use service_kit::config::key_value;
 
@@ -58,17 +60,38 @@ pub async fn run(args: PlanArgs, config: LakeConfig, mut out: impl io::Write) ->
                 let listing = lake.stores().listing(&source.bucket)?;
                 let mut pages = Box::pin(walk(listing, prefix, String::new()).try_chunks(FULL));
                 while let Some(page) = pages.try_next().await? {
-                    let uris = page.iter().map(|listed| ObjectUri::new(&source.bucket, &listed.key));
-                    args.show(&lake, uris.collect::<Result<_, _>>()?, &mut out).await?;
+                    args.show(&lake, args.wanted(&source.bucket, &page)?, &mut out).await?;
                 }
             }
-            Found::Forbidden => anyhow::bail!("{source} {}", lake::allow::OUTSIDE),
+            Found::Forbidden => args.line(&mut out, "forbidden", &source.to_string(), lake::allow::OUTSIDE)?,
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 impl PlanArgs {
+    /// What `ingest` would take of a listing: by-products and keys of no format are left out.
+    fn wanted(&self, bucket: &str, page: &[Listed]) -> anyhow::Result<Vec<ObjectUri>> {
+        let options = self.options.iter().cloned().collect();
+        let target = Target { table: self.table.clone(), format: self.format, options };
+        let rules = RuleSet::new([Rule::all(target)]);
+        let mut uris = Vec::with_capacity(page.len());
+        for listed in page {
+            let uri = ObjectUri::new(bucket, &listed.key)?;
+            if matches!(rules.judge_listed(&uri, listed.size), Verdict::Route(_)) {
+                uris.push(uri);
+            }
+        }
+        Ok(uris)
+    }
+
+    fn line(&self, out: &mut impl io::Write, way: &str, file: &str, why: &str) -> io::Result<()> {
+        if self.json {
+            return writeln!(out, "{}", serde_json::json!({ "file": file, "way": way, "why": why }));
+        }
+        writeln!(out, "{way:<11} {file}  ({why})")
+    }
+
     async fn show(&self, lake: &Lake, uris: Vec<ObjectUri>, out: &mut impl io::Write) -> anyhow::Result<()> {
         let mut by_format: BTreeMap<FileFormat, Vec<RequestedObject>> = BTreeMap::new();
         for uri in uris {
@@ -81,11 +104,7 @@ impl PlanArgs {
             let options = self.options.iter().cloned().collect();
             let request = IngestRequest::new(self.table.clone(), format, options, objects, Utc::now());
             for Preview { file, way, why } in lake.preview(&request).await? {
-                if self.json {
-                    writeln!(out, "{}", serde_json::json!({ "file": file, "way": way, "why": why }))?;
-                } else {
-                    writeln!(out, "{way:<11} {file}  ({why})")?;
-                }
+                self.line(out, &way, &file, &why)?;
             }
         }
         Ok(())

@@ -81,6 +81,17 @@ impl Added {
     }
 }
 
+impl Added {
+    /// The table's columns but for those that are added to the file's: what rows without names hold, in this order.
+    pub fn others(&self, uri: &ObjectUri, table: &Schema, matching: Matching) -> Schema {
+        let hive = if self.hive { hive_columns(uri.key()).unwrap_or_default() } else { Vec::new() };
+        let names = hive.into_iter().map(|(name, _)| name);
+        let names: Vec<String> = names.chain(self.source.clone()).chain(self.ingest_time.clone()).collect();
+        let added = |column: &&FieldRef| names.iter().any(|name| matching.same(column.name(), name));
+        Schema::new(table.fields().iter().filter(|column| !added(column)).cloned().collect::<Fields>())
+    }
+}
+
 impl Constant {
     fn new(name: &str, value: ArrayRef) -> Self {
         Self { field: Arc::new(Field::new(name, value.data_type().clone(), true)), value }
@@ -230,6 +241,14 @@ mod tests {
         let reason = hive("n=x/f", &table(&[("n", DataType::Int64)])).unwrap_err();
         assert!(reason.contains("n=x"), "{reason}");
         assert!(hive("n=1/n=2/f", &table(&[])).is_err());
+    }
+
+    #[test]
+    fn rows_without_names_hold_what_is_not_added() {
+        let columns = table(&[("n", DataType::Int64), ("a", DataType::Utf8), ("src", DataType::Utf8)]);
+        let added = Added { hive: true, source: Some("src".to_owned()), ingest_time: None };
+        let others = added.others(&uri("n=7/f.csv"), &Schema::new(columns), Matching::default());
+        assert_eq!(others.fields().iter().map(|column| column.name().as_str()).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -77,6 +77,9 @@ impl Lake {
         };
         let columns = columns.as_deref();
         let opening = slice.pending().into_iter().map(|(index, object)| async move {
+            let others = columns.filter(|_| !options.text.header);
+            let others = others.map(|table| options.added.others(&object.uri, table, options.matching));
+            let columns = others.as_ref().or(columns);
             (index, Source::open(object, request.format, &options.text, columns).await)
         });
         let opening: Vec<_> = opening.collect();
