@@ -2,7 +2,7 @@
 """Compares tables with the files that they were made of, value by value: compare_tables.py LIST
 
 LIST is a JSON file: {"catalog": {…}, "comparisons": [{"name": …, "table": "namespace.name", "source": PATH}, …]}; a CSV
-file may have "nulls", further texts that mean null. Parquet is read by PyArrow, or by DuckDB if that cannot; CSV by
+file may have "nulls", further texts that mean null; "empty_is_null" makes empty lists and maps equal to absent ones. Parquet is read by PyArrow, or by DuckDB if that cannot; CSV by
 PyArrow into the table's types; lines of JSON by Python. What differs is printed, and the exit code is 1.
 """
 
@@ -73,7 +73,8 @@ def plain(value: object) -> object:
         case float():
             return "NaN" if math.isnan(value) else repr(value)
         case decimal.Decimal():
-            return str(value.normalize()) if value else "0"
+            # Integers too large for 64 bits of sign and number are decimals in a table.
+            return int(value) if value == value.to_integral_value() else str(value.normalize())
         case uuid.UUID():
             return value.bytes.hex()
         case bytes():
@@ -94,8 +95,31 @@ def count(rows: Iterable[dict]) -> Counter:
 
 
 def count_table(table: pa.Table) -> Counter:
-    columns = {name: table[name].to_pylist() for name in table.column_names}
+    try:
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+    except OverflowError:
+        return count_table(without_dates(table))
     return count(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def without_dates(table: pa.Table) -> pa.Table:
+    """Structs as the columns within them, and timestamps as numbers: Python knows of no year after 9999."""
+    while any(pa.types.is_struct(kind) for kind in table.schema.types):
+        table = table.flatten()
+    numbers = [
+        column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(numbers, names=table.column_names)
+
+
+def nulls_for_empty(value: object) -> object:
+    match value:
+        case dict():
+            return {name: nulls_for_empty(inner) for name, inner in value.items()}
+        case list():
+            return [nulls_for_empty(inner) for inner in value] or None
+    return value
 
 
 def compare(catalog: Catalog, comparison: dict) -> str | None:
@@ -112,6 +136,8 @@ def compare(catalog: Catalog, comparison: dict) -> str | None:
             return json.dumps(differences) if any(side["rows"] for side in differences.values()) else None
         expected = count_table(table)
     counted = count_table(found)
+    if comparison.get("empty_is_null"):
+        counted, expected = (count(nulls_for_empty(json.loads(row)) for row in c.elements()) for c in (counted, expected))
     if counted == expected:
         return None
     lines = []

@@ -34,7 +34,11 @@ async fn every_file_is_ingested_right_or_refused_with_a_reason() {
             let options = json!({"mode": mode, "verify": verify});
             let answer = &limited.ingest(&table, "parquet", options, std::slice::from_ref(&address)).await[0];
             if answer["status"] == "processed" {
-                comparisons.push(json!({"name": format!("{name} ({mode})"), "table": table, "source": path}));
+                // PyIceberg takes a null map within a struct for an empty one, also in the original.
+                let empty_is_null = name == "data/nullable.impala.parquet";
+                comparisons.push(json!({
+                    "name": format!("{name} ({mode})"), "table": table, "source": path, "empty_is_null": empty_is_null,
+                }));
             }
             outcomes.push(outcome(answer));
         }
