@@ -114,7 +114,7 @@ fn a_csv_file_shows_its_types() {
         "name: Utf8",
         "price: Float64",
         "day: Date32",
-        "at: Timestamp(µs, \"+00:00\")",
+        "at: Timestamp(µs, \"UTC\")",
         "zip: Utf8",
         "flag: Boolean",
     ];
