@@ -72,11 +72,8 @@ fn kind(text: &str, times: &Times) -> u16 {
     if matches!(text, "-inf" | "-Inf" | "-Infinity" | "-INF") {
         return SPECIAL;
     }
-    // A pattern may take bare digits for times. Whether they are some, only the table can say.
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits
-        && (times.date.is_some() || times.timestamp.is_some())
+    // A pattern may make times of what looks like a number.
+    if (times.date.is_some() || times.timestamp.is_some())
         && let Some(kind) = time_kind(text, times)
     {
         return kind;
@@ -88,12 +85,15 @@ fn kind(text: &str, times: &Times) -> u16 {
         Some(Shape::Narrow) => NARROW,
         Some(Shape::Wide) => WIDE,
         Some(Shape::Double) => DOUBLE,
-        None if digits => OTHER,
         None => time_kind(text, times).unwrap_or(OTHER),
     }
 }
 
 fn time_kind(text: &str, times: &Times) -> Option<u16> {
+    // A pattern may take bare digits for times. Whether they are some, only the table can say.
+    if text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     if times.date(text).is_some() {
         return Some(DATE);
     }
