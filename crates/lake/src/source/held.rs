@@ -1,5 +1,6 @@
 //! What a decoder holds at once: of each column a page, and the dictionary that it refers to.
 
+use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::pages::PageHeader;
@@ -13,8 +14,8 @@ const MAGIC: u64 = 4;
 /// Counts the pages that are held while the columns of a file are read in turns.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Where a chunk begins, and of which column it is; in the order of the file.
-    chunks: Vec<(u64, usize)>,
+    /// Where a chunk begins, of which column it is, and how its pages are compressed; in the order of the file.
+    chunks: Vec<(u64, usize, Compression)>,
     columns: Vec<Column>,
     total: u64,
 }
@@ -36,36 +37,36 @@ impl Held {
     /// the footer: then some of the data is gone.
     pub(super) fn new(footer: &ParquetMetaData, end: u64) -> Result<Self, String> {
         let columns = vec![Column::default(); footer.file_metadata().schema_descr().num_columns()];
-        let mut ranges: Vec<(u64, u64, usize)> = Vec::new();
+        let mut ranges = Vec::new();
         // Of a row group without rows nothing is read, and its offsets may be anything.
         for group in footer.row_groups().iter().filter(|group| group.num_rows() > 0) {
             let chunks = group.columns().iter().enumerate();
             ranges.extend(chunks.filter_map(|(column, chunk)| {
                 let (start, length) = range(chunk)?;
-                Some((start, start.saturating_add(length), column))
+                Some((start, start.saturating_add(length), column, chunk.compression()))
             }));
         }
-        ranges.sort_unstable();
+        ranges.sort_unstable_by_key(|(start, end, column, _)| (*start, *end, *column));
         if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {
             return Err("damaged: its column chunks overlap".to_owned());
         }
         if ranges.last().is_some_and(|last| last.1 > end) {
             return Err("damaged: a column chunk ends behind the data".to_owned());
         }
-        let chunks = ranges.into_iter().map(|(start, _, column)| (start, column)).collect();
+        let chunks = ranges.into_iter().map(|(start, _, column, codec)| (start, column, codec)).collect();
         Ok(Self { chunks, columns, total: 0 })
     }
 
-    /// Notes the page at `at`, before room is made for it.
+    /// Notes the page at `at`, before room is made for it; the answer is how it is compressed.
     ///
     /// # Errors
     /// With it too much is held.
-    pub(super) fn page(&mut self, at: u64, header: &PageHeader) -> Result<(), String> {
-        let Some(before) = self.chunks.partition_point(|(start, _)| *start <= at).checked_sub(1) else {
-            return Ok(());
+    pub(super) fn page(&mut self, at: u64, header: &PageHeader) -> Result<Compression, String> {
+        let Some(before) = self.chunks.partition_point(|(start, ..)| *start <= at).checked_sub(1) else {
+            return Ok(Compression::UNCOMPRESSED);
         };
-        let (chunk, column) = self.chunks[before];
-        let Some(column) = self.columns.get_mut(column) else { return Ok(()) };
+        let (chunk, column, codec) = self.chunks[before];
+        let Some(column) = self.columns.get_mut(column) else { return Ok(codec) };
         self.total -= column.dictionary + column.page;
         if column.chunk != chunk {
             *column = Column { chunk, ..Column::default() };
@@ -80,7 +81,7 @@ impl Held {
                 MAX_HELD >> 20
             ));
         }
-        Ok(())
+        Ok(codec)
     }
 }
 
@@ -112,7 +113,8 @@ mod tests {
 
     /// Two columns in two row groups, each chunk of 100 bytes.
     fn held() -> Held {
-        let chunks = vec![(4, 0), (104, 1), (204, 0), (304, 1)];
+        let chunks = [(4, 0), (104, 1), (204, 0), (304, 1)];
+        let chunks = chunks.map(|(start, column)| (start, column, Compression::SNAPPY)).to_vec();
         Held { chunks, columns: vec![Column::default(); 2], total: 0 }
     }
 

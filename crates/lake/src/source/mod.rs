@@ -2,8 +2,10 @@
 
 mod footer;
 mod held;
+mod inflate;
 mod int96;
 mod object;
+mod pace;
 pub(crate) mod pages;
 mod parquet;
 mod text;

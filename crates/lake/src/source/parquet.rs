@@ -18,14 +18,11 @@ use super::footer;
 use super::held::Held;
 use super::int96;
 use super::object::SourceObject;
+use super::pace::Pace;
 use super::window::WindowReader;
 use crate::columns::{reading_schema, with_logical_types};
 use crate::error::Error;
 
-/// Rows in a batch: enough to keep the cost a batch small, few enough that wide rows stay small in memory.
-const BATCH_ROWS: usize = 8 * 1024;
-/// Bytes that a batch should have at most, by what the footer says of its row groups.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Batches that wait between decoder and encoder: one is encoded while the next is decoded.
 const BATCHES_AHEAD: usize = 2;
 /// Bytes of raw column data held while decoding.
@@ -162,21 +159,67 @@ impl ParquetSource {
         reader: WindowReader,
         sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
     ) -> Result<(), ParquetError> {
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.footer.clone())
-            .with_batch_size(batch_rows(self.footer.metadata()))
-            .build()?;
-        let mut rows = 0;
-        for batch in batches {
-            let batch = batch?;
-            rows += batch.num_rows() as u64;
-            if sender.blocking_send(Ok(batch)).is_err() {
-                return Ok(());
+        let (mut pace, mut rows) = (Pace::new(self.metadata()), 0);
+        loop {
+            match self.decode_from(&mut rows, reader.clone(), &mut pace, sender) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if pace.eases(&error) => {}
+                Err(error) => return Err(error),
             }
         }
-        if rows == self.rows() {
+        if rows == self.rows() || sender.is_closed() {
             return Ok(());
         }
         Err(ParquetError::General(format!("the footer promises {} rows, the pages hold {rows}", self.rows())))
+    }
+
+    /// Hands on the rows behind the first `rows` ones. Says whether to go on with batches of another size: a reader
+    /// has one for good.
+    fn decode_from(
+        &self,
+        rows: &mut u64,
+        reader: WindowReader,
+        pace: &mut Pace,
+        sender: &mpsc::Sender<Result<RecordBatch, ReadError>>,
+    ) -> Result<bool, ParquetError> {
+        let (group, mut known) = self.row_group_of(*rows);
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.footer.clone())
+            .with_row_groups((group..self.metadata().num_row_groups()).collect())
+            .with_batch_size(pace.rows())
+            .build()?;
+        for batch in batches {
+            let batch = batch?;
+            let dropped = batch.num_rows().min(known);
+            known -= dropped;
+            let fresh = batch.slice(dropped, batch.num_rows() - dropped);
+            if fresh.num_rows() == 0 {
+                continue;
+            }
+            *rows += fresh.num_rows() as u64;
+            let changes = pace.learn(&batch);
+            if sender.blocking_send(Ok(fresh)).is_err() {
+                // A receiver that is gone wants no more.
+                return Ok(false);
+            }
+            if changes {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The row group that holds this row, and how many rows stand before it there.
+    fn row_group_of(&self, row: u64) -> (usize, usize) {
+        let mut before = row;
+        for (index, group) in self.metadata().row_groups().iter().enumerate() {
+            let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+            if before < rows {
+                return (index, usize::try_from(before).unwrap_or(usize::MAX));
+            }
+            before -= rows;
+        }
+        (self.metadata().num_row_groups(), 0)
     }
 }
 
@@ -201,15 +244,6 @@ fn counted(footer: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
         file.column_orders().cloned(),
     );
     Ok(ParquetMetaData::new(file, footer.row_groups().to_vec()))
-}
-
-/// Rows of a batch: fewer when they are wide.
-fn batch_rows(footer: &ParquetMetaData) -> usize {
-    let widest = footer.row_groups().iter().filter(|group| group.num_rows() > 0).map(|group| {
-        let bytes = usize::try_from(group.total_byte_size()).unwrap_or(usize::MAX);
-        bytes / usize::try_from(group.num_rows()).unwrap_or(1)
-    });
-    (BATCH_BYTES / widest.max().unwrap_or(0).max(1)).clamp(1, BATCH_ROWS)
 }
 
 /// Runs decoder code over untrusted bytes: a panic there is the file's fault, and an error is the store's

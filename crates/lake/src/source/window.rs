@@ -10,18 +10,21 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
 use super::held::Held;
+use super::inflate;
 use super::object::SourceObject;
 use super::pages::MAX_HEADER;
 use super::pages::PageHeader;
 use super::thrift::Malformed;
 
-/// A window is at least this long: below it requests cost more than bytes.
-const MIN_WINDOW: u64 = 64 * 1024;
+/// A window is at least this long: below it requests cost more than bytes. Where that is more than the budget there are
+/// fewer windows than places.
+const MIN_WINDOW: u64 = 16 * 1024;
 /// A window is at most this long: above it a request's own cost no longer shows.
 const MAX_WINDOW: u64 = 4 * 1024 * 1024;
 /// Bytes that `get_read` hands out at a time: room for a page header, which says how long its page is.
@@ -42,6 +45,8 @@ struct Windows {
     held: VecDeque<(u64, Bytes)>,
     length: u64,
     limit: usize,
+    /// A page that was looked at, until the decoder asks for it.
+    page: Option<(u64, Bytes)>,
 }
 
 impl WindowReader {
@@ -51,10 +56,11 @@ impl WindowReader {
         let places = places.max(1);
         let length = (budget / places as u64).clamp(MIN_WINDOW, MAX_WINDOW);
         // One more than there are places, for a dictionary page that is fetched apart from its chunk's data.
+        let limit = (places + 1).min(usize::try_from(budget / length).unwrap_or(usize::MAX).max(2));
         Self {
             object,
             runtime,
-            windows: Arc::new(Mutex::new(Windows { held: VecDeque::new(), length, limit: places + 1 })),
+            windows: Arc::new(Mutex::new(Windows { held: VecDeque::new(), length, limit, page: None })),
             failure: Arc::default(),
             held: Arc::new(Mutex::new(held)),
         }
@@ -68,22 +74,30 @@ impl WindowReader {
 
     fn fetch(&self, start: u64, length: u64) -> Result<Bytes> {
         let end = start.saturating_add(length).min(self.object.size);
-        self.runtime.block_on(self.object.read(start..end)).map_err(|e| {
+        let read =
+            self.runtime.block_on(self.object.read(start..end)).and_then(|bytes| whole(bytes, end - start));
+        read.map_err(|e| {
             let text = e.to_string();
             *self.failure.lock().expect("no code panics while it holds this lock") = Some(e);
             ParquetError::General(text)
         })
     }
 
-    /// Refuses a page that says it is too large, before the decoder makes room for it.
-    fn check_page(&self, start: u64) -> Result<()> {
+    /// Refuses a page that says it is too large, or is larger than it says, before the decoder makes room for it. The
+    /// answer is what begins with its header.
+    fn check_page(&self, start: u64) -> Result<Bytes> {
         let mut length = HEADER_READ;
         loop {
             let bytes = self.at(start, length)?;
             match PageHeader::read(&bytes) {
                 Ok(header) => {
-                    let mut held = self.held.lock().expect("no code panics while it holds this lock");
-                    return held.page(start, &header).map_err(ParquetError::General);
+                    let held = self
+                        .held
+                        .lock()
+                        .expect("no code panics while it holds this lock")
+                        .page(start, &header);
+                    self.check_size(start, &header, held.map_err(ParquetError::General)?)?;
+                    return Ok(bytes);
                 }
                 Err(Malformed::Cut) if bytes.len() == length && length < MAX_HEADER => {
                     length = (length * 8).min(MAX_HEADER);
@@ -94,6 +108,16 @@ impl WindowReader {
                 }
             }
         }
+    }
+
+    fn check_size(&self, start: u64, header: &PageHeader, codec: Compression) -> Result<()> {
+        let Some((before, says)) = inflate::unbounded(codec, header) else { return Ok(()) };
+        let at = start.saturating_add(header.length as u64);
+        let page = self.get_bytes(at, header.compressed as usize)?;
+        inflate::check(codec, &page[before as usize..], says)
+            .map_err(|reason| ParquetError::General(format!("the page at {start}: {reason}")))?;
+        self.windows.lock().expect("no code panics while it holds this lock").page = Some((at, page));
+        Ok(())
     }
 
     /// Up to `length` bytes at `start`: fewer only at the end of the object.
@@ -107,10 +131,15 @@ impl WindowReader {
         let wanted_end = start.saturating_add(length as u64).min(self.object.size);
         let window = {
             let mut windows = self.windows.lock().expect("no code panics while it holds this lock");
+            match windows.page.take() {
+                Some((at, page)) if at == start && page.len() == length => return Ok(page),
+                other => windows.page = other,
+            }
+            // What is read next is mostly where the last read was.
             if let Some(index) = windows
                 .held
                 .iter()
-                .position(|(at, bytes)| *at <= start && wanted_end <= at + bytes.len() as u64)
+                .rposition(|(at, bytes)| *at <= start && wanted_end <= at + bytes.len() as u64)
             {
                 let (at, bytes) = windows.held.remove(index).expect("the index was just found");
                 windows.held.push_back((at, bytes.clone()));
@@ -136,6 +165,15 @@ impl WindowReader {
     }
 }
 
+/// An answer of the store that has as many bytes as were asked for.
+fn whole(bytes: Bytes, wanted: u64) -> std::result::Result<Bytes, object_store::Error> {
+    if bytes.len() as u64 == wanted {
+        return Ok(bytes);
+    }
+    let source = format!("{} bytes came where {wanted} were asked for", bytes.len()).into();
+    Err(object_store::Error::Generic { store: "source", source })
+}
+
 impl Length for WindowReader {
     fn len(&self) -> u64 {
         self.object.size
@@ -146,7 +184,7 @@ impl ChunkReader for WindowReader {
     type T = Cursor;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(Cursor { reader: self.clone(), position: start, checked: false })
+        Ok(Cursor { reader: self.clone(), position: start, header: None })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
@@ -165,8 +203,9 @@ impl ChunkReader for WindowReader {
 pub(super) struct Cursor {
     reader: WindowReader,
     position: u64,
-    /// The decoder also asks for cursors that it does not use, so that a header is looked at only when it is read.
-    checked: bool,
+    /// What was fetched to look at the header, as far as it is not read. The decoder also asks for cursors that it does
+    /// not use, so that a header is looked at only when it is read.
+    header: Option<Bytes>,
 }
 
 impl Read for Cursor {
@@ -174,12 +213,16 @@ impl Read for Cursor {
         if self.position >= self.reader.object.size || out.is_empty() {
             return Ok(0);
         }
-        if !self.checked {
-            self.reader.check_page(self.position).map_err(std::io::Error::other)?;
-            self.checked = true;
-        }
-        let bytes =
-            self.reader.at(self.position, out.len().min(HEADER_READ)).map_err(std::io::Error::other)?;
+        let mut fetched = match self.header.take() {
+            Some(fetched) => fetched,
+            None => self.reader.check_page(self.position).map_err(std::io::Error::other)?,
+        };
+        let bytes = if fetched.is_empty() {
+            self.reader.at(self.position, out.len().min(HEADER_READ)).map_err(std::io::Error::other)?
+        } else {
+            fetched.split_to(out.len().min(fetched.len()))
+        };
+        self.header = Some(fetched);
         out[..bytes.len()].copy_from_slice(&bytes);
         self.position += bytes.len() as u64;
         Ok(bytes.len())
@@ -236,6 +279,22 @@ mod tests {
         })
         .await
         .unwrap();
+    }
+
+    #[tokio::test]
+    async fn many_places_share_the_budget() {
+        let object = object(Arc::new(InMemory::new())).await;
+        let reader = WindowReader::new(object, Handle::current(), 5_000, BUDGET, Held::default());
+        tokio::task::spawn_blocking(move || {
+            for place in 0..200 {
+                reader.get_bytes(place * 40_000, 100).unwrap();
+            }
+            let held: usize = reader.windows.lock().unwrap().held.iter().map(|(_, bytes)| bytes.len()).sum();
+            assert!(held as u64 <= BUDGET, "{held} bytes are held");
+        })
+        .await
+        .unwrap();
+        assert!(whole(Bytes::from_static(b"ab"), 3).is_err());
     }
 
     #[tokio::test]

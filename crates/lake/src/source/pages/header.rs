@@ -11,6 +11,10 @@ pub(crate) const MAX_HEADER: usize = 1024 * 1024;
 /// whole. Writers aim at 1 MiB, `DuckDB` goes to 100 MB.
 pub(crate) const MAX_PAGE: u32 = 256 * 1024 * 1024;
 
+/// A page has at most this many values, nulls included: they may take a bit for thousands of them in the file, and
+/// bytes each once decoded. Writers aim at 20,000 rows.
+pub(crate) const MAX_VALUES: u32 = 64 * 1024 * 1024;
+
 /// What a page header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageHeader {
@@ -121,6 +125,14 @@ impl PageHeader {
         };
         if header.compressed > MAX_PAGE || header.uncompressed > MAX_PAGE {
             return Err(Malformed::Wrong("its page is larger than 256 MiB"));
+        }
+        let (Page::Data { values, .. } | Page::DataV2 { values, .. } | Page::Dictionary { values, .. }) =
+            header.page
+        else {
+            return Ok(header);
+        };
+        if values > MAX_VALUES {
+            return Err(Malformed::Wrong("its page has more than 67108864 values"));
         }
         if let Page::Dictionary { values, .. } = header.page
             && values > header.uncompressed

@@ -3,7 +3,5 @@
 mod header;
 mod walk;
 
-#[cfg(test)]
-pub(crate) use header::Page;
-pub(crate) use header::{MAX_HEADER, PageHeader};
+pub(crate) use header::{MAX_HEADER, Page, PageHeader};
 pub(crate) use walk::{ChunkWalk, Expected, Fault, Walked};

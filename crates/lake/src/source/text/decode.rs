@@ -15,6 +15,8 @@ use crate::source::ReadError;
 const BATCH_ROWS: usize = 8 * 1024;
 /// Bytes of the file that make a batch at most, but for its last row.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that the cells of a batch take at most beside their texts, but for its last row. Nulls are none in the file.
+const BATCH_CELLS: usize = 32 * 1024 * 1024;
 
 /// A file that is being read.
 pub(super) enum Rows {
@@ -59,7 +61,7 @@ pub(super) fn decode(
                 }
             },
         };
-        batch.note(bytes, added.is_ok());
+        batch.note(bytes, context.next_row(), added.is_ok());
         if let Err(flaw) = added {
             judge.reject(line, flaw)?;
         }
@@ -83,23 +85,26 @@ struct Batch {
     columns: Object,
     schema: SchemaRef,
     bytes: usize,
+    /// Bytes of cells beside their texts.
+    cells: usize,
     /// Whether each row is to be kept.
     keep: Vec<bool>,
 }
 
 impl Batch {
     fn new(columns: Object, schema: SchemaRef) -> Self {
-        Self { columns, schema, bytes: 0, keep: Vec::with_capacity(BATCH_ROWS) }
+        Self { columns, schema, bytes: 0, cells: 0, keep: Vec::with_capacity(BATCH_ROWS) }
     }
 
-    /// A row was added.
-    fn note(&mut self, bytes: usize, keep: bool) {
+    /// A row was added, with so many bytes of the file, and of elements' cells beside their texts.
+    fn note(&mut self, bytes: usize, elements: usize, keep: bool) {
         self.bytes += bytes;
+        self.cells = self.cells.saturating_add(elements).saturating_add(self.columns.cell_bytes());
         self.keep.push(keep);
     }
 
     fn full(&self) -> bool {
-        self.keep.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.keep.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.cells >= BATCH_CELLS
     }
 
     /// The rows to be kept; none if there is none.
@@ -116,7 +121,7 @@ impl Batch {
             batch = filter_record_batch(&batch, &keep).map_err(|e| failed(e.to_string()))?;
         }
         self.keep.clear();
-        self.bytes = 0;
+        (self.bytes, self.cells) = (0, 0);
         Ok((batch.num_rows() > 0).then_some(batch))
     }
 }

@@ -157,6 +157,8 @@ fn without_a_header_columns_are_the_tables_or_numbered() {
     );
     let seen = csv("1\tx\n", &headless).unwrap();
     assert_eq!(seen.columns(), ["column_1: Int64", "column_2: Utf8"]);
+    let reason = csv("\n1\n\"2\"x\n", &headless).err().unwrap();
+    assert!(reason.starts_with("line 3: "), "{reason}");
     let reason = read(TextFormat::Csv, "1\n", &headless, Some(&table)).err().unwrap();
     assert_eq!(reason, "line 1: the row has 1 fields, there are 2 columns");
 }
@@ -190,6 +192,7 @@ fn a_bad_row_is_named_by_line_column_and_reason() {
             "line 1, column `x.y.element`: not JSON: expected a value at byte 23, found `tru]}}`",
         ),
         ("7", "line 1: not JSON: expected an object at byte 1, found `7`"),
+        ("\n[\n{\"id\": 1}]", "the file is a JSON array; send one object a line"),
         ("[{\"id\": 1}]", "the file is a JSON array; send one object a line"),
     ];
     for (text, expected) in cases {
@@ -209,6 +212,8 @@ fn bad_rows_are_left_out_up_to_the_limit() {
     assert_eq!((seen.rejected.rows, lines), (3, vec![(3, Some("id")), (4, None), (5, Some("id"))]));
     let reason = read(TextFormat::Csv, "id,s\nx,\nx,\nx,\nx,\n", &skip, Some(&table)).err().unwrap();
     assert_eq!(reason, "more than 3 rows cannot be taken; the first: line 2, column `id`: `x` is no long");
+    let reason = read(TextFormat::Csv, "id,s\n1,\"a\n2,b\n3,c\n", &skip, Some(&table)).err().unwrap();
+    assert_eq!(reason, "line 2: a quote is opened and never closed", "rows are not lost in a field");
 
     let lines = "{\"id\": 1}\n{\"id\": 2, \"junk\": \n{\"id\": 3, \"s\": \"a\"}\n{\"id\": \"x\"}\n\"";
     let seen = read(TextFormat::Json, lines, &skip, Some(&table)).unwrap();
@@ -269,11 +274,19 @@ fn compressed_files_may_have_several_members() {
         assert!(reason.starts_with(&format!("the {name} data is damaged or cut off")), "{reason}");
     }
     assert!(csv("id\n1\n", &[("text.compression", "gzip")]).is_err());
+    assert!(csv("", &[("text.compression", "gzip")]).unwrap().columns().is_empty());
+    let skipped = [&[0x50, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 7], zstd("id\n1\n").as_slice()].concat();
+    assert_eq!(csv(skipped, &[]).unwrap().rows(), [["1"]]);
+    let twice = zstd::encode_all(gzip("id\n1\n").as_slice(), 1).unwrap();
+    for reason in [csv(twice, &[]), csv(gzip("id\n"), &[("text.compression", "none")])] {
+        assert_eq!(reason.err().unwrap(), "the text in the file is itself gzip or zstd data");
+    }
 }
 
 #[test]
 fn what_is_no_utf8_text_is_refused_by_name() {
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 5] = [
+        (b"i\0d\0", "the file is not UTF-8 text: it has NUL bytes; is it UTF-16?"),
         (b"Obj\x01\x04\x16avro.schema", "the file is an Avro file, not text"),
         (b"ORC\x00\x01\x02", "the file is an ORC file, not text"),
         (b"PAR1\x15\x04\x15", "the file is a Parquet file, not text"),
@@ -304,6 +317,27 @@ fn a_row_without_end_is_refused_before_it_fills_the_memory() {
     assert!(reason.starts_with("line 2: the row is longer than 16777216 bytes"), "{reason}");
     let reason = json(text[3..].to_vec(), &[]).err().unwrap();
     assert!(reason.starts_with("line 1: the row is longer"), "{reason}");
+}
+
+#[test]
+fn nulls_count_although_they_take_no_bytes_in_the_file() {
+    let keys: Vec<String> = (0..5_000).map(|key| format!("\"k{key}\": 1")).collect();
+    let wide = format!("{{{}}}", keys.join(", "));
+    let list = format!("{{\"l\": [{wide}]}}\n{{\"l\": [{{}}{}]}}", ", {}".repeat(20_000));
+    let reason = json(list, &[]).err().unwrap();
+    assert_eq!(reason, "line 2, column `l`: the row's values and nulls take more than 128 MiB");
+    let rows = format!("{wide}\n{}", "{}\n".repeat(2_000));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let source =
+            TextSource::open(object(rows.into()).await, TextFormat::Json, TextOptions::default(), None);
+        let mut stream = source.await.unwrap().batches();
+        let (mut rows, mut batches) = (0, 0);
+        while let Some(batch) = stream.recv().await {
+            (rows, batches) = (rows + batch.unwrap().num_rows(), batches + 1);
+        }
+        assert_eq!((rows, batches), (2_001, 3));
+    });
 }
 
 #[test]

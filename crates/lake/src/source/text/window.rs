@@ -39,7 +39,7 @@ impl Window {
         self.start += bytes;
     }
 
-    /// Reads on until there are at least twice as many bytes as before, or as many as were held at first, or the
+    /// Reads on until there are at least twice as many bytes as before (or one more than the longest row), or as many as were held at first, or the
     /// stream has ended: who looks from the beginning again each time still looks at each byte a few times only.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Window {
         }
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, held);
-        let wanted = FIRST_BYTES.max(held * 2);
+        let wanted = FIRST_BYTES.max((held * 2).min(MAX_ROW_BYTES + 1));
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
         }

@@ -54,6 +54,7 @@ impl List {
         }
         let mut more = json.open(LIST)?;
         while more {
+            context.count(self.element.cell_bytes())?;
             *elements += 1;
             self.element.json(json, context).map_err(|flaw| flaw.within("element"))?;
             more = json.another(LIST)?;

@@ -80,6 +80,7 @@ impl Map {
         }
         let mut more = json.open(OBJECT)?;
         while more {
+            context.count(size_of::<i32>() + self.value.cell_bytes())?;
             let key = json.string(&mut context.string)?;
             if !self.seen.insert(key.to_owned()) {
                 return Err(Flaw::new(format!("key {} appears twice", excerpt(key))));

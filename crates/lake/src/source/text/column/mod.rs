@@ -20,11 +20,17 @@ use list::List;
 use map::Map;
 pub(super) use object::Object;
 
+/// Bytes that the cells of one row may take beside its texts. A list of empty objects would otherwise become as many
+/// nulls as there are keys, for two bytes each.
+const MAX_ROW_CELLS: usize = 128 * 1024 * 1024;
+
 /// What reading a value needs beside its text.
 pub(super) struct Context<'a> {
     pub(super) times: &'a Times,
+    /// Bytes that the cells of the row under way take beside its texts, nulls as well.
+    cells: usize,
     /// A field whose text is not in the file as it is.
-    pub(super) field: String,
+    field: String,
     /// The same for a JSON string.
     string: String,
 }
@@ -50,7 +56,24 @@ struct Slot {
 
 impl<'a> Context<'a> {
     pub(super) fn new(times: &'a Times) -> Self {
-        Self { times, field: String::new(), string: String::new() }
+        Self { times, cells: 0, field: String::new(), string: String::new() }
+    }
+
+    /// Begins a row; the answer is what the cells of the one before took.
+    pub(super) fn next_row(&mut self) -> usize {
+        std::mem::take(&mut self.cells)
+    }
+
+    /// Counts cells of so many bytes, before they are made.
+    ///
+    /// # Errors
+    /// The row has too many.
+    fn count(&mut self, bytes: usize) -> Result<(), Flaw> {
+        self.cells = self.cells.saturating_add(bytes);
+        if self.cells <= MAX_ROW_CELLS {
+            return Ok(());
+        }
+        Err(Flaw::new(format!("the row's values and nulls take more than {} MiB", MAX_ROW_CELLS >> 20)))
     }
 }
 
@@ -84,6 +107,15 @@ impl Slot {
         };
         let relaxed = field.clone().with_data_type(data_type).with_nullable(true);
         Ok(Self { field: Arc::new(relaxed), required: !field.is_nullable(), column })
+    }
+
+    /// Bytes that a value takes beside texts and elements, and a null as well.
+    fn cell_bytes(&self) -> usize {
+        match &self.column {
+            Column::Leaf(leaf) => leaf.cell_bytes(),
+            Column::Object(object) => object.cell_bytes(),
+            Column::List(_) | Column::Map(_) => size_of::<i32>(),
+        }
     }
 
     fn null(&mut self) {
@@ -129,17 +161,14 @@ impl Slot {
     }
 
     /// Adds a field of a CSV row. Structs, lists and maps are JSON there.
-    fn csv(&mut self, field: &CsvField<'_>, times: &Times, string: &mut String) -> Result<(), Flaw> {
+    fn csv(&mut self, field: &CsvField<'_>, context: &mut Context<'_>) -> Result<(), Flaw> {
         match (&mut self.column, field) {
-            (Column::Leaf(leaf), CsvField::Text(text)) => leaf.text(text, times),
-            (Column::Leaf(leaf), CsvField::Empty) if leaf.holds_text() => leaf.text("", times),
+            (Column::Leaf(leaf), CsvField::Text(text)) => leaf.text(text, context.times),
+            (Column::Leaf(leaf), CsvField::Empty) if leaf.holds_text() => leaf.text("", context.times),
             (_, CsvField::Null | CsvField::Empty) => self.absent(),
             (_, CsvField::Text(text)) => {
                 let mut json = Json::new(text);
-                let mut context = Context { string: std::mem::take(string), ..Context::new(times) };
-                let added = self.json(&mut json, &mut context).and_then(|()| json.end());
-                *string = context.string;
-                added
+                self.json(&mut json, context).and_then(|()| json.end())
             }
         }
     }

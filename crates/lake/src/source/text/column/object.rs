@@ -21,6 +21,8 @@ pub(in super::super) struct Object {
     places: HashMap<String, usize>,
     ignore_case: bool,
     validity: NullBufferBuilder,
+    /// Bytes that one takes beside texts and elements.
+    cell_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,14 @@ impl Object {
             slots.map(|slot| Ok(Member { slot: slot?, rows: 0 })).collect::<Result<_, String>>()?;
         let name = |name: &str| if ignore_case { name.to_lowercase() } else { name.to_owned() };
         let places = fields.iter().enumerate().map(|(place, field)| (name(field.name()), place)).collect();
-        Ok(Self { members, places, ignore_case, validity: NullBufferBuilder::new(0) })
+        let bytes = members.iter().map(|member| member.slot.cell_bytes());
+        let cell_bytes = bytes.fold(0, usize::saturating_add);
+        Ok(Self { members, places, ignore_case, validity: NullBufferBuilder::new(0), cell_bytes })
+    }
+
+    /// Bytes that one takes beside texts and elements, and a null as well.
+    pub(in super::super) fn cell_bytes(&self) -> usize {
+        self.cell_bytes
     }
 
     /// The fields as they are handed out.
@@ -60,7 +69,7 @@ impl Object {
         self.validity.append_null();
     }
 
-    /// Adds the object that comes next.
+    /// Adds the object that comes next, whose cells are not counted here.
     pub(in super::super) fn json(
         &mut self,
         json: &mut Json<'_>,
@@ -139,13 +148,14 @@ impl Object {
         if fields.len() != self.members.len() {
             return Err(wrong_width(fields.len(), self.members.len()));
         }
-        let Context { times, field: scratch, string } = context;
-        for (index, Member { slot, rows }) in self.members.iter_mut().enumerate() {
+        let mut scratch = std::mem::take(&mut context.field);
+        let added = self.members.iter_mut().enumerate().try_for_each(|(index, Member { slot, rows })| {
             *rows += 1;
-            let field = fields.get(index, scratch);
-            slot.csv(&field, times, string).map_err(|flaw| flaw.within(slot.field.name()))?;
-        }
-        Ok(())
+            let field = fields.get(index, &mut scratch);
+            slot.csv(&field, context).map_err(|flaw| flaw.within(slot.field.name()))
+        });
+        context.field = scratch;
+        added
     }
 
     /// The rows so far as an array for each column; there are none afterwards.

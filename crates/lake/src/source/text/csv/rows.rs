@@ -3,11 +3,11 @@
 use super::super::options::TextOptions;
 use super::super::rejected::Flaw;
 use super::super::window::Window;
-use super::split::{Dialect, Span, Split, split, unescape};
+use super::split::{Dialect, Span, Split, UNCLOSED, split, unescape};
 use crate::source::ReadError;
 
-/// The most columns that a file may have.
-const MAX_COLUMNS: usize = 10_000;
+/// The longest name of a column, in bytes.
+const MAX_NAME_BYTES: usize = 1_024;
 
 /// A CSV file that is being read.
 pub(in super::super) struct Rows {
@@ -66,13 +66,15 @@ impl Rows {
         let line = row.line;
         let content = |reason: &str| ReadError::Content(format!("line {line}: {reason}"));
         let fields = row.fields.map_err(|flaw| content(&flaw.reason))?;
-        if fields.len() > MAX_COLUMNS {
-            return Err(content(&format!("more than {MAX_COLUMNS} columns")));
-        }
         let (mut names, mut scratch) = (Vec::with_capacity(fields.len()), String::new());
         for index in 0..fields.len() {
             match fields.raw(index, &mut scratch) {
                 "" => return Err(content(&format!("column {} has no name in the header", index + 1))),
+                name if name.len() > MAX_NAME_BYTES => {
+                    let reason =
+                        format!("the name of column {} has more than {MAX_NAME_BYTES} bytes", index + 1);
+                    return Err(content(&reason));
+                }
                 name => names.push(name.to_owned()),
             }
         }
@@ -84,12 +86,11 @@ impl Rows {
     /// # Errors
     /// See [`header`](Self::header).
     pub(in super::super) fn width(&mut self) -> Result<Option<usize>, ReadError> {
-        let line = self.line;
         let Some(row) = self.next()? else { return Ok(None) };
+        let line = row.line;
         let width = match row.fields {
-            Ok(fields) if fields.len() <= MAX_COLUMNS => fields.len(),
-            Ok(_) => return Err(ReadError::Content(format!("line {line}: more than {MAX_COLUMNS} columns"))),
-            Err(flaw) => return Err(ReadError::Content(format!("line {}: {}", row.line, flaw.reason))),
+            Ok(fields) => fields.len(),
+            Err(flaw) => return Err(ReadError::Content(format!("line {line}: {}", flaw.reason))),
         };
         // It stays in the window, and is handed out again.
         (self.last, self.line) = (0, line);
@@ -114,6 +115,10 @@ impl Rows {
                 Split::More => self.window.more(self.line)?,
                 Split::Row { bytes, lines, flaw } => {
                     let line = self.line;
+                    if flaw == Some(UNCLOSED) {
+                        // No bad row, but a quote that took in all rows to the end.
+                        return Err(ReadError::Content(format!("line {line}: {UNCLOSED}")));
+                    }
                     self.line += lines;
                     let empty =
                         matches!(self.spans.as_slice(), [only] if !only.quoted && only.start == only.end);

@@ -32,23 +32,32 @@ pub(super) enum Split {
     More,
 }
 
-const UNCLOSED: &str = "a quote is opened and never closed";
+/// The most columns that a file may have: a row of nothing but delimiters would otherwise take many times its size.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+
+pub(super) const UNCLOSED: &str = "a quote is opened and never closed";
+const TOO_MANY: &str = "it has more than 10000 fields";
 const AFTER_QUOTE: &str = "text follows the quote that ends a field";
 
 /// Finds the fields of the first row. `ended` says that nothing follows the bytes, of which there is at least one.
 pub(super) fn split(bytes: &[u8], ended: bool, dialect: Dialect, fields: &mut Vec<Span>) -> Split {
     fields.clear();
     let mut scan = Scan { bytes, ended, dialect, at: 0, lines: 0 };
+    let mut flaw = None;
     loop {
         let field = match scan.field() {
             Field::Whole(span) => span,
             Field::Cut => return Split::More,
             Field::Flawed(flaw) => return scan.recover(flaw),
         };
-        fields.push(field);
+        if fields.len() < MAX_COLUMNS {
+            fields.push(field);
+        } else {
+            flaw = Some(TOO_MANY);
+        }
         match scan.bytes.get(scan.at) {
             Some(byte) if *byte == dialect.delimiter => scan.at += 1,
-            _ => return scan.end(None),
+            _ => return scan.end(flaw),
         }
     }
 }
@@ -234,6 +243,17 @@ mod tests {
             rows("\"a\"x,b\nc\n\"d", DIALECT),
             [(1, Err(AFTER_QUOTE)), good(2, &["c"]), (3, Err(UNCLOSED))]
         );
+    }
+
+    #[test]
+    fn the_fields_of_a_row_are_counted() {
+        let most = ",".repeat(MAX_COLUMNS - 1);
+        assert_eq!(rows(&most, DIALECT)[0].1.as_ref().map(Vec::len), Ok(MAX_COLUMNS));
+        let more = format!("{most},\na\n");
+        assert_eq!(rows(&more, DIALECT), [(1, Err(TOO_MANY)), good(2, &["a"])]);
+        let mut fields = Vec::new();
+        split(more.as_bytes(), true, DIALECT, &mut fields);
+        assert_eq!(fields.len(), MAX_COLUMNS);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(in super::super) struct Rows {
     line: u64,
     /// Bytes of the line that was handed out last.
     last: usize,
+    /// Whether no line was handed out yet.
+    first: bool,
 }
 
 /// One line with something in it.
@@ -24,7 +26,7 @@ pub(in super::super) struct Row<'a> {
 
 impl Rows {
     pub(in super::super) fn new(window: Window) -> Self {
-        Self { window, line: 1, last: 0 }
+        Self { window, line: 1, last: 0, first: true }
     }
 
     /// The next line that is not blank; none at the end.
@@ -56,7 +58,7 @@ impl Rows {
             Ok(text) => Ok(text.trim_ascii()),
             Err(_) => Err(Flaw::new("the line is not UTF-8")),
         };
-        if line == 1 && matches!(text, Ok(text) if text.starts_with('[')) {
+        if std::mem::take(&mut self.first) && matches!(text, Ok(text) if text.starts_with('[')) {
             return Err(ReadError::Content("the file is a JSON array; send one object a line".to_owned()));
         }
         Ok(Some(Row { line, bytes, text }))

@@ -95,6 +95,16 @@ impl Leaf {
         Some(Self { data_type: data_type.clone(), cells, scratch: Vec::new() })
     }
 
+    /// Bytes that a cell takes beside its text, and a null as well.
+    pub(in super::super) fn cell_bytes(&self) -> usize {
+        match &self.cells {
+            Cells::Fixed(_, bytes) => usize::try_from(*bytes).unwrap_or(0),
+            Cells::Decimal(..) => size_of::<i128>(),
+            // Mostly less.
+            _ => size_of::<i64>(),
+        }
+    }
+
     /// Whether an empty text is a value.
     pub(in super::super) fn holds_text(&self) -> bool {
         matches!(self.cells, Cells::Text(_) | Cells::LargeText(_))

@@ -72,7 +72,7 @@ fn kind(text: &str, times: &Times) -> u16 {
     if matches!(text, "-inf" | "-Inf" | "-Infinity" | "-INF") {
         return SPECIAL;
     }
-    // A pattern may make dates of bare digits: then they are dates.
+    // A pattern may make times of what looks like a number.
     if (times.date.is_some() || times.timestamp.is_some())
         && let Some(kind) = time_kind(text, times)
     {
@@ -90,6 +90,10 @@ fn kind(text: &str, times: &Times) -> u16 {
 }
 
 fn time_kind(text: &str, times: &Times) -> Option<u16> {
+    // A pattern may take bare digits for times. Whether they are some, only the table can say.
+    if text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     if times.date(text).is_some() {
         return Some(DATE);
     }
@@ -110,6 +114,23 @@ mod tests {
             seen.text(text, &Times::default());
         }
         seen.data_type()
+    }
+
+    #[test]
+    fn bare_digits_are_numbers_whatever_a_pattern_makes_of_them() {
+        for pattern in ["%s", "%Y%m%d"] {
+            let times = Times { timestamp: Times::pattern(pattern), ..Times::default() };
+            let kind = |text: &str| {
+                let mut seen = Seen::default();
+                seen.text(text, &times);
+                seen.data_type()
+            };
+            assert_eq!(kind("20200102"), DataType::Int64, "{pattern}");
+            assert_eq!(kind("00200102"), DataType::Utf8, "{pattern}");
+            let mut seen = Seen::default();
+            seen.quoted("20200102", &times);
+            assert_eq!(seen.data_type(), DataType::Utf8, "{pattern}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike};
 /// Days from the first of January of the year 1 to that of 1970, as chrono counts.
 const EPOCH_DAY: i32 = 719_163;
 const SECONDS_A_DAY: i64 = 86_400;
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// Digits of a fraction that are looked at: nanoseconds.
 const FRACTION_DIGITS: usize = 9;
 /// Seconds that a zone may be off UTC: less than a day.
@@ -60,13 +61,14 @@ impl Times {
         let parsed = parsed(text, pattern)?;
         // A count of seconds is one since 1970 in UTC, whatever the clocks around say.
         let offset = parsed.offset().or(parsed.timestamp().map(|_| 0));
-        let time = match parsed.to_naive_datetime_with_offset(offset.unwrap_or(0)) {
+        let time: NaiveDateTime = match parsed.to_naive_datetime_with_offset(offset.unwrap_or(0)) {
             Ok(time) => time,
             // A pattern of a date alone means its first moment.
             Err(_) if parsed.hour_mod_12().is_none() => parsed.to_naive_date().ok()?.and_hms_opt(0, 0, 0)?,
             Err(_) => return None,
         };
-        Some(stamp(time, offset))
+        // A leap second, which no table holds.
+        (time.nanosecond() < NANOS_PER_SECOND).then(|| stamp(time, offset))
     }
 }
 
@@ -117,7 +119,7 @@ fn days(date: NaiveDate) -> i32 {
 
 fn stamp(time: NaiveDateTime, offset: Option<i32>) -> Stamp {
     let utc: DateTime<chrono::Utc> = time.and_utc();
-    Stamp { seconds: utc.timestamp(), nanos: time.nanosecond() % 1_000_000_000, offset }
+    Stamp { seconds: utc.timestamp(), nanos: time.nanosecond(), offset }
 }
 
 /// `YYYY-MM-DD`.
@@ -253,6 +255,9 @@ mod tests {
         assert_eq!(micros(&times, "01/02/1970 12:30 AM"), Some(88_200_000_000));
         let counted = Times { timestamp: Times::pattern("%s"), ..Times::default() };
         assert_eq!(counted.stamp("5"), Some(Stamp { seconds: 5, nanos: 0, offset: Some(0) }));
+        let seconds = Times { timestamp: Times::pattern("%Y-%m-%d %H:%M:%S"), ..Times::default() };
+        assert_eq!(micros(&seconds, "1970-01-01 23:59:59"), Some(86_399_000_000));
+        assert_eq!(micros(&seconds, "1970-01-01 23:59:60"), None);
         let day = Times { timestamp: Times::pattern("%Y%m%d"), ..Times::default() };
         assert_eq!(micros(&day, "19700102"), Some(86_400_000_000));
     }
