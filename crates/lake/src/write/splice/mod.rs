@@ -32,6 +32,9 @@ use crate::storage::Stores;
 
 /// Iceberg's own default (`write.target-file-size-bytes`).
 const TARGET_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// What a table may ask for: smaller files are of no use, and an upload of larger ones would have too many parts.
+const LEAST_FILE_BYTES: u64 = 1024 * 1024;
+const MOST_FILE_BYTES: u64 = 32 * 1024 * 1024 * 1024;
 
 /// A source, and what becomes of its columns.
 #[derive(Debug, Clone)]
@@ -61,8 +64,9 @@ impl SpliceLimits {
     /// As the table says.
     pub fn of(target: &Target) -> Self {
         let said = target.table.properties().get("write.target-file-size-bytes");
-        let bytes = said.and_then(|value| value.parse().ok()).filter(|bytes| *bytes > 0);
-        Self { target_file_bytes: bytes.unwrap_or(TARGET_FILE_BYTES) }
+        let bytes = said.and_then(|value| value.parse().ok()).filter(|bytes: &u64| *bytes > 0);
+        let bytes = bytes.unwrap_or(TARGET_FILE_BYTES).clamp(LEAST_FILE_BYTES, MOST_FILE_BYTES);
+        Self { target_file_bytes: bytes }
     }
 }
 
