@@ -10,8 +10,8 @@ use crate::options::Verify;
 use crate::source::{ParquetSource, ReadError, Source};
 use crate::storage::Stores;
 use crate::write::{
-    Placed, Registered, RewriteInput, SpliceInput, SpliceLimits, Target, WriteError, Written,
-    delete_uncommitted, rewrite, splice,
+    Placed, Registered, RewriteInput, SpliceInput, SpliceLimits, Target, Unclaimed, WriteError, Written,
+    rewrite, splice,
 };
 
 /// What was written of a plan.
@@ -141,30 +141,4 @@ impl Ways {
 fn has_lists(source: &ParquetSource) -> bool {
     let leaves = source.metadata().file_metadata().schema_descr();
     leaves.columns().iter().any(|leaf| leaf.max_rep_level() > 0)
-}
-
-/// Data files that are deleted unless somebody claims them.
-struct Unclaimed {
-    stores: Arc<Stores>,
-    written: Written,
-}
-
-impl Unclaimed {
-    fn new(stores: &Arc<Stores>, written: Written) -> Self {
-        Self { stores: stores.clone(), written }
-    }
-
-    fn claim(mut self) -> Written {
-        std::mem::take(&mut self.written)
-    }
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        let files = std::mem::take(&mut self.written.files);
-        if !files.is_empty() {
-            let stores = self.stores.clone();
-            tokio::spawn(async move { delete_uncommitted(&stores, &files).await });
-        }
-    }
 }

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use super::encoding::Encoding;
 use super::lanes::Lanes;
 use super::open_file::OpenFile;
+use super::partition::Key;
 use super::row_group::RowGroup;
 use super::sort::Span;
 use super::target::Target;
@@ -24,10 +25,13 @@ use crate::storage::Stores;
 
 /// Files open at once.
 const MAX_OPEN_FILES: usize = 128;
-/// Encoded bytes that open files may hold together, waiting to be a part of an upload.
-const HELD_BYTES: usize = 16 * 1024 * 1024;
+/// Memory that open files may take together, waiting to be a part of an upload: where rows are spread over more of
+/// them, files become smaller.
+const HELD_BYTES: usize = 48 * 1024 * 1024;
 /// Row groups in one file: their metadata is in memory until the file is closed.
 const MAX_ROW_GROUPS: u32 = 4096;
+/// Column chunks in one file, for the same reason.
+const MAX_CHUNKS: usize = 64 * 1024;
 
 /// Writes batches of one schema into data files of one table. Blocking.
 pub(super) struct DataFiles {
@@ -37,7 +41,7 @@ pub(super) struct DataFiles {
     runtime: Handle,
     slots: Slots,
     lanes: Lanes,
-    open: HashMap<Struct, OpenFile>,
+    open: HashMap<Key, OpenFile>,
     /// The row group in the making, and the partition whose file it belongs to.
     group: Option<(Struct, RowGroup)>,
     closed: Vec<DataFile>,
@@ -53,12 +57,12 @@ impl DataFiles {
 
     /// Appends a batch, all of it in one partition, and returns the row group that it went into.
     pub(super) fn write(&mut self, partition: &Struct, batch: &RecordBatch) -> Result<Part> {
-        if self.group.as_ref().is_some_and(|(of, _)| of != partition) {
+        if self.group.as_ref().is_some_and(|(of, _)| Key::of(of) != Key::of(partition)) {
             self.end_row_group()?;
         }
         let file = self.file(partition)?;
         let part = Part { file: file.url().to_owned(), first_row_group: file.row_groups(), row_groups: 1 };
-        let file = self.open.get_mut(partition).expect("it was opened just above");
+        let file = self.open.get_mut(&Key::of(partition)).expect("it was opened just above");
         if self.group.is_none() {
             self.group = Some((partition.clone(), file.row_group(&self.target)?));
         }
@@ -80,13 +84,17 @@ impl DataFiles {
     /// Closes the row group in the making: the next rows go into another.
     pub(super) fn end_row_group(&mut self) -> Result<()> {
         let Some((partition, group)) = self.group.take() else { return Ok(()) };
-        let file = self.open.get_mut(&partition).expect("a file with a row group in the making stays open");
+        let file = self
+            .open
+            .get_mut(&Key::of(&partition))
+            .expect("a file with a row group in the making stays open");
         file.append(group, &self.lanes)?;
-        if file.bytes() >= self.encoding.file_bytes || file.row_groups() >= MAX_ROW_GROUPS {
-            self.close(&partition)?;
+        let full = file.row_groups() >= MAX_ROW_GROUPS || file.chunks() >= MAX_CHUNKS;
+        if full || file.bytes() >= self.encoding.file_bytes {
+            self.close(&Key::of(&partition))?;
         }
         while self.held() > HELD_BYTES {
-            self.close_largest()?;
+            self.close_largest(OpenFile::held)?;
         }
         Ok(())
     }
@@ -95,7 +103,7 @@ impl DataFiles {
     pub(super) fn finish(&mut self) -> Result<Vec<DataFile>> {
         self.end_row_group()?;
         while !self.open.is_empty() {
-            self.close_largest()?;
+            self.close_largest(OpenFile::bytes)?;
         }
         Ok(std::mem::take(&mut self.closed))
     }
@@ -113,15 +121,16 @@ impl DataFiles {
 
     /// The file of a partition, opened if need be.
     fn file(&mut self, partition: &Struct) -> Result<&mut OpenFile> {
-        if !self.open.contains_key(partition) {
+        let key = Key::of(partition);
+        if !self.open.contains_key(&key) {
             while self.open.len() >= MAX_OPEN_FILES {
-                self.close_largest()?;
+                self.close_largest(OpenFile::bytes)?;
             }
             let file =
                 OpenFile::create(&self.stores, &self.target, &self.encoding, &self.runtime, &self.slots)?;
-            self.open.insert(partition.clone(), file);
+            self.open.insert(key.clone(), file);
         }
-        Ok(self.open.get_mut(partition).expect("it was inserted if it was missing"))
+        Ok(self.open.get_mut(&key).expect("it was inserted if it was missing"))
     }
 
     fn held(&self) -> usize {
@@ -130,14 +139,14 @@ impl DataFiles {
 
     /// The largest file goes first, so that what is closed early is still of a good size. None has a row group in the
     /// making: a file is opened, and room is made, only between row groups.
-    fn close_largest(&mut self) -> Result<()> {
-        let largest = self.open.iter().max_by_key(|(_, file)| file.bytes()).map(|(of, _)| of.clone());
+    fn close_largest(&mut self, size: impl Fn(&OpenFile) -> usize) -> Result<()> {
+        let largest = self.open.iter().max_by_key(|(_, file)| size(file)).map(|(of, _)| of.clone());
         largest.map_or(Ok(()), |partition| self.close(&partition))
     }
 
-    fn close(&mut self, partition: &Struct) -> Result<()> {
-        let Some(mut file) = self.open.remove(partition) else { return Ok(()) };
-        match file.close(&self.target, partition) {
+    fn close(&mut self, key: &Key) -> Result<()> {
+        let Some(mut file) = self.open.remove(key) else { return Ok(()) };
+        match file.close(&self.target, key.partition()) {
             Ok(closed) => {
                 self.closed.push(closed);
                 Ok(())
@@ -220,7 +229,7 @@ pub(super) mod tests {
             let all = Struct::empty();
             files.write(&all, &batch).unwrap();
             files.end_row_group().unwrap();
-            files.close(&all).unwrap();
+            files.close(&Key::of(&all)).unwrap();
             assert_eq!(count(), 1);
             files.write(&all, &batch).unwrap();
             files.abandon();
@@ -239,6 +248,19 @@ pub(super) mod tests {
             assert_eq!(files.finish().unwrap_err().kind(), ErrorKind::Unavailable);
             assert!(files.open.is_empty() && files.closed.is_empty());
             files.abandon();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_two_zeros_are_two_partitions() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut files, batch) = files(folder.path());
+        blocking(move || {
+            for zero in [0.0, -0.0, 0.0] {
+                files.write(&Struct::from_iter([Some(Literal::double(zero))]), &batch).unwrap();
+            }
+            assert_eq!(files.finish().unwrap().len(), 2);
         })
         .await;
     }

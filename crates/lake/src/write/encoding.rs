@@ -18,6 +18,8 @@ const ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
 const MIN_BYTES: usize = 1024 * 1024;
 /// A data file is closed at this size; Iceberg's own default.
 const TARGET_FILE_BYTES: usize = 512 * 1024 * 1024;
+/// The largest that a table may ask for: an upload of more would have too many parts.
+const MAX_FILE_BYTES: usize = 32 * 1024 * 1024 * 1024;
 /// Rows in a row group: what readers split their work by.
 const ROW_GROUP_ROWS: usize = 1024 * 1024;
 /// Encoded bytes of a page, and of a dictionary before its column goes on without one.
@@ -59,7 +61,7 @@ impl Encoding {
             // Larger ones would not fit the memory that a worker has.
             row_group_bytes: bytes(ROW_GROUP).unwrap_or(ROW_GROUP_BYTES).clamp(MIN_BYTES, ROW_GROUP_BYTES),
             row_group_rows: ROW_GROUP_ROWS,
-            file_bytes: bytes(TARGET_FILE).unwrap_or(TARGET_FILE_BYTES).max(MIN_BYTES),
+            file_bytes: bytes(TARGET_FILE).unwrap_or(TARGET_FILE_BYTES).clamp(MIN_BYTES, MAX_FILE_BYTES),
         }
     }
 }

@@ -11,6 +11,7 @@ use parquet::file::writer::SerializedFileWriter;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use super::blocking_upload::BlockingUpload;
 use super::encoding::Encoding;
 use super::lanes::Lanes;
 use super::nan::{self, NanCounts};
@@ -19,17 +20,20 @@ use super::sort::Span;
 use super::statistics::{Description, Trust, describe, field_ids};
 use super::target::Target;
 use super::upload::{Slots, Upload};
+use super::uuids::marked;
 use crate::error::{Error, Result};
 use crate::layout::data_folder;
 use crate::storage::Stores;
 
 /// Name of the root of our files' schemas; Iceberg's own writers use it.
 const SCHEMA_ROOT: &str = "table";
+/// Memory that the metadata of a column chunk takes, with its page indexes: about so much.
+const CHUNK_METADATA_BYTES: usize = 1024;
 
 /// A data file that is not closed yet.
 pub(super) struct OpenFile {
     url: String,
-    writer: SerializedFileWriter<Upload>,
+    writer: SerializedFileWriter<BlockingUpload>,
     factory: ArrowRowGroupWriterFactory,
     row_groups: u32,
     nan_counts: NanCounts,
@@ -57,7 +61,8 @@ impl OpenFile {
     ) -> Result<Self> {
         let table = &target.table;
         let url = format!("{}/{}-{}.parquet", data_folder(table), table.uuid(), Uuid::now_v7());
-        let upload = Upload::new(stores.locate(&url)?, runtime.clone(), slots.clone());
+        let upload = Upload::new(stores.locate(&url)?, slots.clone());
+        let upload = BlockingUpload::new(upload, runtime.clone());
         let (writer, factory) = begin(upload, target, encoding).map_err(|e| failed(&url, e))?;
         let (nan_counts, order) = (NanCounts::new(), Order::Empty);
         Ok(Self { url, writer, factory, row_groups: 0, nan_counts, order })
@@ -78,9 +83,14 @@ impl OpenFile {
         self.writer.bytes_written()
     }
 
-    /// Bytes of them that are still in memory.
+    /// Bytes of memory that it takes: what waits to be sent, and what the footer will say of the column chunks.
     pub(super) fn held(&self) -> usize {
-        self.writer.inner().held()
+        self.writer.inner().held() + self.chunks() * CHUNK_METADATA_BYTES
+    }
+
+    /// Column chunks appended so far.
+    pub(super) fn chunks(&self) -> usize {
+        self.writer.flushed_row_groups().iter().map(|group| group.num_columns()).sum()
     }
 
     /// A row group that is to be appended next.
@@ -151,12 +161,13 @@ impl OpenFile {
     }
 }
 
-type Begun = (SerializedFileWriter<Upload>, ArrowRowGroupWriterFactory);
+type Begun = (SerializedFileWriter<BlockingUpload>, ArrowRowGroupWriterFactory);
 
-fn begin(upload: Upload, target: &Target, encoding: &Encoding) -> parquet::errors::Result<Begun> {
+fn begin(upload: BlockingUpload, target: &Target, encoding: &Encoding) -> parquet::errors::Result<Begun> {
     let schema = ArrowSchemaConverter::new().schema_root(SCHEMA_ROOT).convert(&target.columns)?;
     let properties = Arc::new(encoding.parquet.clone());
-    let writer = SerializedFileWriter::new(upload, schema.root_schema_ptr(), properties)?;
+    let root = marked(&schema.root_schema_ptr(), &target.schema)?;
+    let writer = SerializedFileWriter::new(upload, root, properties)?;
     let factory = ArrowRowGroupWriterFactory::new(&writer, target.columns.clone());
     Ok((writer, factory))
 }

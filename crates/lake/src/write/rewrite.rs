@@ -4,6 +4,7 @@
 //! the input looks like: windows and batches of one source, one run of rows if they are put in order, one row group of
 //! output, and the parts of uploads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -16,6 +17,7 @@ use super::data_file::{DataFiles, delete_uncommitted};
 use super::outcome::{Placed, WriteError, Written};
 use super::run::Run;
 use super::target::Target;
+use super::unclaimed::Unclaimed;
 use crate::columns::Mapping;
 use crate::error::{Error, Result};
 use crate::source::{ReadError, Source};
@@ -47,15 +49,16 @@ pub async fn rewrite(
     written
         .await
         .map_err(|e| WriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e)))?
+        .map(Unclaimed::claim)
 }
 
-type Answer = oneshot::Sender<Result<Written, WriteError>>;
+type Answer = oneshot::Sender<Result<Unclaimed, WriteError>>;
 
 /// Answers with the files; deletes them if nobody takes the answer.
 fn encode(stores: Arc<Stores>, target: Target, sources: &[RewriteInput], answer: Answer, runtime: Handle) {
     let result = fill(&stores, &target, sources, &answer, &runtime);
-    if let Err(Ok(unwanted)) = answer.send(result) {
-        runtime.block_on(delete_uncommitted(&stores, &unwanted.files));
+    if let Err(Ok(unwanted)) = answer.send(result.map(|written| Unclaimed::new(&stores, written))) {
+        runtime.block_on(delete_uncommitted(&stores, &unwanted.claim().files));
     }
 }
 
@@ -70,7 +73,12 @@ fn fill(
     let mut faults = Vec::new();
     for (index, input) in sources.iter().enumerate() {
         let read = pour(input, target, answer, |batch| match &mut output {
-            Some(output) => output.write(index, batch),
+            // A panic is the source's fault only where no rows of others are written with its own.
+            Some(output) => match unbroken(|| output.write(index, batch)) {
+                Ok(written) => written.map_err(Stop::Sink),
+                Err(reason) if sources.len() == 1 => Err(Stop::Read(ReadError::Content(reason))),
+                Err(reason) => Err(Stop::Sink(Error::unavailable(reason))),
+            },
             // Something is at fault already: the rows are only looked at.
             None => Ok(()),
         });
@@ -96,7 +104,17 @@ fn fill(
         }
     }
     match output {
-        Some(output) => output.finish().map_err(WriteError::Sink),
+        Some(mut output) => match unbroken(|| output.end()) {
+            Ok(Ok(files)) => Ok(Written { files, sources: output.placed }),
+            Ok(Err(error)) => {
+                output.files.abandon();
+                Err(WriteError::Sink(error))
+            }
+            Err(reason) => {
+                output.files.abandon();
+                Err(WriteError::Sink(Error::unavailable(reason)))
+            }
+        },
         None => Err(WriteError::bad(faults)),
     }
 }
@@ -112,19 +130,31 @@ fn pour(
     input: &RewriteInput,
     target: &Target,
     answer: &Answer,
-    mut into: impl FnMut(RecordBatch) -> Result<()>,
+    mut into: impl FnMut(RecordBatch) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let mut batches = input.source.batches();
+    let mut rows = 0;
     while let Some(batch) = batches.blocking_recv() {
         if answer.is_closed() {
             return Err(Stop::Sink(Error::unavailable("nobody waits for the data files any more")));
         }
         let batch = batch.map_err(Stop::Read)?;
-        let aligned = align(&batch, &input.mapping, &target.columns)
-            .map_err(|reason| Stop::Read(ReadError::Content(reason)))?;
-        into(aligned).map_err(Stop::Sink)?;
+        rows += batch.num_rows() as u64;
+        let aligned = unbroken(|| align(&batch, &input.mapping, &target.columns)).flatten();
+        into(aligned.map_err(|reason| Stop::Read(ReadError::Content(reason)))?)?;
     }
-    Ok(())
+    // A thread that reads says why it ends, unless it is ended itself.
+    match &input.source {
+        Source::Parquet(source) if rows < source.rows() => {
+            Err(Stop::Sink(Error::unavailable("reading a source was cut short")))
+        }
+        Source::Parquet(_) | Source::Text(_) => Ok(()),
+    }
+}
+
+/// What `work` gives, or that it panicked: rows that lead there must not do so again and again.
+fn unbroken<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| "its rows broke the encoder".to_owned())
 }
 
 /// Where rows go.
@@ -157,16 +187,6 @@ impl Output {
             }
         }
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<Written> {
-        match self.end() {
-            Ok(files) => Ok(Written { files, sources: self.placed }),
-            Err(error) => {
-                self.files.abandon();
-                Err(error)
-            }
-        }
     }
 
     fn end(&mut self) -> Result<Vec<iceberg::spec::DataFile>> {
@@ -222,6 +242,17 @@ mod tests {
             (Handle::current(), stores.clone(), target.clone(), vec![input.clone()]);
         tokio::task::spawn_blocking(move || encode(lent, to, &inputs, answer, runtime)).await.unwrap();
         assert_eq!(files().await, 0);
+
+        // The answer was sent, and whoever asked went away before taking it.
+        let (answer, taken) = oneshot::channel();
+        let (runtime, lent, to, inputs) =
+            (Handle::current(), stores.clone(), target.clone(), vec![input.clone()]);
+        tokio::task::spawn_blocking(move || encode(lent, to, &inputs, answer, runtime)).await.unwrap();
+        assert_eq!(files().await, 1);
+        drop(taken);
+        while files().await > 0 {
+            tokio::task::yield_now().await;
+        }
 
         let written = rewrite(stores, target, vec![input]).await.unwrap();
         assert_eq!((written.files.len(), written.sources[0].rows), (1, 1));

@@ -32,7 +32,10 @@ impl SortKeys {
             descending: field.direction == SortDirection::Descending,
             nulls_first: field.null_order == NullOrder::First,
         });
-        Some(Self { fields, options: options.collect() })
+        let keys = Self { fields, options: options.collect() };
+        let none = RecordBatch::new_empty(target.columns.clone());
+        let sortable = keys.columns(&none).is_ok_and(|columns| keys.sorted(&columns).is_ok());
+        sortable.then_some(keys)
     }
 
     /// The keys of a batch's rows.

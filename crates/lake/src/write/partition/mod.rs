@@ -1,6 +1,7 @@
 //! Which partition of the table each row belongs to.
 
 mod codes;
+mod key;
 mod place;
 mod single;
 mod transform;
@@ -11,6 +12,7 @@ use iceberg::spec::{Literal, Struct, Transform, Type};
 
 pub use single::single_partition;
 
+pub(super) use key::Key;
 pub(super) use place::Place;
 pub(super) use transform::apply;
 
@@ -24,7 +26,7 @@ pub(super) struct Partitioner {
 
 struct Field {
     name: String,
-    /// The source column; none if there is none any more, which only a void transform can live with.
+    /// The source column; none if it is within a list or a map, which only a void transform can live with.
     place: Option<Place>,
     transform: Transform,
     kind: Type,

@@ -25,13 +25,17 @@ use self::copy::Copier;
 pub(super) use self::leaf::Forms;
 pub(super) use self::shape::{Leaf, shape_of};
 pub use self::shape::{Shape, shape};
-use super::{Target, WriteError, Written, delete_uncommitted};
+use super::partition::Key;
+use super::{Target, Unclaimed, WriteError, Written};
 use crate::error::Error;
 use crate::source::ParquetSource;
 use crate::storage::Stores;
 
 /// Iceberg's own default (`write.target-file-size-bytes`).
 const TARGET_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// What a table may ask for: smaller files are of no use, and an upload of larger ones would have too many parts.
+const LEAST_FILE_BYTES: u64 = 1024 * 1024;
+const MOST_FILE_BYTES: u64 = 32 * 1024 * 1024 * 1024;
 
 /// A source, and what becomes of its columns.
 #[derive(Debug, Clone)]
@@ -61,8 +65,9 @@ impl SpliceLimits {
     /// As the table says.
     pub fn of(target: &Target) -> Self {
         let said = target.table.properties().get("write.target-file-size-bytes");
-        let bytes = said.and_then(|value| value.parse().ok()).filter(|bytes| *bytes > 0);
-        Self { target_file_bytes: bytes.unwrap_or(TARGET_FILE_BYTES) }
+        let bytes = said.and_then(|value| value.parse().ok()).filter(|bytes: &u64| *bytes > 0);
+        let bytes = bytes.unwrap_or(TARGET_FILE_BYTES).clamp(LEAST_FILE_BYTES, MOST_FILE_BYTES);
+        Self { target_file_bytes: bytes }
     }
 }
 
@@ -82,6 +87,7 @@ pub async fn splice(
     written
         .await
         .map_err(|e| WriteError::Sink(Error::unavailable("writing data files was cut short").caused_by(e)))?
+        .map(Unclaimed::claim)
 }
 
 /// Answers with the files; deletes them if nobody takes the answer.
@@ -90,7 +96,7 @@ async fn run(
     target: Target,
     inputs: Vec<SpliceInput>,
     limits: SpliceLimits,
-    answer: oneshot::Sender<Result<Written, WriteError>>,
+    answer: oneshot::Sender<Result<Unclaimed, WriteError>>,
 ) {
     let groups = groups(&inputs);
     let mut copier = Copier::new(stores.clone(), target, Arc::new(inputs), limits);
@@ -105,9 +111,8 @@ async fn run(
     if result.is_err() {
         copier.discard().await;
     }
-    if let Err(Ok(unwanted)) = answer.send(result) {
-        delete_uncommitted(&stores, &unwanted.files).await;
-    }
+    // Nobody may take it, now or once it was sent.
+    let _ = answer.send(result.map(|written| Unclaimed::new(&stores, written)));
 }
 
 /// The places of inputs that may share data files.
@@ -129,7 +134,9 @@ fn groups(inputs: &[SpliceInput]) -> Vec<Vec<usize>> {
 
 fn same_partition(a: Option<&PartitionKey>, b: Option<&PartitionKey>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => a.spec().spec_id() == b.spec().spec_id() && a.data() == b.data(),
+        (Some(a), Some(b)) => {
+            a.spec().spec_id() == b.spec().spec_id() && Key::of(a.data()) == Key::of(b.data())
+        }
         (None, None) => true,
         _ => false,
     }

@@ -14,6 +14,7 @@ use super::leaf::{Forms, leaf};
 use crate::columns::{Mapping, Node, Origin, join};
 use crate::source::ParquetSource;
 use crate::write::Target;
+use crate::write::uuids::marked;
 
 /// What the root of a schema is called; nothing depends on it.
 const ROOT: &str = "table";
@@ -271,7 +272,8 @@ impl Builder<'_> {
         let schema = Arc::new(ArrowSchema::new(vec![column]));
         let parquet = ArrowSchemaConverter::new().convert(&schema).map_err(|e| refuse(&e.to_string()))?;
         self.leaves.push(Leaf::Constant(Constant { schema, value: value.clone() }));
-        Ok(parquet.root_schema().get_fields()[0].clone())
+        marked(&parquet.root_schema().get_fields()[0], &self.target.schema)
+            .map_err(|e| refuse(&e.to_string()))
     }
 }
 

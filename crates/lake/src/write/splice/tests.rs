@@ -332,6 +332,19 @@ async fn indexes_filters_and_ids_go_along() {
 }
 
 #[tokio::test]
+async fn floats_whose_nans_nobody_counted_have_no_bounds() {
+    let kept = columns()[..3].to_vec();
+    let world = World::new(&ArrowSchema::new(kept.clone())).unwrap();
+    let source = world.open("in/a", plain(1).write(&kept).1).await.unwrap();
+    let written = world.splice(vec![world.input(&source).unwrap()], u64::MAX).await.unwrap();
+    let bounded = |column: &str| {
+        let id = world.target.schema.field_id_by_name(column).unwrap();
+        written.files.iter().any(|file| file.lower_bounds().contains_key(&id))
+    };
+    assert_eq!(["a", "s", "f"].map(bounded), [true, true, false]);
+}
+
+#[tokio::test]
 async fn every_bad_source_is_named_and_nothing_is_left_behind() {
     let kept = vec![columns().remove(0)];
     let world = World::new(&ArrowSchema::new(kept.clone())).unwrap();

@@ -1,6 +1,7 @@
 //! What Iceberg's planner needs to know of a data file, from its Parquet metadata.
 //!
-//! A bound must never hide a row: where one row group has values but no bound, the column has none.
+//! A bound must never hide a row: where one row group has values but no bound, the column has none. Nor has one whose
+//! nulls or NaNs were not counted: readers take a count that is missing for none.
 
 mod bounds;
 mod metrics;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, PrimitiveType, Struct, Type,
 };
-use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
 
@@ -37,7 +38,7 @@ pub struct Description<'a> {
     pub partition: Option<&'a Struct>,
     /// The field id of each Parquet leaf, in the file's order; see [`field_ids`]. A leaf without one is left out.
     pub ids: &'a [Option<i32>],
-    /// NaNs of the float columns, by field id, where they were counted: Parquet does not.
+    /// NaNs of the float columns, by field id, where they were counted: Parquet does not. Others have no bounds.
     pub nan_counts: &'a HashMap<i32, u64>,
     /// Whether the footer's statistics can be relied on.
     pub trust: Trust,
@@ -104,7 +105,7 @@ fn columns(file: &Description<'_>) -> BTreeMap<i32, Column> {
             };
             columns
                 .entry(id)
-                .or_insert_with(|| Column::new(file.target, &metrics, id, footer, leaf))
+                .or_insert_with(|| Column::new(file, &metrics, id, leaf))
                 .add(chunk, statistics.as_ref());
         }
     }
@@ -145,27 +146,34 @@ struct Column {
     size: u64,
     values: u64,
     nulls: Option<u64>,
+    /// Whether the column can have nulls at all.
+    nullable: bool,
     lower: Bound,
     upper: Bound,
 }
 
 impl Column {
-    fn new(target: &Target, metrics: &Metrics, id: i32, footer: &FileMetaData, leaf: usize) -> Self {
+    fn new(file: &Description<'_>, metrics: &Metrics, id: i32, leaf: usize) -> Self {
+        let column = file.metadata.file_metadata().schema_descr().column(leaf);
         // Elements of lists and maps have no bounds in Iceberg: a row is not one value there.
-        let repeated = footer.schema_descr().column(leaf).max_rep_level() > 0;
-        let kind = match target.schema.field_by_id(id).map(|field| field.field_type.as_ref()) {
+        let repeated = column.max_rep_level() > 0;
+        let nans_known = file.nan_counts.contains_key(&id);
+        let kind = match file.target.schema.field_by_id(id).map(|field| field.field_type.as_ref()) {
+            Some(Type::Primitive(PrimitiveType::Float | PrimitiveType::Double)) if !nans_known => None,
             Some(Type::Primitive(kind)) if !repeated => Some(kind.clone()),
             _ => None,
         };
-        let mode = metrics.mode(id);
-        Self { kind, mode, size: 0, values: 0, nulls: Some(0), lower: Bound::Open, upper: Bound::Open }
+        let (mode, nullable) = (metrics.mode(id), column.max_def_level() > 0);
+        let (lower, upper) = (Bound::Open, Bound::Open);
+        Self { kind, mode, size: 0, values: 0, nulls: Some(0), nullable, lower, upper }
     }
 
     fn add(&mut self, chunk: &ColumnChunkMetaData, statistics: Option<&Statistics>) {
         let values = u64::try_from(chunk.num_values()).unwrap_or(0);
         self.size += u64::try_from(chunk.compressed_size()).unwrap_or(0);
         self.values += values;
-        let nulls = if values == 0 { Some(0) } else { statistics.and_then(Statistics::null_count_opt) };
+        let known = values == 0 || !self.nullable;
+        let nulls = if known { Some(0) } else { statistics.and_then(Statistics::null_count_opt) };
         self.nulls = self.nulls.zip(nulls).map(|(held, next)| held + next);
         if nulls == Some(values) {
             return;
@@ -176,6 +184,9 @@ impl Column {
     }
 
     fn bounds(&self) -> (Option<Datum>, Option<Datum>) {
+        if self.nulls.is_none() {
+            return (None, None);
+        }
         let (lower, upper) = (self.lower.known(), self.upper.known());
         if self.kind == Some(PrimitiveType::Uuid) && !bounds::agreed(lower.as_ref(), upper.as_ref()) {
             return (None, None);

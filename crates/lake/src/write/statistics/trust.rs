@@ -11,13 +11,15 @@ use super::writers::believed;
 
 /// What can be relied on of the statistics of a chunk of leaf `leaf`: bounds, the null count, or both. Nothing of a
 /// writer that is not known to be right, nothing of statistics that contradict themselves, and nothing of what is
-/// within lists and maps: Arrow C++ counts too few nulls there (arrow#51097), and no bound there is one of rows.
+/// within lists and maps: Arrow C++ counts too few nulls there (arrow#51097), and no bound there is one of rows. Nor of
+/// what is within a struct that may be null: `DuckDB` does not count the nulls that come from the struct.
 pub fn trusted(file: &FileMetaData, leaf: usize, chunk: &ColumnChunkMetaData) -> Option<Statistics> {
     let statistics = chunk.statistics().filter(|_| believed(file.created_by()))?;
     let values = u64::try_from(chunk.num_values()).ok()?;
     let nulls = statistics.null_count_opt();
     let column = chunk.column_descr();
-    if column.max_rep_level() > 0 {
+    let optional = column.self_type().is_optional();
+    if column.max_rep_level() > 0 || column.max_def_level() > i16::from(optional) {
         return None;
     }
     let bounded = statistics.min_bytes_opt().is_some() || statistics.max_bytes_opt().is_some();
@@ -260,13 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn of_elements_of_lists_nothing_is_left() {
-        let list = "optional group a (LIST) { repeated group list { optional int32 element; } }";
-        let schema = format!("message m {{ {list} }}");
-        let schema = Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(&schema).unwrap())));
-        let orders = Some(vec![ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED)]);
-        let file = FileMetaData::new(1, VALUES, Some(GOOD.to_owned()), None, schema, orders);
-        assert!(kept_of(&file, ints(1, 2, Some(0))).is_none());
+    fn where_nulls_come_from_above_nothing_is_left() {
+        let left = |group: &str| {
+            let schema = parse_message_type(&format!("message m {{ {group} }}")).unwrap();
+            let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema)));
+            let orders = Some(vec![ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED)]);
+            let file = FileMetaData::new(1, VALUES, Some(GOOD.to_owned()), None, schema, orders);
+            kept_of(&file, ints(1, 2, Some(0))).is_some()
+        };
+        assert!(!left("optional group a (LIST) { repeated group list { optional int32 element; } }"));
+        assert!(!left("optional group a { optional int32 x; }"));
+        assert!(!left("optional group a { required int32 x; }"));
+        assert!(left("required group a { optional int32 x; }"));
     }
 
     #[test]
