@@ -9,7 +9,8 @@ use chrono::Utc;
 use clap::Args;
 use futures::TryStreamExt;
 use ingest_core::{
-    FileFormat, IngestRequest, ObjectHint, ObjectUri, RequestedObject, Rule, RuleSet, TableName, Target, Verdict,
+    FileFormat, IngestRequest, ObjectHint, ObjectUri, RequestedObject, Rule, RuleSet, TableName, Target,
+    Verdict,
 };
 use lake::ingest::Preview;
 use lake::storage::listing::{Listed, walk};
@@ -63,7 +64,9 @@ pub async fn run(args: PlanArgs, config: LakeConfig, mut out: impl io::Write) ->
                     args.show(&lake, args.wanted(&source.bucket, &page)?, &mut out).await?;
                 }
             }
-            Found::Forbidden => args.line(&mut out, "forbidden", &source.to_string(), lake::allow::OUTSIDE)?,
+            Found::Forbidden => {
+                args.line(&mut out, "forbidden", &source.to_string(), lake::allow::OUTSIDE)?
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
