@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use iceberg::spec::{
     NullOrder, Schema, SortDirection, SortField, SortOrder, Transform, UnboundPartitionSpec,
+    UnboundPartitionSpecBuilder,
 };
 
 use crate::error::{Error, Result};
@@ -40,10 +41,15 @@ pub struct Design {
     pub properties: HashMap<String, String>,
 }
 
+/// The first spec of a table. Java's REST catalog wants it numbered.
+fn first_spec() -> UnboundPartitionSpecBuilder {
+    UnboundPartitionSpec::builder().with_spec_id(0)
+}
+
 impl Design {
     /// A table with these columns, and nothing else that is special.
     pub fn plain(schema: Schema, properties: HashMap<String, String>) -> Self {
-        let (spec, order) = (UnboundPartitionSpec::builder().build(), SortOrder::unsorted_order());
+        let (spec, order) = (first_spec().build(), SortOrder::unsorted_order());
         Self { schema, spec, order, properties }
     }
 }
@@ -96,7 +102,7 @@ impl Creation {
     }
 
     fn spec(&self, schema: &Schema) -> Result<UnboundPartitionSpec> {
-        let mut spec = UnboundPartitionSpec::builder();
+        let mut spec = first_spec();
         for term in &self.partition_by {
             let id = term.source(schema, PARTITION_BY)?;
             spec = spec

@@ -99,7 +99,7 @@ async fn an_object_that_was_set_aside_is_explained_mended_and_put_back() {
 
     let shown = place.json(&["files", "explain", BAD_URI, "--json"]).await.remove(0);
     let entry = &shown["ingested"][0];
-    assert_eq!((entry["standing"].as_str(), entry["mode"].as_str()), (Some("in main"), Some("rewrite")));
+    assert_eq!((entry["standing"].as_str(), entry["mode"].as_str()), (Some("in main"), Some("splice")));
     assert!(entry["rows"].as_u64().unwrap() > 0 && entry["parts"][0]["row_groups"].as_u64().unwrap() > 0);
     place.server.end().await;
 }

@@ -114,7 +114,7 @@ fn a_csv_file_shows_its_types() {
         "name: Utf8",
         "price: Float64",
         "day: Date32",
-        "at: Timestamp(µs, \"UTC\")",
+        "at: Timestamp(µs, \"+0000\")",
         "zip: Utf8",
         "flag: Boolean",
     ];

@@ -46,7 +46,8 @@ impl Seen {
         const LONG: u16 = NARROW | WIDE;
         const FRACTION: u16 = NARROW | DOUBLE | SPECIAL;
         let only = |kinds: u16| self.0 != 0 && self.0 & !kinds == 0;
-        let utc = || Some("UTC".into());
+        // Spelt otherwise than the zone that stands for INT96, which fits columns without zone too.
+        let utc = || Some("+0000".into());
         match self.0 {
             _ if only(BOOLEAN) => DataType::Boolean,
             _ if only(LONG) => DataType::Int64,
@@ -150,7 +151,7 @@ mod tests {
             (&["1", "true"], DataType::Utf8),
             (&["2020-01-01"], DataType::Date32),
             (&["2020-01-01T00:00:00"], timestamp(None)),
-            (&["2020-01-01 00:00:00Z"], timestamp(Some("UTC"))),
+            (&["2020-01-01 00:00:00Z"], timestamp(Some("+0000"))),
             (&["2020-01-01T00:00:00", "2020-01-01 00:00:00Z"], DataType::Utf8),
             (&["2020-01-01", "2020-01-01 00:00:00"], DataType::Utf8),
             (&["2020-01-01 00:00:00.123456789"], DataType::Utf8),
