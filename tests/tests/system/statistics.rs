@@ -64,6 +64,11 @@ async fn every_type_is_described_as_by_pyiceberg() {
             forget_counted_zeros(&mut compared);
             forget_uncounted_floats(&mut compared);
         }
+        if name == "empty" {
+            // Where there are no values none is null; PyIceberg says nothing.
+            let ours = compared.registered.insert("null_value_counts".to_owned(), json!({})).unwrap();
+            assert!(ours.as_object().unwrap().values().all(|count| *count == json!(0)), "{ours}");
+        }
         let lower = compared.registered["lower_bounds"].as_object().unwrap();
         assert_eq!(lower.len(), lower_bounds, "{name}: {lower:?}");
         compared.rest_is_equal();
