@@ -14,6 +14,7 @@ use crate::layout::data_folder;
 use crate::ledger::REGISTER;
 use crate::options::{Mode, TableOptions};
 use crate::source::{ParquetSource, Source, SourceObject};
+use crate::storage::plain_scheme;
 use crate::write::{Registered, Shape, Target, register, shape, single_partition};
 
 /// Row groups with fewer rows than this on average, and less than [`SMALL_CHUNK_BYTES`] a column, are not copied:
@@ -148,8 +149,7 @@ fn plan_once(
 /// Fails for what lies where the table's own data files do: each would bring forth another.
 fn outside(object: &SourceObject, table: &TableMetadata) -> Result<(), String> {
     let folder = format!("{}/", data_folder(table));
-    let plain = folder.replacen("s3a://", "s3://", 1).replacen("s3n://", "s3://", 1);
-    if object.uri.to_string().starts_with(&plain) {
+    if object.uri.to_string().starts_with(plain_scheme(&folder).as_ref()) {
         return Err("it lies among the table's own data files".to_owned());
     }
     Ok(())

@@ -17,6 +17,7 @@ use super::columns::{self, DIGEST, KEY_HASH, SCHEMA, SNAPSHOT_ID};
 use super::entry::Entry;
 use super::file::RunFile;
 use crate::error::{Error, Result};
+use crate::layout::CREATED_BY;
 use crate::storage::Location;
 
 /// Entries of a row group: its Bloom filter takes 32 KiB.
@@ -81,7 +82,7 @@ fn properties() -> WriterProperties {
             .set_column_data_page_size_limit(ColumnPath::from(name), PAGE_ENTRIES * value_bytes)
     };
     let builder = WriterProperties::builder()
-        .set_created_by(concat!("event-ingest ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(CREATED_BY.to_owned())
         .set_max_row_group_row_count(Some(GROUP_ENTRIES))
         // Pages are cut between these batches of values.
         .set_write_batch_size(PAGE_ENTRIES)

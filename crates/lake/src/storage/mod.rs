@@ -235,7 +235,7 @@ fn of_buckets(properties: &BTreeMap<String, String>) -> Result<Vec<Scope>> {
 }
 
 /// A URL under the one name that S3 has here.
-fn plain_scheme(url: &str) -> Cow<'_, str> {
+pub(crate) fn plain_scheme(url: &str) -> Cow<'_, str> {
     match url.split_once("://") {
         Some(("s3a" | "s3n", rest)) => Cow::Owned(format!("s3://{rest}")),
         _ => Cow::Borrowed(url),

@@ -6,6 +6,8 @@ use iceberg::spec::TableMetadata;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use crate::layout::CREATED_BY;
+
 const CODEC: &str = "write.parquet.compression-codec";
 const LEVEL: &str = "write.parquet.compression-level";
 const TARGET_FILE: &str = "write.target-file-size-bytes";
@@ -56,7 +58,7 @@ impl Encoding {
                 .set_dictionary_page_size_limit(PAGE_BYTES)
                 .set_statistics_truncate_length(Some(BOUND_BYTES))
                 .set_column_index_truncate_length(Some(BOUND_BYTES))
-                .set_created_by(concat!("event-ingest ", env!("CARGO_PKG_VERSION")).to_owned())
+                .set_created_by(CREATED_BY.to_owned())
                 .build(),
             // Larger ones would not fit the memory that a worker has.
             row_group_bytes: bytes(ROW_GROUP).unwrap_or(ROW_GROUP_BYTES).clamp(MIN_BYTES, ROW_GROUP_BYTES),

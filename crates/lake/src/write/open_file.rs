@@ -9,7 +9,6 @@ use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 use tokio::runtime::Handle;
-use uuid::Uuid;
 
 use super::blocking_upload::BlockingUpload;
 use super::encoding::Encoding;
@@ -22,7 +21,7 @@ use super::target::Target;
 use super::upload::{Slots, Upload};
 use super::uuids::marked;
 use crate::error::{Error, Result};
-use crate::layout::data_folder;
+use crate::layout::new_data_file;
 use crate::storage::Stores;
 
 /// Name of the root of our files' schemas; Iceberg's own writers use it.
@@ -60,7 +59,7 @@ impl OpenFile {
         slots: &Slots,
     ) -> Result<Self> {
         let table = &target.table;
-        let url = format!("{}/{}-{}.parquet", data_folder(table), table.uuid(), Uuid::now_v7());
+        let url = new_data_file(table);
         let upload = Upload::new(stores.locate(&url)?, slots.clone());
         let upload = BlockingUpload::new(upload, runtime.clone());
         let (writer, factory) = begin(upload, target, encoding).map_err(|e| failed(&url, e))?;

@@ -11,12 +11,11 @@ use parquet::file::metadata::{
 };
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescPtr;
-use uuid::Uuid;
 
 use super::side;
 use super::upload::Upload;
 use crate::error::{Error, Result};
-use crate::layout::data_folder;
+use crate::layout::{CREATED_BY, new_data_file};
 use crate::source::pages::Walked;
 use crate::storage::Stores;
 use crate::write::statistics::{Description, Trust, describe, field_ids};
@@ -77,7 +76,7 @@ impl Output {
         partition: Option<Struct>,
     ) -> Result<Self> {
         let table = &target.table;
-        let url = format!("{}/{}-{}.parquet", data_folder(table), table.uuid(), Uuid::now_v7());
+        let url = new_data_file(table);
         let mut output = Self {
             upload: Upload::begin(stores, url)?,
             schema,
@@ -199,7 +198,7 @@ impl Output {
     pub(super) async fn close(&mut self, target: &Target) -> Result<DataFile> {
         self.write_indexes().await?;
         let rows = self.groups.iter().map(RowGroupMetaData::num_rows).sum();
-        let created_by = concat!("event-ingest ", env!("CARGO_PKG_VERSION")).to_owned();
+        let created_by = CREATED_BY.to_owned();
         let file = FileMetaData::new(VERSION, rows, Some(created_by), None, self.schema.clone(), None);
         let metadata = ParquetMetaData::new(file, std::mem::take(&mut self.groups));
         let mut footer = Vec::new();
