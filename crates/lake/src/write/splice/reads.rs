@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bytes of one request at most.
-pub(super) const READ_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const READ_BYTES: u64 = 3 * 1024 * 1024;
 
 /// One request, and what is taken from its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::reads::Take;
 use crate::error::Error;
 use crate::source::ReadError;
 
-/// Requests whose answers are waited for or held; of 4 MiB at most.
+/// Requests whose answers are waited for or held, each of `READ_BYTES` at most.
 const READS_AHEAD: usize = 4;
 
 /// A step of copying one source.
