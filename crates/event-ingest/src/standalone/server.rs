@@ -14,6 +14,7 @@ use light_worker::{IngestHandler, WorkerMetrics};
 use s3s::HttpError;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
+use service_kit::rules::LiveRules;
 use service_kit::serve::{bind, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -78,12 +79,14 @@ pub async fn run(
     let defaults = RequestDefaults { table: args.table.clone() };
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
-    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), args.rules(), survey, &metrics);
+    let stop = stop.child_token();
+    let rules = LiveRules::start(&args.rules(), &metrics, stop.clone())?;
+    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
     let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
     let config = FlowConfig {
-        rules: args.rules(),
+        rules,
         batching: args.batching(),
         concurrency: CONCURRENT_REQUESTS,
         backoff: Backoff::default(),
@@ -92,7 +95,6 @@ pub async fn run(
         Flow::new(inbox.clone(), worker.clone(), activity.clone(), FlowMetrics::new(&metrics), config)?;
 
     // The flow reads through the endpoint, so the endpoint ends after it. Whatever ends first ends all.
-    let stop = stop.child_token();
     let endpoint_stop = CancellationToken::new();
     let s3 = serve(
         s3_listener,
@@ -143,7 +145,11 @@ fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result
     let properties = catalog.into_iter().chain(endpoint.s3_properties());
     let source = format!("s3://{}", args.bucket);
     let tables = args.routes.iter().map(|(_, table)| table).chain([&args.table]);
-    let tables: Vec<String> = tables.map(ToString::to_string).collect();
+    let tables: Vec<String> = match args.rules {
+        // The only source of tables here, and it may name others tomorrow.
+        Some(_) => vec!["*".to_owned()],
+        None => tables.map(ToString::to_string).collect(),
+    };
     Ok(LakeConfig {
         catalog_name: CATALOG_NAME.to_owned(),
         properties: properties.map(|(name, value)| (name.to_owned(), value)).collect(),
