@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::error_handling::HandleError;
 use http::StatusCode;
-use ingest_core::RequestDefaults;
+use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, Lake, LakeConfig};
 use light_worker::{IngestHandler, WorkerMetrics};
 use s3s::HttpError;
@@ -46,6 +46,9 @@ pub async fn run(
     stop: CancellationToken,
     mut out: impl Write + Send,
 ) -> anyhow::Result<()> {
+    let stop = stop.child_token();
+    let metrics = Metrics::new();
+    let rules = LiveRules::start(&args.rules(), &metrics, stop.clone())?;
     let folder = DataFolder::open(&args.data)?;
     let credentials = match args.credentials()? {
         Some(given) => given,
@@ -66,7 +69,7 @@ pub async fn run(
         secret_key: credentials.secret_key.clone(),
         region: args.region.clone(),
         bucket: args.bucket.clone(),
-        table: args.table.to_string(),
+        table: table_to_show(&args, &rules).to_string(),
         catalog_name: CATALOG_NAME.to_owned(),
         catalog_uri: folder.catalog_uri(),
         warehouse: folder.warehouse_uri(),
@@ -75,12 +78,9 @@ pub async fn run(
     let lake =
         Lake::open(lake_config(&args, &endpoint)?).await.context("the Iceberg catalog cannot be opened")?;
     let lake = Arc::new(lake);
-    let metrics = Metrics::new();
     let defaults = RequestDefaults { table: args.table.clone() };
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
-    let stop = stop.child_token();
-    let rules = LiveRules::start(&args.rules(), &metrics, stop.clone())?;
     let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
     let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
@@ -159,6 +159,12 @@ fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result
         allow: AllowList::parse([source.as_str()], tables.iter().map(String::as_str))?,
         concurrent_writes: CONCURRENT_WRITES,
     })
+}
+
+/// One of the tables: a file of rules may have many, or none whose name is known yet.
+fn table_to_show(args: &StandaloneArgs, rules: &LiveRules) -> TableName {
+    let of_rules = args.rules.as_ref().and_then(|_| rules.current().tables().flatten().next());
+    of_rules.unwrap_or_else(|| args.table.clone())
 }
 
 fn s3_router(service: s3s::service::S3Service) -> Router {
