@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ingest_core::{FileStatus, IngestResult};
-use lake::allow::OUTSIDE;
 
 use super::summary::{Note, Summary};
 

@@ -48,7 +48,7 @@ impl<'a> Explained<'a> {
     /// Each rule that was asked and did not match, and why.
     fn passed_over(&self) -> impl Iterator<Item = (&'a Rule, &'static str, String)> + '_ {
         let asked = self.rules.rules().zip(&self.explanation.passed_over);
-        asked.map(|(rule, condition)| (rule, condition.as_str(), rule.why(*condition, self.subject)))
+        asked.map(move |(rule, condition)| (rule, condition.as_str(), rule.why(*condition, self.subject)))
     }
 
     fn rule(&self) -> Option<&'a Rule> {
