@@ -86,8 +86,11 @@ fn created(key: &str) -> Vec<u8> {
     Producer::Ceph.created(&Object { bucket: "inbox", key, size: 10, etag: "e", version_id: None })
 }
 
+/// The tables of requests, sorted: partitions have no order among them.
 fn tables(records: &[Received]) -> Vec<&str> {
-    records.iter().filter_map(|record| record.header("ce_subject")).collect()
+    let mut tables: Vec<&str> = records.iter().filter_map(|record| record.header("ce_subject")).collect();
+    tables.sort_unstable();
+    tables
 }
 
 /// Waits until a series has the value.
