@@ -78,10 +78,18 @@ impl Watcher {
         let mut ticks = tokio::time::interval(RELOAD_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let path = self.path.clone();
-            // A file system that does not answer holds up nothing but this.
-            let Ok(read) = tokio::task::spawn_blocking(move || text_of(&path)).await else { return };
-            self.look(read);
+            // A file system that does not answer, or a thousand rules, hold up nothing but this.
+            let looked = tokio::task::spawn_blocking(move || {
+                self.look(text_of(&self.path));
+                self
+            });
+            match looked.await {
+                Ok(watcher) => self = watcher,
+                Err(error) => {
+                    tracing::error!(%error, "rules file is not looked at any more");
+                    return;
+                }
+            }
         }
     }
 
