@@ -1,16 +1,17 @@
 //! Flags and environment variables.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, ValueEnum};
-use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, Rule, TableName, Target};
+use ingest_core::{FileFormat, Glob, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target, Unmatched};
 use service_kit::config::{
     byte_size, duration, number, number_from_one_to, positive, socket_address, some_time,
 };
 use service_kit::kafka::KafkaArgs;
 use service_kit::logging::LoggingArgs;
+use service_kit::rules::RulesSource;
 
 /// What becomes of a batch that would leave the light limits.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +31,26 @@ pub enum OnUnmatched {
     DeadLetter,
 }
 
+impl From<OnUnmatched> for Unmatched {
+    fn from(arg: OnUnmatched) -> Self {
+        match arg {
+            OnUnmatched::Ignore => Self::Ignore,
+            OnUnmatched::DeadLetter => Self::DeadLetter,
+        }
+    }
+}
+
 /// Which objects are wanted, and for which table: the same for the dispatcher and for whoever lists what it should have seen.
 #[derive(ClapArgs, Debug, Clone)]
 pub struct RuleArgs {
+    /// YAML file of rules in place of the flags for buckets, keys, events, table and format; read again when it changes
+    #[arg(
+        long,
+        env = "RULES",
+        value_name = "FILE",
+        conflicts_with_all = ["buckets", "prefix", "suffix", "events", "table", "format"]
+    )]
+    pub rules: Option<PathBuf>,
     /// Buckets to take objects from, * for any run of characters; repeatable, or separated by commas
     #[arg(long = "bucket", env = "BUCKETS", value_delimiter = ',', default_value = "*")]
     pub buckets: Vec<Glob>,
@@ -54,14 +72,22 @@ pub struct RuleArgs {
 }
 
 impl RuleArgs {
-    /// The rule that these flags are.
-    pub fn rule(&self) -> Rule {
+    /// The file of rules, or the one rule that these flags are.
+    pub fn source(&self) -> RulesSource {
+        match &self.rules {
+            Some(path) => RulesSource::File(path.clone()),
+            None => RulesSource::Given(RuleSet::new([self.rule()])),
+        }
+    }
+
+    fn rule(&self) -> Rule {
         Rule {
+            name: "flags".to_owned(),
             buckets: self.buckets.clone(),
             prefix: self.prefix.clone(),
             suffix: self.suffix.clone(),
             events: self.events.clone(),
-            target: Target { table: self.table.clone(), format: self.format, options: BTreeMap::new() },
+            ..Rule::all(Target { format: self.format, ..Target::new(self.table.clone()) })
         }
     }
 }
@@ -96,7 +122,7 @@ pub struct Args {
     /// Which objects are wanted, and for which table.
     #[command(flatten)]
     pub rule: RuleArgs,
-    /// What becomes of objects that match nothing, or whose suffix tells no format
+    /// What becomes of objects that match nothing, or whose suffix tells no format; a file of rules may say otherwise
     #[arg(long, env = "UNMATCHED", default_value = "ignore")]
     pub unmatched: OnUnmatched,
 

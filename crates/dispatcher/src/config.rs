@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ingest_core::batching::{BatchingConfig, Overflow};
-use ingest_core::{Lane, LightLimits, Rule};
+use ingest_core::{Lane, LightLimits, Unmatched};
 use rdkafka::ClientConfig;
 use service_kit::config::{Origin, Property};
 use service_kit::kafka::{ClientProperties, PropertyError};
+use service_kit::rules::RulesSource;
 
-use crate::args::{Args, OnUnmatched, OverflowArg};
+use crate::args::{Args, OverflowArg};
 
 /// librdkafka's own default of `session.timeout.ms`.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
@@ -50,9 +51,9 @@ pub struct Config {
     /// How to reach the brokers.
     pub kafka: ClientProperties,
     /// Which objects are wanted, and for which table.
-    pub rule: Rule,
-    /// What becomes of the others.
-    pub unmatched: OnUnmatched,
+    pub rules: RulesSource,
+    /// What becomes of the others, unless the rules say it.
+    pub unmatched: Unmatched,
     /// When batches close and where they go.
     pub batching: BatchingConfig,
     /// Bound of a rebalance's wait for requests in flight.
@@ -112,8 +113,8 @@ impl Args {
             },
             group: self.group.clone(),
             kafka: ClientProperties::new(vars, &self.kafka.properties)?,
-            rule: self.rule.rule(),
-            unmatched: self.unmatched,
+            rules: self.rule.source(),
+            unmatched: self.unmatched.into(),
             batching: self.batching(),
             revoke_timeout: self.revoke_timeout,
             shutdown_timeout: self.shutdown_timeout,
@@ -257,6 +258,22 @@ mod tests {
         assert!(text.contains("REVOKE_TIMEOUT") && text.contains("6s"), "{text}");
         let no_broker = Args::try_parse_from(["dispatcher"]).expect("valid flags").config([]);
         assert!(matches!(no_broker, Err(ConfigError::Kafka(PropertyError::NoBrokers))));
+    }
+
+    #[test]
+    fn a_file_of_rules_stands_alone() {
+        let rules = |flags: &[&str]| match config(flags).expect("valid").rules {
+            RulesSource::File(path) => path.display().to_string(),
+            RulesSource::Given(rules) => format!("{:?}", rules.tables().collect::<Vec<_>>()),
+        };
+        assert_eq!(rules(&["--rules", "rules.yaml"]), "rules.yaml");
+        assert!(rules(&[]).contains("my_table"));
+        for flag in ["--table=db.t", "--bucket=b", "--prefix=p", "--suffix=s", "--event=e", "--format=csv"] {
+            let both = Args::try_parse_from(["dispatcher", "--rules", "rules.yaml", flag]);
+            let error = both.expect_err(flag).to_string();
+            let name = flag.split('=').next().expect("a name");
+            assert!(error.contains("--rules") && error.contains(name), "{error}");
+        }
     }
 
     #[test]

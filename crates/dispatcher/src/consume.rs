@@ -6,6 +6,7 @@ use ingest_core::batching::BatchingError;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use service_kit::kafka::PropertyError;
+use service_kit::rules::LiveRules;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -59,8 +60,13 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     /// Makes the consumer and subscribes. Does not wait for the brokers.
-    pub fn new(config: Config, sender: Sender, metrics: DispatcherMetrics) -> Result<Self, DispatchError> {
-        let engine = Engine::new(&config, sender, metrics.clone())?;
+    pub fn new(
+        config: Config,
+        rules: LiveRules,
+        sender: Sender,
+        metrics: DispatcherMetrics,
+    ) -> Result<Self, DispatchError> {
+        let engine = Engine::new(&config, rules, sender, metrics.clone())?;
         let source = &config.topics.source;
         let context = Context::new(engine, source, config.revoke_timeout, metrics.clone());
         let failed = |error| consumer_error(&config, error);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use ingest_core::RuleSet;
 use ingest_core::batching::{Action, ActionId, Batch, Batcher, BatchingError, Partition, Position, Record};
 use ingest_core::event::dispatcher_source;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use service_kit::rules::LiveRules;
 
 use crate::clock::Clock;
 use crate::config::{Config, Topics};
@@ -44,14 +44,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub fn new(config: &Config, sender: Sender, metrics: DispatcherMetrics) -> Result<Self, BatchingError> {
+    pub fn new(
+        config: &Config,
+        rules: LiveRules,
+        sender: Sender,
+        metrics: DispatcherMetrics,
+    ) -> Result<Self, BatchingError> {
         Ok(Self {
             batcher: Batcher::new(config.batching.clone())?,
-            judge: Judge {
-                rules: RuleSet::new([config.rule.clone()]),
-                unmatched: config.unmatched,
-                metrics: metrics.clone(),
-            },
+            judge: Judge { rules, unmatched: config.unmatched, metrics: metrics.clone() },
             sender,
             clock: Clock::start(),
             topics: config.topics.clone(),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ingest_core::notification;
-use ingest_core::{RequestedObject, Route, RuleSet, Verdict};
+use ingest_core::{RequestedObject, Route, Unmatched, Verdict};
+use service_kit::rules::LiveRules;
 
-use crate::args::OnUnmatched;
 use crate::metrics::DispatcherMetrics;
 
 /// The part of a record that the batching machine decides on.
@@ -18,8 +18,9 @@ pub(crate) struct Judged {
 /// Judges records by the rules, and counts what they hold.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    pub rules: RuleSet,
-    pub unmatched: OnUnmatched,
+    pub rules: LiveRules,
+    /// Where the rules do not say it.
+    pub unmatched: Unmatched,
     pub metrics: DispatcherMetrics,
 }
 
@@ -36,12 +37,18 @@ impl Judge {
         for ignored in parsed.ignored {
             self.metrics.ignored(ignored.reason());
         }
+        let rules = self.rules.current();
+        let unmatched = rules.unmatched().unwrap_or(self.unmatched);
         for announcement in parsed.announcements {
             self.metrics.announcements.inc();
-            match self.rules.judge(&announcement) {
+            match rules.judge(&announcement) {
                 Verdict::Route(route) => judged.objects.push((route, announcement.into())),
-                Verdict::Unmatched(reason) if self.unmatched == OnUnmatched::DeadLetter => {
+                Verdict::Unmatched(reason) if unmatched == Unmatched::DeadLetter => {
                     let text = format!("{reason}: {}", announcement.uri);
+                    self.dead_letter(&mut judged, reason, text);
+                }
+                Verdict::Refused { reason, text } => {
+                    let text = format!("{reason}: {}: {text}", announcement.uri);
                     self.dead_letter(&mut judged, reason, text);
                 }
                 Verdict::Ignored(reason) | Verdict::Unmatched(reason) => {
@@ -64,19 +71,19 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use ingest_core::{Rule, TableName, Target};
+    use ingest_core::{Rule, RuleSet, TableName, Target, rules};
     use service_kit::metrics::Metrics;
 
     use super::*;
 
-    fn judge(unmatched: OnUnmatched) -> (Judge, Metrics) {
+    fn judge(unmatched: Unmatched) -> (Judge, Metrics) {
+        let target = Target::new(TableName::parse("db.t").unwrap());
+        judge_by(RuleSet::new([Rule { prefix: "in/".into(), ..Rule::all(target) }]), unmatched)
+    }
+
+    fn judge_by(rules: RuleSet, unmatched: Unmatched) -> (Judge, Metrics) {
         let metrics = Metrics::new();
-        let table = TableName::parse("db.t").unwrap();
-        let target = Target { table, format: None, options: BTreeMap::new() };
-        let rules = RuleSet::new([Rule { prefix: "in/".into(), ..Rule::all(target) }]);
-        (Judge { rules, unmatched, metrics: DispatcherMetrics::new(&metrics) }, metrics)
+        (Judge { rules: rules.into(), unmatched, metrics: DispatcherMetrics::new(&metrics) }, metrics)
     }
 
     fn message(keys: &[&str]) -> Vec<u8> {
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn wanted_objects_are_routed_and_the_rest_is_counted() {
-        let (judge, metrics) = judge(OnUnmatched::Ignore);
+        let (judge, metrics) = judge(Unmatched::Ignore);
         let judged =
             judge.judge(&message(&["in/a.csv", "out/b.csv", "in/_SUCCESS", "in/c.json", "in/readme"]));
         assert_eq!(keys(&judged), ["in/a.csv", "in/c.json"]);
@@ -113,7 +120,7 @@ mod tests {
 
     #[test]
     fn unmatched_objects_can_be_set_aside_beside_wanted_ones() {
-        let (judge, metrics) = judge(OnUnmatched::DeadLetter);
+        let (judge, metrics) = judge(Unmatched::DeadLetter);
         let judged = judge.judge(&message(&["in/a.csv", "out/b.csv", "out/c.csv"]));
         assert_eq!(keys(&judged), ["in/a.csv"]);
         assert_eq!(judged.dead_letter.as_deref(), Some("no-rule: s3://b/out/b.csv"));
@@ -121,8 +128,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_file_says_of_unmatched_objects_goes_over_the_flag() {
+        let rules =
+            rules::read("unmatched: dead-letter\nrules: [{match: {prefix: in/}, table: db.t}]").unwrap();
+        let (judge, _) = judge_by(rules, Unmatched::Ignore);
+        let judged = judge.judge(&message(&["out/b.csv"]));
+        assert_eq!(judged.dead_letter.as_deref(), Some("no-rule: s3://b/out/b.csv"));
+    }
+
+    #[test]
+    fn an_object_whose_key_names_no_table_is_set_aside_beside_the_others() {
+        let text = "rules: [{match: {regex: 'in/(?<t>[^/]*)/.*'}, table: 'db.${t}'}]";
+        let (judge, metrics) = judge_by(rules::read(text).unwrap(), Unmatched::Ignore);
+        let judged = judge.judge(&message(&["in/a/x.csv", "in/a.b/x.csv"]));
+        assert_eq!(keys(&judged), ["in/a/x.csv"]);
+        let reason = judged.dead_letter.expect("one is set aside");
+        assert!(reason.starts_with("bad-table-name: s3://b/in/a.b/x.csv: rule \"1\""), "{reason}");
+        let counted = "event_ingest_dispatcher_dead_letters_total{reason=\"bad-table-name\"} 1";
+        assert!(metrics.page().contains(counted));
+    }
+
+    #[test]
     fn poison_is_set_aside_with_its_reason() {
-        let (judge, metrics) = judge(OnUnmatched::Ignore);
+        let (judge, metrics) = judge(Unmatched::Ignore);
         for poison in ["", "{", "\u{0}"] {
             let judged = judge.judge(poison.as_bytes());
             assert!(judged.objects.is_empty());

@@ -6,6 +6,7 @@ use rdkafka::error::KafkaError;
 use service_kit::admin;
 use service_kit::kafka::PropertyError;
 use service_kit::metrics::Metrics;
+use service_kit::rules::{LiveRules, RulesFileError};
 use service_kit::serve::{BindError, bind, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,9 @@ pub enum RunError {
     /// The admin server ended.
     #[error("the HTTP server ended: {0}")]
     Http(#[from] io::Error),
+    /// The file of rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] RulesFileError),
     /// librdkafka refused the configuration of the producer.
     #[error("Kafka producer: {0}")]
     Producer(Box<KafkaError>),
@@ -40,10 +44,13 @@ impl From<PropertyError> for RunError {
 
 /// Binds the admin address and dispatches until `stop` is cancelled; open batches then get out within the deadline.
 pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError> {
+    // The caller's token is not ours to cancel. The endpoints answer until the last batch is out.
+    let (stop, over) = (stop.child_token(), CancellationToken::new());
+    let metrics = Metrics::new();
+    let rules = LiveRules::start(&config.rules, &metrics, stop.clone())?;
     let listener = bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, topic = config.topics.source, group = config.group, "listening");
 
-    let metrics = Metrics::new();
     let own = DispatcherMetrics::new(&metrics);
     let sender =
         Sender::new(&config.kafka.producer()?).map_err(|error| RunError::Producer(Box::new(error)))?;
@@ -51,10 +58,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError
         Probe { producer: sender.producer(), topics: config.topics.clone(), timeout: config.ready_timeout };
     let router = admin::router(metrics, probe.readiness(), config.ready_timeout);
     let deadline = config.shutdown_timeout;
-    let dispatcher = Dispatcher::new(config, sender, own)?;
+    let dispatcher = Dispatcher::new(config, rules, sender, own)?;
 
-    // The caller's token is not ours to cancel. The endpoints answer until the last batch is out.
-    let (stop, over) = (stop.child_token(), CancellationToken::new());
     let thread = tokio::task::spawn_blocking({
         let (stop, over) = (stop.clone(), over.clone().drop_guard());
         move || {

@@ -34,6 +34,8 @@ enum Command {
     Reconcile(ReconcileArgs),
     /// See what became of objects, and put back those that were set aside
     Files(commands::files::FilesArgs),
+    /// Check a file of rules, and see what it says of an object
+    Rules(commands::rules::RulesArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
 }
@@ -73,6 +75,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
                 reconcile::run(args, lake, stop, io::stdout())
             })
         }
+        Command::Rules(args) => commands::rules::run(&args, io::stdin(), io::stdout()),
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }

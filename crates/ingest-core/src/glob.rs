@@ -30,6 +30,19 @@ impl Glob {
         }
         text.ends_with(tail)
     }
+
+    /// Whether each text of `other`'s pattern is of this one too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        // Only a `*` of this pattern can take in a `*` of the other, and what takes in that takes in any run.
+        self.matches(&other.0)
+    }
+
+    /// How each text of this pattern begins and ends.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        let head = self.0.split('*').next().unwrap_or_default();
+        let tail = self.0.rsplit('*').next().unwrap_or_default();
+        (head, tail)
+    }
 }
 
 impl fmt::Display for Glob {

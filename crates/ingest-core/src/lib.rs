@@ -13,8 +13,9 @@ pub mod notification;
 mod request;
 mod result;
 mod routing;
-mod rules;
+pub mod rules;
 mod table;
+pub mod units;
 mod uri;
 
 pub use format::{FileFormat, FormatError};
@@ -26,6 +27,6 @@ pub use request::{
 };
 pub use result::{FileOutcome, FileStatus, IngestResult};
 pub use routing::{Lane, LightLimits};
-pub use rules::{Route, Rule, RuleSet, Target, Verdict};
+pub use rules::{Outcome, Route, Rule, RuleSet, TableTemplate, Target, Unmatched, Verdict};
 pub use table::{MAX_PART_BYTES, TableName, TableNameError};
 pub use uri::{MAX_KEY_BYTES, ObjectUri, UriError};

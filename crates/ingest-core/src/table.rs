@@ -26,6 +26,9 @@ pub enum TableNameError {
         "{0:?} is no table name: slashes, control characters, outer blanks and parts over {MAX_PART_BYTES} bytes are refused"
     )]
     Part(String),
+    /// A text from a key that is no part of a name.
+    #[error("{0:?} was captured from the key: expected one part of a table name, without dots and not empty")]
+    Captured(String),
 }
 
 impl TableName {

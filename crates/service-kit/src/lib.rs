@@ -11,5 +11,6 @@ pub mod kafka;
 pub mod logging;
 pub mod metrics;
 pub mod outlet;
+pub mod rules;
 pub mod serve;
 pub mod shutdown;

@@ -15,6 +15,7 @@ mod pipeline;
 mod real_data;
 mod rounds;
 mod roundtrip;
+mod rules;
 mod standalone;
 mod statistics;
 mod worker;

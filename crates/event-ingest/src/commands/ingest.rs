@@ -1,18 +1,20 @@
-//! `event-ingest ingest`: files of a bucket into a table, without Kafka and without rules.
+//! `event-ingest ingest`: files of a bucket into a table, without Kafka.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
-use ingest_core::{FileFormat, ObjectUri, Route, Rule, RuleSet, TableName, Target};
+use ingest_core::{FileFormat, ObjectUri, Route, Rule, RuleSet, TableName, Target, Verdict};
 use lake::reconcile::Policy;
 use lake::storage::listing::walk;
 use lake::{Lake, LakeConfig};
 use service_kit::config::{key_value, positive};
+use service_kit::rules::RulesSource;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{Found, Load, Loader, Parts, Report, Source, Style, find};
@@ -32,8 +34,11 @@ pub struct IngestArgs {
     #[arg(required = true, value_name = "S3-URI")]
     pub sources: Vec<Source>,
     /// Table of the files, as namespace.name
-    #[arg(long, env = "TABLE", value_name = "NAME")]
-    pub table: TableName,
+    #[arg(long, env = "TABLE", value_name = "NAME", required_unless_present = "rules")]
+    pub table: Option<TableName>,
+    /// YAML file of rules, as the dispatcher has it, that tells table, format and options of each object; what no rule wants is left out
+    #[arg(long, env = "RULES", value_name = "FILE", conflicts_with_all = ["table", "format", "suffix", "options"])]
+    pub rules: Option<PathBuf>,
     /// Make the table if it is missing, with the schema of the first file
     #[arg(long)]
     pub create_table: bool,
@@ -72,13 +77,16 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     config.create_tables = args.create_table;
     config.concurrent_writes = args.concurrent_writes;
-    config.allow.check_table(&args.table)?;
+    if let Some(table) = &args.table {
+        config.allow.check_table(table)?;
+    }
+    let rules = args.rules()?;
     let store = config.store_name.clone();
     let lake = Arc::new(Lake::open(config).await?);
     let judge = args.dry_run.then(|| Survey::new(lake.clone(), store.clone(), POLICY, Identify::Head));
     let loader = (!args.dry_run).then(|| Loader::new(lake.clone(), args.concurrent_writes, stop.clone()));
     let mut load = Load::new(Parts {
-        rules: args.rules(),
+        rules: rules.clone(),
         store: store.clone(),
         policy: POLICY,
         allow: lake.allow().clone(),
@@ -87,13 +95,14 @@ pub async fn run(
         report: Report::new(Style { json: args.json, name_planned: args.dry_run }, Box::new(out)),
         stop: stop.clone(),
     });
-    let outcome = take_in(&args, &lake, &store, &stop, &mut load).await;
+    let outcome = take_in(&args, &rules, &lake, &store, &stop, &mut load).await;
     load.end(outcome, |_| "Run the same command again: it skips what is in the table".to_owned()).await
 }
 
 /// Takes in what was named, until the process is to stop: [`Load::end`] then says so.
 async fn take_in(
     args: &IngestArgs,
+    rules: &RuleSet,
     lake: &Arc<Lake>,
     store: &str,
     stop: &CancellationToken,
@@ -104,7 +113,7 @@ async fn take_in(
         match found? {
             Found::Object(listed) => {
                 let uri = ObjectUri::new(&source.bucket, &listed.key)?;
-                let route = args.route(&uri)?;
+                let route = args.route(rules, &uri, listed.size)?;
                 load.take_named(route, uri, listed).await?;
             }
             Found::Below(prefix) => {
@@ -118,22 +127,44 @@ async fn take_in(
 }
 
 impl IngestArgs {
-    /// One rule: what lies below the prefixes goes to the table.
-    fn rules(&self) -> RuleSet {
-        RuleSet::new([Rule { suffix: self.suffix.clone(), ..Rule::all(self.target()) }])
+    /// Those of the file; or one: what lies below the prefixes goes to the table.
+    fn rules(&self) -> anyhow::Result<RuleSet> {
+        if let Some(path) = &self.rules {
+            return Ok(RulesSource::File(path.clone()).load()?);
+        }
+        let target = Target {
+            format: self.format,
+            options: self.options(),
+            ..Target::new(self.named_table()?.clone())
+        };
+        Ok(RuleSet::new([Rule { suffix: self.suffix.clone(), ..Rule::all(target) }]))
     }
 
-    /// Where an object goes that was named itself: no rule keeps it out.
-    fn route(&self, uri: &ObjectUri) -> anyhow::Result<Arc<Route>> {
-        let Target { table, format, options } = self.target();
-        let format = format
+    /// Where an object goes that was named itself: to the table that was named too, and no rule keeps it out.
+    fn route(&self, rules: &RuleSet, uri: &ObjectUri, size: u64) -> anyhow::Result<Arc<Route>> {
+        if self.rules.is_some() {
+            return match rules.judge_listed(uri, size) {
+                Verdict::Route(route) => Ok(route),
+                Verdict::Ignored(reason) | Verdict::Unmatched(reason) => {
+                    anyhow::bail!(
+                        "{uri}: the rules do not want it ({reason}); give --table instead of --rules"
+                    )
+                }
+                Verdict::Refused { text, .. } => anyhow::bail!("{uri}: {text}"),
+            };
+        }
+        let format = self
+            .format
             .or_else(|| FileFormat::from_suffix(uri))
             .with_context(|| format!("{uri}: the suffix tells no format; give --format"))?;
-        Ok(Arc::new(Route { table, format, options }))
+        Ok(Arc::new(Route { options: self.options(), ..Route::new(self.named_table()?.clone(), format) }))
     }
 
-    fn target(&self) -> Target {
-        let options: BTreeMap<_, _> = self.options.iter().cloned().collect();
-        Target { table: self.table.clone(), format: self.format, options }
+    fn named_table(&self) -> anyhow::Result<&TableName> {
+        self.table.as_ref().context("expected --table (TABLE) or --rules (RULES)")
+    }
+
+    fn options(&self) -> BTreeMap<String, String> {
+        self.options.iter().cloned().collect()
     }
 }

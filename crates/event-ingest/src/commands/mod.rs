@@ -6,6 +6,7 @@ pub mod ledger;
 mod load;
 pub mod plan;
 pub mod reconcile;
+pub mod rules;
 pub mod settings;
 
 use std::future::Future;

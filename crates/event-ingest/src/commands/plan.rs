@@ -76,7 +76,7 @@ impl PlanArgs {
     /// What `ingest` would take of a listing: by-products and keys of no format are left out.
     fn wanted(&self, bucket: &str, page: &[Listed]) -> anyhow::Result<Vec<ObjectUri>> {
         let options = self.options.iter().cloned().collect();
-        let target = Target { table: self.table.clone(), format: self.format, options };
+        let target = Target { format: self.format, options, ..Target::new(self.table.clone()) };
         let rules = RuleSet::new([Rule::all(target)]);
         let mut uris = Vec::with_capacity(page.len());
         for listed in page {

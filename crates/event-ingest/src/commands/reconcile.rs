@@ -12,7 +12,7 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
 use dispatcher::RuleArgs;
-use ingest_core::{ObjectUri, RuleSet};
+use ingest_core::{ObjectUri, Outcome, RuleSet};
 use lake::reconcile::Policy;
 use lake::storage::listing::walk;
 use lake::{Lake, LakeConfig};
@@ -29,7 +29,7 @@ use crate::survey::{Identify, Survey};
     after_help = "Without --apply this is a dry run. Quarantined objects are reported and not tried again. Exit status: 0 if nothing is set aside, 3 if some objects are quarantined, are of a format that is not taken or may not be read, 1 after a failure."
 )]
 pub struct ReconcileArgs {
-    /// s3://bucket or s3://bucket/beginning-of-keys to list; not given: the rule's buckets, which may then hold no *, below the rule's prefix
+    /// s3://bucket or s3://bucket/beginning-of-keys to list; not given: the buckets of the rules, which may then hold no *, below their prefixes
     #[arg(value_name = "S3-URI")]
     pub sources: Vec<Source>,
     /// Ingest what is missing; without this it is only shown
@@ -53,7 +53,7 @@ pub struct ReconcileArgs {
     /// Write a JSON line for each missing object, or with --apply for each request, and one with the summary
     #[arg(long)]
     pub json: bool,
-    /// The dispatcher's rule.
+    /// The dispatcher's rules.
     #[command(flatten)]
     pub rule: RuleArgs,
     /// What all commands have.
@@ -71,19 +71,22 @@ pub async fn run(
     stop: CancellationToken,
     out: impl io::Write + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
-    let walks = walks(args.sources()?, args.start_after.as_ref())?;
+    let rules = args.rule.source().load()?;
+    let walks = walks(args.sources(&rules)?, args.start_after.as_ref())?;
     let policy = Policy {
         min_age: TimeDelta::from_std(args.min_age).context("--min-age")?,
         include_rolled_back: args.include_rolled_back,
     };
-    config.allow.check_table(&args.rule.table)?;
+    if args.rule.rules.is_none() {
+        config.allow.check_table(&args.rule.table)?;
+    }
     config.create_tables = args.create_tables;
     config.concurrent_writes = args.concurrent_writes;
     let store = config.store_name.clone();
     let lake = Arc::new(Lake::open(config).await?);
     let loader = args.apply.then(|| Loader::new(lake.clone(), args.concurrent_writes, stop.clone()));
     let mut load = Load::new(Parts {
-        rules: RuleSet::new([args.rule.rule()]),
+        rules,
         store: store.clone(),
         policy,
         allow: lake.allow().clone(),
@@ -119,22 +122,29 @@ struct Walk {
 }
 
 impl ReconcileArgs {
-    /// What is listed.
-    fn sources(&self) -> anyhow::Result<Vec<Source>> {
+    /// What is listed: what was named, or where the rules look, each part once.
+    fn sources(&self, rules: &RuleSet) -> anyhow::Result<Vec<Source>> {
         if !self.sources.is_empty() {
             return Ok(self.sources.clone());
         }
-        let buckets = self.rule.buckets.iter().map(ToString::to_string);
-        buckets
-            .map(|bucket| {
+        let mut sources: Vec<Source> = Vec::new();
+        for rule in rules.rules().filter(|rule| rule.outcome != Outcome::Ignore) {
+            for bucket in rule.buckets.iter().map(ToString::to_string) {
                 if bucket.contains('*') {
                     anyhow::bail!(
-                        "--bucket {bucket} (BUCKETS) names no bucket that could be listed; give s3://bucket"
+                        "rule {}: {bucket} (--bucket, BUCKETS) names no bucket that could be listed; give s3://bucket",
+                        rule.name
                     );
                 }
-                Ok(Source { bucket, text: self.rule.prefix.clone() })
-            })
-            .collect()
+                let within = |inner: &str, outer: &str| inner.starts_with(outer);
+                if sources.iter().any(|known| known.bucket == bucket && within(&rule.prefix, &known.text)) {
+                    continue;
+                }
+                sources.retain(|known| known.bucket != bucket || !within(&known.text, &rule.prefix));
+                sources.push(Source { bucket, text: rule.prefix.clone() });
+            }
+        }
+        Ok(sources)
     }
 }
 
@@ -169,13 +179,32 @@ mod tests {
     #[test]
     fn the_rule_says_what_is_listed_unless_it_is_named() {
         let listed = |line: &[&str]| {
-            let sources = args(line).sources().map_err(|error| error.to_string())?;
+            let args = args(line);
+            let rules = args.rule.source().load().unwrap();
+            let sources = args.sources(&rules).map_err(|error| error.to_string())?;
             Ok::<_, String>(sources.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         assert_eq!(listed(&["--bucket", "a,b", "--prefix", "in/"]).unwrap(), ["s3://a/in/", "s3://b/in/"]);
         assert_eq!(listed(&["s3://c", "--bucket", "a*"]).unwrap(), ["s3://c/"]);
         assert!(listed(&["--bucket", "a*"]).unwrap_err().contains("a*"));
         assert!(listed(&[]).unwrap_err().contains("BUCKETS"));
+    }
+
+    #[test]
+    fn a_file_of_rules_says_what_is_listed_and_nothing_twice() {
+        let listed = |text: &str| {
+            let rules = ingest_core::rules::read(text).unwrap();
+            let sources = args(&[]).sources(&rules).map_err(|error| error.to_string())?;
+            Ok::<_, String>(sources.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let rules = "
+rules:
+  - {match: {buckets: [a], prefix: tmp/}, ignore: true}
+  - {match: {buckets: [a], prefix: in/x/}, table: db.x}
+  - {match: {buckets: [a, b], prefix: in/}, table: db.in}
+  - {match: {buckets: [b], prefix: in/y/}, table: db.y}";
+        assert_eq!(listed(rules).unwrap(), ["s3://a/in/", "s3://b/in/"]);
+        assert!(listed("rules: [{name: all, table: db.t}]").unwrap_err().contains("rule all: *"));
     }
 
     #[test]

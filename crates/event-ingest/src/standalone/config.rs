@@ -1,6 +1,5 @@
 //! What the standalone mode is told at its start.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use ingest_core::{Glob, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target}
 use serde::{Deserialize, Serialize};
 use service_kit::config::{duration, number_from_one_to, socket_address, some_time};
 use service_kit::logging::LoggingArgs;
+use service_kit::rules::RulesSource;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
@@ -57,6 +57,9 @@ pub struct StandaloneArgs {
     /// Objects whose key begins with PREFIX go to TABLE, as in flights/=db.flights; repeatable, the first match wins
     #[arg(long = "route", env = "EVENT_INGEST_ROUTES", value_name = "PREFIX=TABLE", value_delimiter = ',', value_parser = route)]
     pub routes: Vec<(String, TableName)>,
+    /// YAML file of rules in place of --table and --route; read again when it changes
+    #[arg(long, env = "EVENT_INGEST_RULES", value_name = "FILE", conflicts_with_all = ["table", "routes"])]
+    pub rules: Option<PathBuf>,
     /// Files of a batch
     #[arg(long, env = "EVENT_INGEST_BATCH_FILES", value_name = "NUMBER", default_value = "50", value_parser = number_from_one_to(MAX_FILES_PER_REQUEST))]
     pub batch_files: usize,
@@ -110,15 +113,19 @@ impl StandaloneArgs {
         Ok(Some(Credentials { access_key, secret_key }))
     }
 
-    /// The routes in their order, then everything else in the bucket to the default table.
+    /// The file of rules; or the routes in their order, then everything else in the bucket to the default table.
     #[must_use]
-    pub fn rules(&self) -> RuleSet {
+    pub fn rules(&self) -> RulesSource {
+        if let Some(path) = &self.rules {
+            return RulesSource::File(path.clone());
+        }
         let default = (String::new(), self.table.clone());
-        RuleSet::new(self.routes.iter().chain([&default]).map(|(prefix, table)| Rule {
+        RulesSource::Given(RuleSet::new(self.routes.iter().chain([&default]).map(|(prefix, table)| Rule {
+            name: format!("{prefix}={table}"),
             buckets: vec![Glob::new(&self.bucket)],
             prefix: prefix.clone(),
-            ..Rule::all(Target { table: table.clone(), format: None, options: BTreeMap::new() })
-        }))
+            ..Rule::all(Target::new(table.clone()))
+        })))
     }
 
     /// The numbers of the batching machine.
@@ -172,7 +179,7 @@ mod tests {
             "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}},
         }]});
         let parsed = notification::parse(body.to_string().as_bytes()).unwrap();
-        match args.rules().judge(&parsed.announcements[0]) {
+        match args.rules().load().unwrap().judge(&parsed.announcements[0]) {
             Verdict::Route(route) => Some(route.table.to_string()),
             _ => None,
         }
@@ -198,9 +205,12 @@ mod tests {
             (["--listen", "9000"], "127.0.0.1:8080"),
             (["--admin-listen", "9001"], "127.0.0.1:8080"),
             (["--access-key", "alice"], "--secret-key"),
+            (["--rules=rules.yaml", "--table=db.t"], "--table"),
+            (["--rules=rules.yaml", "--route=a/=db.t"], "--route"),
         ] {
             let error = parse(&line).unwrap_err().to_string();
-            assert!(error.contains(line[0]) && error.contains(expected), "{line:?}: {error}");
+            let flag = line[0].split('=').next().unwrap();
+            assert!(error.contains(flag) && error.contains(expected), "{line:?}: {error}");
         }
     }
 

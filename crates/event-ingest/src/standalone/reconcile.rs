@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use ingest_core::{ObjectUri, RuleSet, TableName, Verdict as RuleVerdict};
+use ingest_core::{ObjectUri, TableName, Verdict as RuleVerdict};
 use lake::reconcile::{Candidate, Policy, Verdict};
 use lake::storage::listing::Listed;
 use prometheus::IntCounter;
 use service_kit::metrics::{Metric, Metrics};
+use service_kit::rules::LiveRules;
 use tokio_util::sync::CancellationToken;
 
 use super::config::STORE_NAME;
@@ -48,7 +49,7 @@ pub struct Reconciler<J> {
     store: Store,
     inbox: Inbox,
     bucket: String,
-    rules: RuleSet,
+    rules: LiveRules,
     judge: J,
     passes: IntCounter,
     announced: IntCounter,
@@ -56,7 +57,7 @@ pub struct Reconciler<J> {
 
 impl<J: Judge> Reconciler<J> {
     /// For the objects of `bucket` that the rules want.
-    pub fn new(store: Store, bucket: String, rules: RuleSet, judge: J, metrics: &Metrics) -> Self {
+    pub fn new(store: Store, bucket: String, rules: LiveRules, judge: J, metrics: &Metrics) -> Self {
         Self {
             inbox: Inbox::of(&store),
             store,
@@ -120,9 +121,10 @@ impl<J: Judge> Reconciler<J> {
         let announced = self.store.announced(&self.bucket, &keys).await?;
         let mut wanted: HashMap<TableName, Vec<Candidate>> = HashMap::new();
         let mut etags = HashMap::new();
+        let rules = self.rules.current();
         for object in objects.into_iter().filter(|object| !announced.contains(&object.key)) {
             let uri = ObjectUri::new(&self.bucket, &object.key)?;
-            let RuleVerdict::Route(route) = self.rules.judge_listed(&uri, object.size) else { continue };
+            let RuleVerdict::Route(route) = rules.judge_listed(&uri, object.size) else { continue };
             etags.insert(object.key.clone(), object.etag.clone());
             let listed = Listed {
                 key: object.key,

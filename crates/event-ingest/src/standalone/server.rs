@@ -8,12 +8,13 @@ use anyhow::Context;
 use axum::Router;
 use axum::error_handling::HandleError;
 use http::StatusCode;
-use ingest_core::RequestDefaults;
+use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, Lake, LakeConfig};
 use light_worker::{IngestHandler, WorkerMetrics};
 use s3s::HttpError;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
+use service_kit::rules::LiveRules;
 use service_kit::serve::{bind, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,9 @@ pub async fn run(
     stop: CancellationToken,
     mut out: impl Write + Send,
 ) -> anyhow::Result<()> {
+    let stop = stop.child_token();
+    let metrics = Metrics::new();
+    let rules = LiveRules::start(&args.rules(), &metrics, stop.clone())?;
     let folder = DataFolder::open(&args.data)?;
     let credentials = match args.credentials()? {
         Some(given) => given,
@@ -65,7 +69,7 @@ pub async fn run(
         secret_key: credentials.secret_key.clone(),
         region: args.region.clone(),
         bucket: args.bucket.clone(),
-        table: args.table.to_string(),
+        table: table_to_show(&args, &rules).to_string(),
         catalog_name: CATALOG_NAME.to_owned(),
         catalog_uri: folder.catalog_uri(),
         warehouse: folder.warehouse_uri(),
@@ -74,16 +78,15 @@ pub async fn run(
     let lake =
         Lake::open(lake_config(&args, &endpoint)?).await.context("the Iceberg catalog cannot be opened")?;
     let lake = Arc::new(lake);
-    let metrics = Metrics::new();
     let defaults = RequestDefaults { table: args.table.clone() };
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
-    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), args.rules(), survey, &metrics);
+    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
     let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
     let config = FlowConfig {
-        rules: args.rules(),
+        rules,
         batching: args.batching(),
         concurrency: CONCURRENT_REQUESTS,
         backoff: Backoff::default(),
@@ -92,7 +95,6 @@ pub async fn run(
         Flow::new(inbox.clone(), worker.clone(), activity.clone(), FlowMetrics::new(&metrics), config)?;
 
     // The flow reads through the endpoint, so the endpoint ends after it. Whatever ends first ends all.
-    let stop = stop.child_token();
     let endpoint_stop = CancellationToken::new();
     let s3 = serve(
         s3_listener,
@@ -143,7 +145,11 @@ fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result
     let properties = catalog.into_iter().chain(endpoint.s3_properties());
     let source = format!("s3://{}", args.bucket);
     let tables = args.routes.iter().map(|(_, table)| table).chain([&args.table]);
-    let tables: Vec<String> = tables.map(ToString::to_string).collect();
+    let tables: Vec<String> = match args.rules {
+        // The only source of tables here, and it may name others tomorrow.
+        Some(_) => vec!["*".to_owned()],
+        None => tables.map(ToString::to_string).collect(),
+    };
     Ok(LakeConfig {
         catalog_name: CATALOG_NAME.to_owned(),
         properties: properties.map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -153,6 +159,12 @@ fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result
         allow: AllowList::parse([source.as_str()], tables.iter().map(String::as_str))?,
         concurrent_writes: CONCURRENT_WRITES,
     })
+}
+
+/// One of the tables: a file of rules may have many, or none whose name is known yet.
+fn table_to_show(args: &StandaloneArgs, rules: &LiveRules) -> TableName {
+    let of_rules = args.rules.as_ref().and_then(|_| rules.current().tables().flatten().next());
+    of_rules.unwrap_or_else(|| args.table.clone())
 }
 
 fn s3_router(service: s3s::service::S3Service) -> Router {

@@ -80,9 +80,13 @@ impl Place {
 
     async fn run_until(&self, stop: CancellationToken, line: &[&str]) -> anyhow::Result<Said> {
         let data = self.folder.path().to_str().unwrap();
-        let common = ["--data", data, "--json", "--format", "parquet", "--table", TABLE];
+        let common = ["--data", data, "--json"];
+        let target: &[&str] = match line.contains(&"--rules") {
+            true => &[],
+            false => &["--format", "parquet", "--table", TABLE],
+        };
         let line: Vec<OsString> =
-            ["event-ingest"].iter().chain(line).chain(&common).map(Into::into).collect();
+            ["event-ingest"].iter().chain(line).chain(&common).chain(target).map(Into::into).collect();
         let out = Output::default();
         let code = match Cli::try_parse_from(line)? {
             Cli::Ingest(args) => ingest::run(args.clone(), config(&args.operator), stop, out.clone()).await?,
@@ -230,6 +234,34 @@ async fn a_bucket_is_reconciled_first_to_be_seen_then_to_be_done() {
     let other = std::fs::read("../../examples/data/flights-2001-02.parquet").unwrap();
     place.server.client().put(&path, other.into()).await.unwrap();
     assert_eq!(run(&all).await.count("files_missing"), 1);
+    place.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_rules_tells_table_and_format() {
+    let place = Place::new(&["in/a.pq", "in/b.pq", "out/c.pq", "tmp/d.pq"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.yaml");
+    let text = "rules:
+  - {match: {prefix: tmp/, buckets: [inbox]}, ignore: true}
+  - {match: {regex: '(?<t>[a-z]+)/.*', buckets: [inbox]}, table: 'db.${t}', format: parquet}";
+    std::fs::write(&file, text).unwrap();
+    let rules = ["--rules", file.to_str().unwrap()];
+    let run = async |line: &[&str]| place.run(&[line, &rules].concat()).await;
+
+    let said = run(&["ingest", "s3://inbox/", "--create-table"]).await.unwrap();
+    assert_eq!(
+        (said.count("files_processed"), &said.summary["files_ignored"]["ignore-rule"]),
+        (3, &1.into())
+    );
+    let mut tables: Vec<&str> = said.lines.iter().map(|line| line["table"].as_str().unwrap()).collect();
+    tables.sort_unstable();
+    assert_eq!(tables, ["db.in", "db.out"]);
+    let unwanted = run(&["ingest", "s3://inbox/tmp/d.pq"]).await.err().expect("no rule wants it");
+    assert!(unwanted.to_string().contains("ignore-rule"), "{unwanted}");
+
+    let said = run(&["reconcile", "--min-age", "0s"]).await.unwrap();
+    assert_eq!((said.count("files_in_table"), said.count("files_missing")), (3, 0));
     place.server.end().await;
 }
 

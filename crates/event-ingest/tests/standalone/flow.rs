@@ -72,8 +72,7 @@ impl Ingest for Obedient {
 
 /// Keys that begin with `slow/` have a table of their own.
 fn flow<I: Ingest>(place: &Place, max_files: usize, ingest: Arc<I>, activity: Arc<Activity>) -> Flow<I> {
-    let target =
-        |table| Target { table: TableName::parse(table).unwrap(), format: None, options: Default::default() };
+    let target = |table| Target::new(TableName::parse(table).unwrap());
     let rule = |prefix: &str, table| Rule {
         buckets: vec![Glob::new("inbox")],
         prefix: prefix.to_owned(),
@@ -81,7 +80,7 @@ fn flow<I: Ingest>(place: &Place, max_files: usize, ingest: Arc<I>, activity: Ar
     };
     let millisecond = Duration::from_millis(1);
     let config = FlowConfig {
-        rules: RuleSet::new([rule("slow/", "db.slow"), rule("", "db.fast")]),
+        rules: RuleSet::new([rule("slow/", "db.slow"), rule("", "db.fast")]).into(),
         batching: BatchingConfig { max_files, max_wait: millisecond, ..BatchingConfig::default() },
         concurrency: CONCURRENCY,
         backoff: Backoff { first: millisecond, longest: millisecond },

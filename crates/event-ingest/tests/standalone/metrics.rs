@@ -6,6 +6,7 @@ use std::fs::read_to_string;
 use event_ingest::standalone::{flow, reconcile};
 use service_kit::intake;
 use service_kit::metrics::{Metric, NAMESPACE};
+use service_kit::rules;
 use testkit::paths;
 
 const OF_INTAKES: [Metric; 5] = [
@@ -23,6 +24,7 @@ const OF_WORKERS: [Metric; 6] = [
     light_worker::LATENCY,
     light_worker::FAILURES,
 ];
+const OF_RULES: [Metric; 3] = [rules::RULES_LOADED, rules::RULES_ERRORS, rules::RULES_BROKEN];
 const OF_STANDALONE: [Metric; 5] =
     [flow::ROWS, flow::HELD, flow::DEAD_LETTERS, reconcile::PASSES, reconcile::ANNOUNCED];
 
@@ -34,7 +36,12 @@ fn row(metric: &Metric) -> String {
 
 #[test]
 fn the_page_has_every_metric_with_its_labels_and_no_other() {
-    let ours = dispatcher::METRICS.iter().chain(&OF_INTAKES).chain(&OF_WORKERS).chain(&OF_STANDALONE);
+    let ours = dispatcher::METRICS
+        .iter()
+        .chain(&OF_INTAKES)
+        .chain(&OF_WORKERS)
+        .chain(&OF_STANDALONE)
+        .chain(&OF_RULES);
     let ours: BTreeSet<String> = ours.map(row).collect();
     let page = read_to_string(paths::repository().join("docs/metrics.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `"));

@@ -132,3 +132,22 @@ async fn files_become_rows_once_and_bad_ones_say_why() {
     assert!(second.unwrap_err().to_string().contains("in use"));
     server.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_rules_names_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = tempfile::NamedTempFile::new().unwrap();
+    let text = "rules: [{match: {regex: '(?<t>[a-z.]+)/.*'}, table: 'db.${t}', batch: {max-files: 1}}]";
+    std::fs::write(&rules, text).unwrap();
+    let file = rules.path().to_str().unwrap();
+    let server = Running::start_with(folder.path(), &["--batch-wait", "1h", "--rules", file]).await;
+    server.put("flights/a.parquet", flights()).await;
+    server.put("no.name/a.parquet", flights()).await;
+    let report = server.activity(1).await;
+    let file = &report["files"][0];
+    assert_eq!((&file["status"], &file["table"]), (&"processed".into(), &"db.flights".into()), "{file}");
+    let metrics = server.get("/metrics").await.1;
+    assert!(metrics.contains("event_ingest_inbox_dead_letters_total 1"), "{metrics}");
+    assert!(metrics.contains("event_ingest_rules_broken 0"), "{metrics}");
+    server.end().await;
+}

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::{LightLimits, MAX_FILES_PER_REQUEST};
 
 /// What becomes of a batch that would leave the light limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Overflow {
     /// It fills up all the same and goes to the heavy path.
     #[default]
@@ -34,6 +38,59 @@ pub struct BatchingConfig {
     pub max_held: usize,
     /// Most dead letters that wait for their acknowledgement.
     pub max_dead_letters: usize,
+}
+
+/// How the batches of one route differ from the others; `None` is the number of [`BatchingConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RouteLimits {
+    /// A batch closes at this many files, or at [`BatchingConfig::max_held`] if that is less.
+    pub max_files: Option<usize>,
+    /// A batch closes this long after its first file was taken in.
+    pub max_wait: Option<Duration>,
+    /// A batch closes when no file came for this long.
+    pub idle: Option<Duration>,
+    /// A light batch is smaller than this, in bytes.
+    pub light_max_bytes: Option<u64>,
+    /// A light batch has at most this many files.
+    pub light_max_files: Option<usize>,
+    /// What becomes of a batch that would leave the light limits.
+    pub overflow: Option<Overflow>,
+}
+
+impl RouteLimits {
+    /// What the light worker takes of such a route.
+    pub fn light(&self, default: &LightLimits) -> LightLimits {
+        LightLimits {
+            max_bytes: self.light_max_bytes.unwrap_or(default.max_bytes),
+            max_files: self.light_max_files.unwrap_or(default.max_files),
+        }
+    }
+
+    /// These limits, and where they say nothing, those of the configuration.
+    pub fn over(&self, config: &BatchingConfig) -> Limits {
+        Limits {
+            max_files: self.max_files.unwrap_or(config.max_files).min(config.max_held),
+            max_wait: self.max_wait.unwrap_or(config.max_wait),
+            idle: self.idle.or(config.idle),
+            light: self.light(&config.light),
+            overflow: self.overflow.unwrap_or(config.overflow),
+        }
+    }
+}
+
+/// The numbers that hold for one batch; each is explained at [`BatchingConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Files of a batch.
+    pub max_files: usize,
+    /// Longest time from its first file.
+    pub max_wait: Duration,
+    /// Longest time without a file.
+    pub idle: Option<Duration>,
+    /// What the light worker takes.
+    pub light: LightLimits,
+    /// What becomes of more.
+    pub overflow: Overflow,
 }
 
 impl Default for BatchingConfig {

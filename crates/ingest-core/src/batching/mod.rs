@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{IngestRequest, Lane, RequestedObject, Route};
 
-pub use config::{BatchingConfig, BatchingError, Overflow};
+pub use config::{BatchingConfig, BatchingError, Limits, Overflow, RouteLimits};
 pub use progress::{Offset, Partition, Position};
 
 use open::{Closed, OpenBatches};
@@ -272,7 +272,7 @@ impl Batcher {
             IngestRequest::new(route.table.clone(), route.format, route.options.clone(), objects, now.utc);
         let batch = Batch {
             id: self.next_id(),
-            lane: self.config.light.lane(request.total_bytes(), request.file_count()),
+            lane: route.limits.light(&self.config.light).lane(request.total_bytes(), request.file_count()),
             request: Arc::new(request),
             opened_at,
         };

@@ -62,8 +62,9 @@ impl OpenBatches {
     ) -> impl Iterator<Item = Closed> + use<> {
         let size = object.hint.size.unwrap_or(0);
         let json_bytes = object.json_bytes();
-        let heavy = |bytes: u64, files: usize| config.light.lane(bytes, files) == Lane::Heavy;
-        let splits = |bytes, files| config.overflow == Overflow::Split && heavy(bytes, files);
+        let limits = route.limits.over(config);
+        let heavy = |bytes: u64, files: usize| limits.light.lane(bytes, files) == Lane::Heavy;
+        let splits = |bytes, files| limits.overflow == Overflow::Split && heavy(bytes, files);
 
         let would_overflow = self.batches.get(&route).is_some_and(|batch| {
             splits(batch.bytes.saturating_add(size), batch.objects.len() + 1)
@@ -72,7 +73,7 @@ impl OpenBatches {
         let before = would_overflow.then(|| self.close(&route)).flatten();
 
         let batch = self.batches.entry(Arc::clone(&route)).or_insert_with(|| {
-            let deadline = now.saturating_add(config.max_wait);
+            let deadline = now.saturating_add(limits.max_wait);
             self.deadlines.insert((deadline, Arc::clone(&route)));
             OpenBatch {
                 opened_at: now,
@@ -85,13 +86,13 @@ impl OpenBatches {
         });
         batch.push(object, claim);
         self.objects += 1;
-        if let Some(idle) = config.idle {
-            let deadline = batch.opened_at.saturating_add(config.max_wait).min(now.saturating_add(idle));
+        if let Some(idle) = limits.idle {
+            let deadline = batch.opened_at.saturating_add(limits.max_wait).min(now.saturating_add(idle));
             self.deadlines.remove(&(batch.deadline, Arc::clone(&route)));
             self.deadlines.insert((deadline, Arc::clone(&route)));
             batch.deadline = deadline;
         }
-        let full = batch.objects.len() >= config.max_files || splits(batch.bytes, batch.objects.len());
+        let full = batch.objects.len() >= limits.max_files || splits(batch.bytes, batch.objects.len());
         let with = full.then(|| self.close(&route)).flatten();
         before.into_iter().chain(with)
     }

@@ -17,11 +17,7 @@ pub fn at(millis: u64) -> Moment {
 }
 
 pub fn route(table: &str) -> Arc<Route> {
-    Arc::new(Route {
-        table: TableName::parse(table).unwrap(),
-        format: FileFormat::Parquet,
-        options: BTreeMap::new(),
-    })
+    Arc::new(Route::new(TableName::parse(table).unwrap(), FileFormat::Parquet))
 }
 
 pub fn object(name: &str, size: u64) -> RequestedObject {

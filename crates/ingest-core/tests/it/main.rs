@@ -6,3 +6,5 @@ mod batching_invariant;
 mod golden;
 mod keys;
 mod request;
+mod route_limits;
+mod rules;

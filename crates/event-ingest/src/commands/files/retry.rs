@@ -170,7 +170,7 @@ impl<W: Write> Retrial<'_, W> {
             return Ok(());
         }
         let (table, format, options) = (self.args.table.clone(), record.format, record.options.clone());
-        match self.groups.add(Arc::new(Route { table, format, options }), chosen) {
+        match self.groups.add(Arc::new(Route { options, ..Route::new(table, format) }), chosen) {
             Some((route, some)) => self.request(&route, some).await,
             None => Ok(()),
         }

@@ -54,18 +54,12 @@ impl<T> Groups<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use ingest_core::FileFormat;
 
     use super::*;
 
     fn route(number: usize) -> Arc<Route> {
-        Arc::new(Route {
-            table: format!("db.t{number}").parse().unwrap(),
-            format: FileFormat::Parquet,
-            options: BTreeMap::new(),
-        })
+        Arc::new(Route::new(format!("db.t{number}").parse().unwrap(), FileFormat::Parquet))
     }
 
     #[test]

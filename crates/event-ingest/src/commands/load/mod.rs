@@ -25,6 +25,7 @@ use chrono::Utc;
 use futures::{Stream, StreamExt};
 use ingest_core::{IngestRequest, ObjectUri, RequestedObject, Route, RuleSet, Verdict as RuleVerdict};
 use lake::AllowList;
+use lake::allow::OUTSIDE;
 use lake::reconcile::{Candidate, Policy, Verdict};
 use lake::storage::listing::Listed;
 use light_worker::Ingest;
@@ -112,6 +113,7 @@ impl<J: Judge, I: Ingest> Load<J, I> {
             match self.rules.judge_listed(&uri, listed.size) {
                 RuleVerdict::Route(route) => self.take(route, uri, listed).await?,
                 RuleVerdict::Ignored(reason) | RuleVerdict::Unmatched(reason) => self.report.ignored(reason),
+                RuleVerdict::Refused { text, .. } => self.report.set_aside(uri.to_string(), &text)?,
             }
             since_checkpoint += 1;
             if since_checkpoint == CHECKPOINT_KEYS {
@@ -148,12 +150,16 @@ impl<J: Judge, I: Ingest> Load<J, I> {
     /// # Errors
     /// Standard output is closed.
     pub(crate) fn leave_out(&mut self, source: &Source) -> io::Result<()> {
-        self.report.forbidden(source.to_string())
+        self.report.forbidden(source.to_string(), OUTSIDE)
     }
 
     async fn take(&mut self, route: Arc<Route>, uri: ObjectUri, listed: Listed) -> anyhow::Result<()> {
         if !self.allow.allows_source(&uri) {
-            return Ok(self.report.forbidden(uri.to_string())?);
+            return Ok(self.report.forbidden(uri.to_string(), OUTSIDE)?);
+        }
+        // A key may name the table, so that it is known only here.
+        if let Err(error) = self.allow.check_table(&route.table) {
+            return Ok(self.report.forbidden(uri.to_string(), &error.to_string())?);
         }
         let candidate = Candidate::new(&self.store, uri, listed, &self.policy, Utc::now());
         if self.judge.is_none() {

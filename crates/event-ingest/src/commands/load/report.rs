@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ingest_core::{FileStatus, IngestResult};
-use lake::allow::OUTSIDE;
 
 use super::summary::{Note, Summary};
 
@@ -100,10 +99,10 @@ impl Report {
         self.not_in_table(Note { file, status: "quarantined", reason: reason.to_owned() })
     }
 
-    /// An object, or what was named of a bucket, may not be read.
-    pub(crate) fn forbidden(&mut self, file: String) -> io::Result<()> {
+    /// An object, or what was named of a bucket, may not be read or has a table that may not be written.
+    pub(crate) fn forbidden(&mut self, file: String, reason: &str) -> io::Result<()> {
         self.summary.files_forbidden += 1;
-        self.not_in_table(Note { file, status: "forbidden", reason: OUTSIDE.to_owned() })
+        self.not_in_table(Note { file, status: "forbidden", reason: reason.to_owned() })
     }
 
     /// A request was carried out.

@@ -1,6 +1,6 @@
 //! The whole line, with a bucket that is made up, a judge that decides by key, and an ingest that counts.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -99,7 +99,7 @@ impl Ingest for Sink {
 }
 
 fn load(sink: &Arc<Sink>, stop: &CancellationToken) -> Load<EveryThousandth, Sink> {
-    let target = Target { table: "db.t".parse().unwrap(), format: None, options: BTreeMap::new() };
+    let target = Target::new("db.t".parse::<TableName>().unwrap());
     Load::new(Parts {
         rules: RuleSet::new([Rule::all(target)]),
         store: "s3".to_owned(),

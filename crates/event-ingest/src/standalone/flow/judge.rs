@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use ingest_core::batching::{Partition, Record};
-use ingest_core::{RuleSet, Verdict, notification};
+use ingest_core::{RuleSet, Unmatched, Verdict, notification};
 
 use crate::standalone::activity::Activity;
 use crate::standalone::inbox::Row;
@@ -20,6 +20,12 @@ pub(super) fn record(partition: Partition, row: &Row, rules: &RuleSet, activity:
     for announcement in parsed.announcements {
         match rules.judge(&announcement) {
             Verdict::Route(route) => record.objects.push((route, announcement.into())),
+            Verdict::Refused { reason, text } => {
+                record.dead_letter = Some(format!("{reason}: {}: {text}", announcement.uri));
+            }
+            Verdict::Unmatched(reason) if rules.unmatched() == Some(Unmatched::DeadLetter) => {
+                record.dead_letter = Some(format!("{reason}: {}", announcement.uri));
+            }
             Verdict::Ignored(reason) | Verdict::Unmatched(reason) => {
                 tracing::debug!(file = %announcement.uri, reason, "object ignored");
                 activity.ignored(announcement.uri.to_string(), reason, Utc::now());

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use ingest_core::RuleSet;
 use ingest_core::batching::{Action, ActionId, Batcher, BatchingConfig, BatchingError, Moment, Partition};
+use service_kit::rules::LiveRules;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct FlowConfig {
     /// Which objects are wanted, and for which table.
-    pub rules: RuleSet,
+    pub rules: LiveRules,
     /// The numbers of the batching machine.
     pub batching: BatchingConfig,
     /// Requests carried out at the same time.
@@ -54,7 +54,7 @@ pub struct FlowConfig {
 /// The flow of one inbox.
 pub struct Flow<I> {
     inbox: Inbox,
-    rules: RuleSet,
+    rules: LiveRules,
     batcher: Batcher,
     attempts: Arc<Attempts<I>>,
     under_way: JoinSet<(ActionId, End)>,
@@ -134,7 +134,7 @@ impl<I: Ingest> Flow<I> {
         for row in rows {
             self.next = row.id + 1;
             self.attempts.metrics.rows.inc();
-            let record = judge::record(INBOX, &row, &self.rules, &self.attempts.activity);
+            let record = judge::record(INBOX, &row, &self.rules.current(), &self.attempts.activity);
             let now = self.now();
             let actions = self.batcher.take_in(record, now);
             self.carry_out(actions);

@@ -1,0 +1,67 @@
+//! `event-ingest rules test`.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use ingest_core::notification;
+use ingest_core::rules::Subject;
+use service_kit::rules::RulesSource;
+
+use super::explained::{Explained, Fate};
+use super::{Output, TrialArgs};
+use crate::commands::EXIT_SET_ASIDE;
+
+/// Longest notification, as long as a record of Kafka may be where nobody allowed longer ones, and more.
+const MAX_NOTIFICATION_BYTES: u64 = 16 << 20;
+
+/// Writes what becomes of each object.
+pub(super) fn run(args: &TrialArgs, input: impl Read, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let rules = RulesSource::File(args.file.clone()).load()?;
+    let unmatched = rules.unmatched().unwrap_or(args.unmatched.into());
+    let mut set_aside = false;
+    let mut show = |subject: Subject<'_>| {
+        let explained = Explained::new(&rules, &subject, unmatched);
+        set_aside |= explained.fate == Fate::DeadLetter;
+        match args.output {
+            Output::Text => write!(out, "{explained}"),
+            Output::Json => writeln!(out, "{}", explained.json()),
+        }
+    };
+    let event = args.event.strip_prefix("s3:").unwrap_or(&args.event);
+    for uri in &args.keys {
+        show(Subject { uri, event: Some(event), size: args.size })?;
+    }
+    if let Some(path) = &args.notification {
+        let parsed = notification::parse(&bytes(path, input)?)
+            .with_context(|| format!("{} would go to the dead letters", path.display()))?;
+        for announcement in &parsed.announcements {
+            show(Subject::of(announcement))?;
+        }
+        for ignored in &parsed.ignored {
+            match args.output {
+                Output::Text => {
+                    writeln!(out, "an event without a new object: ignored ({})", ignored.reason())?
+                }
+                Output::Json => {
+                    let line = serde_json::json!({"outcome": "ignored", "reason": ignored.reason()});
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+    }
+    Ok(if set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+}
+
+fn bytes(path: &Path, input: impl Read) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        input.take(MAX_NOTIFICATION_BYTES).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX_NOTIFICATION_BYTES).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(bytes)
+}
