@@ -5,4 +5,5 @@ mod batching;
 mod batching_invariant;
 mod golden;
 mod keys;
+mod notifications;
 mod request;
