@@ -202,3 +202,33 @@ async fn without_kafka_senders_are_told_to_send_again_and_only_so_many_wait() {
     assert_eq!(send(client.post(&url).body(body)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     dispatcher.kill();
 }
+
+#[tokio::test]
+async fn a_broker_that_goes_takes_nothing_acknowledged_along() {
+    let kafka = Kafka::start().await;
+    for topic in ["s3-events", "light-ingest", "heavy-ingest", "ingest-dlq"] {
+        kafka.create_topic(topic, 1).await;
+    }
+    let arguments = ["--listen", ANY_PORT, "--notify-listen", ANY_PORT, "--notify-timeout", "2s"];
+    let environment = [("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap()), ("LOG_FORMAT", "json")];
+    let mut dispatcher = Program::start("dispatcher", arguments, environment);
+    let admin = dispatcher.serving().await;
+    let url = webhook(&dispatcher).await;
+    let client = Client::new();
+    let body = |key: &str| Producer::Minio.created(&object(key));
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        let body = body(&format!("{number}.parquet"));
+        assert_eq!(send(client.post(&url).body(body.clone())).await.status(), StatusCode::NO_CONTENT);
+        expected.push(body);
+    }
+    let records: Vec<Vec<u8>> =
+        kafka.records("s3-events").await.into_iter().map(|record| record.value).collect();
+    assert_eq!(records, expected);
+    drop(kafka);
+    let answer = send(client.post(&url).body(body("late.parquet"))).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(metric(&admin, &format!("{REQUESTS}{{outcome=\"unavailable\"}}")).await, Some(1.0));
+    dispatcher.kill();
+}
