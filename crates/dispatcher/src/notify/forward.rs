@@ -41,21 +41,24 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    /// A producer of its own: its records are given up when their senders are told so, and senders are many.
+    /// A producer of its own: it gives records up when their senders are told so. Senders repeat themselves, so it may
+    /// as well, and a producer that is not idempotent has no error that only a new process mends.
     pub fn new(mut config: ClientConfig, topic: &str, timeout: Duration) -> KafkaResult<Self> {
         config.set("message.timeout.ms", timeout.as_millis().max(1).to_string());
+        config.set("enable.idempotence", "false");
         Ok(Self { producer: config.create_with_context(Log)?, topic: topic.to_owned() })
     }
 
-    /// Hands the notification to librdkafka, byte for byte. It takes its place until Kafka's last word on it, also if the
+    /// Hands the notification to librdkafka, byte for byte. It keeps its place until Kafka's last word on it, also if the
     /// sender does not wait for that.
     pub fn forward(
         &self,
         headers: &HeaderMap,
-        body: &Bytes,
+        body: Bytes,
         place: Place,
     ) -> KafkaResult<JoinHandle<KafkaResult<()>>> {
-        let record = FutureRecord::<(), [u8]>::to(&self.topic).payload(body).headers(record_headers(headers));
+        let record =
+            FutureRecord::<(), [u8]>::to(&self.topic).payload(&body[..]).headers(record_headers(headers));
         let delivery = self.producer.send_result(record).map_err(|(error, _)| error)?;
         Ok(tokio::spawn(async move {
             let _place = place;

@@ -133,7 +133,7 @@ impl Intake {
         {
             return Err(Reply::Reject { status: RejectStatus::Invalid, reason: error.to_string() });
         }
-        let sent = self.forwarder.forward(&headers, &body, place).map_err(|error| refusal(&error))?;
+        let sent = self.forwarder.forward(&headers, body, place).map_err(|error| refusal(&error))?;
         match tokio::time::timeout(self.gate.limits().request_timeout, sent).await {
             Ok(Ok(acknowledged)) => acknowledged.map_err(|error| refusal(&error)),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
