@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::golden::{names, read};
 
 /// Longest text of an error: it becomes a header of the dead letter.
-const MAX_ERROR_BYTES: usize = 4 * 1024;
+const MAX_ERROR_BYTES: usize = 8 * 1024;
 
 /// A message of the size that brokers take by default is read in milliseconds; this is for slow machines.
 const BOUNDED: Duration = Duration::from_secs(5);
