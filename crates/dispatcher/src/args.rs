@@ -13,6 +13,8 @@ use service_kit::kafka::KafkaArgs;
 use service_kit::logging::LoggingArgs;
 use service_kit::rules::RulesSource;
 
+use crate::notify::NotifyArgs;
+
 /// What becomes of a batch that would leave the light limits.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverflowArg {
@@ -163,6 +165,10 @@ pub struct Args {
     /// How long /readyz waits for Kafka
     #[arg(long, env = "READY_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub ready_timeout: Duration,
+
+    /// Notifications over HTTP.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 
     /// Logs.
     #[command(flatten)]

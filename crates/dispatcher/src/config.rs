@@ -12,6 +12,7 @@ use service_kit::kafka::{ClientProperties, PropertyError};
 use service_kit::rules::RulesSource;
 
 use crate::args::{Args, OverflowArg};
+use crate::notify::{NotifyConfig, NotifyError};
 
 /// librdkafka's own default of `session.timeout.ms`.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
@@ -56,6 +57,8 @@ pub struct Config {
     pub unmatched: Unmatched,
     /// When batches close and where they go.
     pub batching: BatchingConfig,
+    /// The webhook, if there is to be one.
+    pub notify: Option<NotifyConfig>,
     /// Bound of a rebalance's wait for requests in flight.
     pub revoke_timeout: Duration,
     /// Bound of the shutdown.
@@ -70,6 +73,9 @@ pub enum ConfigError {
     /// A Kafka property.
     #[error(transparent)]
     Kafka(#[from] PropertyError),
+    /// The webhook.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// A topic that would feed the dispatcher with its own output.
     #[error("{setting}: expected a topic other than --topic (TOPIC), was given {topic:?} for both")]
     Loop {
@@ -116,6 +122,7 @@ impl Args {
             rules: self.rule.source(),
             unmatched: self.unmatched.into(),
             batching: self.batching(),
+            notify: self.notify.config()?,
             revoke_timeout: self.revoke_timeout,
             shutdown_timeout: self.shutdown_timeout,
             ready_timeout: self.ready_timeout,

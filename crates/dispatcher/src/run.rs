@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::consume::{DispatchError, Dispatcher};
 use crate::metrics::DispatcherMetrics;
+use crate::notify;
 use crate::probe::Probe;
 use crate::sender::Sender;
 
@@ -56,7 +57,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError
         Sender::new(&config.kafka.producer()?).map_err(|error| RunError::Producer(Box::new(error)))?;
     let probe =
         Probe { producer: sender.producer(), topics: config.topics.clone(), timeout: config.ready_timeout };
-    let router = admin::router(metrics, probe.readiness(), config.ready_timeout);
+    let router = admin::router(metrics.clone(), probe.readiness(), config.ready_timeout);
+    let webhook = notify::listen(&config, &metrics).await?;
     let deadline = config.shutdown_timeout;
     let dispatcher = Dispatcher::new(config, rules, sender, own)?;
 
@@ -67,8 +69,19 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), RunError
             dispatcher.run(&stop)
         }
     });
-    let served = serve(listener, router, over, deadline).await;
-    stop.cancel();
+    let served = async {
+        let ended = serve(listener, router, over, deadline).await;
+        stop.cancel();
+        ended
+    };
+    let notified = async {
+        let Some(webhook) = webhook else { return Ok(()) };
+        let ended = webhook.serve(stop.clone(), deadline).await;
+        stop.cancel();
+        ended
+    };
+    let (served, notified) = tokio::join!(served, notified);
     thread.await.expect("the dispatching thread does not panic")?;
+    notified?;
     Ok(served?)
 }

@@ -1,8 +1,8 @@
 //! Names of objects, and the only place that takes one apart.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 const SCHEME: &str = "s3://";
 
@@ -13,11 +13,13 @@ pub const MAX_KEY_BYTES: usize = 1024;
 ///
 /// Nothing is percent-encoded or decoded: spaces, `+`, `%`, `#` and `?` are data. Keys that no client can address are
 /// representable, so that they can be set aside with a reason instead of being read as another key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ObjectUri {
-    bucket: String,
-    key: String,
+    /// As it is written: one allocation, of which the parts are slices.
+    text: String,
+    /// Where the key begins.
+    key_at: usize,
 }
 
 /// A text that names no object. A retry never helps.
@@ -40,48 +42,55 @@ impl ObjectUri {
         if bucket.is_empty() || bucket.contains('/') {
             return Err(UriError::Bucket(bucket.to_owned()));
         }
-        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
+        let key_at = SCHEME.len() + bucket.len() + 1;
+        let mut text = String::with_capacity(key_at + key.len());
+        text.extend([SCHEME, bucket, "/", key]);
+        Ok(Self { text, key_at })
     }
 
     /// Splits `s3://bucket/key` at the first slash behind the bucket.
     pub fn parse(text: &str) -> Result<Self, UriError> {
-        let rest = text.strip_prefix(SCHEME).ok_or_else(|| UriError::Scheme(text.to_owned()))?;
-        let (bucket, key) = rest.split_once('/').ok_or_else(|| UriError::NoKey(text.to_owned()))?;
-        Self::new(bucket, key)
+        Self::try_from(text.to_owned())
+    }
+
+    /// The name as it is written: `s3://<bucket>/<key>`.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The bucket, never empty and without a slash.
     pub fn bucket(&self) -> &str {
-        &self.bucket
+        &self.text[SCHEME.len()..self.key_at - 1]
     }
 
     /// The key as it is in the bucket.
     pub fn key(&self) -> &str {
-        &self.key
+        &self.text[self.key_at..]
     }
 
     /// The part of the key behind its last slash.
     pub fn file_name(&self) -> &str {
-        self.key.rsplit_once('/').map_or(self.key.as_str(), |(_, name)| name)
+        self.key().rsplit_once('/').map_or(self.key(), |(_, name)| name)
     }
 
     /// Why an S3 client cannot ask for this key as it is; `None` if it can.
     ///
     /// Clients strip, encode or refuse such keys, so reading one could mean to read another object.
     pub fn unaddressable(&self) -> Option<&'static str> {
-        if self.key.is_empty() {
+        let key = self.key();
+        if key.is_empty() {
             return Some("key is empty");
         }
-        if self.key.starts_with('/') {
+        if key.starts_with('/') {
             return Some("key begins with a slash");
         }
-        if self.key.len() > MAX_KEY_BYTES {
+        if key.len() > MAX_KEY_BYTES {
             return Some("key is longer than 1024 bytes");
         }
-        if self.key.contains(|c: char| c.is_ascii_control()) {
+        if key.contains(|c: char| c.is_ascii_control()) {
             return Some("key has a control character");
         }
-        self.key.split('/').find_map(|segment| match segment {
+        key.split('/').find_map(|segment| match segment {
             "" => Some("key has an empty segment"),
             "." => Some("key has a segment \".\""),
             ".." => Some("key has a segment \"..\""),
@@ -90,9 +99,22 @@ impl ObjectUri {
     }
 }
 
+/// By bucket, then by key.
+impl Ord for ObjectUri {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.bucket(), self.key()).cmp(&(other.bucket(), other.key()))
+    }
+}
+
+impl PartialOrd for ObjectUri {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for ObjectUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
+        f.write_str(&self.text)
     }
 }
 
@@ -104,9 +126,15 @@ impl FromStr for ObjectUri {
     }
 }
 
+impl Serialize for ObjectUri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
 impl From<ObjectUri> for String {
     fn from(uri: ObjectUri) -> Self {
-        uri.to_string()
+        uri.text
     }
 }
 
@@ -114,7 +142,12 @@ impl TryFrom<String> for ObjectUri {
     type Error = UriError;
 
     fn try_from(text: String) -> Result<Self, UriError> {
-        Self::parse(&text)
+        let Some(rest) = text.strip_prefix(SCHEME) else { return Err(UriError::Scheme(text)) };
+        match rest.find('/') {
+            None => Err(UriError::NoKey(text)),
+            Some(0) => Err(UriError::Bucket(String::new())),
+            Some(slash) => Ok(Self { key_at: SCHEME.len() + slash + 1, text }),
+        }
     }
 }
 
@@ -128,7 +161,8 @@ mod tests {
         {
             let uri = ObjectUri::new("b", key).unwrap();
             assert_eq!(uri.to_string(), format!("s3://b/{key}"));
-            assert_eq!(ObjectUri::parse(&uri.to_string()).unwrap(), uri);
+            assert_eq!(ObjectUri::parse(uri.as_str()).unwrap(), uri);
+            assert_eq!((uri.bucket(), uri.key()), ("b", key));
         }
     }
 
@@ -140,6 +174,14 @@ mod tests {
         assert!(matches!(ObjectUri::parse("s3://b"), Err(UriError::NoKey(_))));
         assert!(matches!(ObjectUri::parse("s3:///k"), Err(UriError::Bucket(_))));
         assert!(matches!(ObjectUri::new("a/b", "k"), Err(UriError::Bucket(_))));
+    }
+
+    #[test]
+    fn names_are_sorted_by_bucket_and_then_by_key() {
+        // As texts they would stand the other way round: a hyphen comes before a slash.
+        let uri = |text: &str| ObjectUri::parse(text).unwrap();
+        assert!(uri("s3://b/x") < uri("s3://b-2/a"));
+        assert!(uri("s3://b/a") < uri("s3://b/b"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod killed;
 mod limited;
 mod many;
 mod metrics;
+mod notify;
 mod pipeline;
 mod real_data;
 mod rounds;

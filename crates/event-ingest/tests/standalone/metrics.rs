@@ -38,6 +38,7 @@ fn row(metric: &Metric) -> String {
 fn the_page_has_every_metric_with_its_labels_and_no_other() {
     let ours = dispatcher::METRICS
         .iter()
+        .chain(dispatcher::NOTIFY_METRICS)
         .chain(&OF_INTAKES)
         .chain(&OF_WORKERS)
         .chain(&OF_STANDALONE)

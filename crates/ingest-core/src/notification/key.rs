@@ -1,23 +1,31 @@
 //! Key encodings of the producers.
 
+use std::borrow::Cow;
+
+use super::error::shortened;
 use super::{NotificationError, Producer};
 
 /// The key as it is in the bucket.
-pub(super) fn decode(producer: Producer, key: &str) -> Result<String, NotificationError> {
+pub(super) fn decode(producer: Producer, key: &str) -> Result<Cow<'_, str>, NotificationError> {
     match producer {
-        // RGW writes keys as they are: a `%` or `+` in it is data.
-        Producer::Ceph => Ok(key.to_owned()),
+        // These write keys as they are: a `%` or `+` in one is data.
+        Producer::Ceph | Producer::EventBridge => Ok(Cow::Borrowed(key)),
         // MinIO escapes `/` too and AWS does not; decoding is the same.
         Producer::Minio | Producer::Aws => {
-            form_decode(key).ok_or_else(|| NotificationError::Key(key.to_owned()))
+            form_decode(key).ok_or_else(|| NotificationError::Key(shortened(key)))
         }
     }
 }
 
 /// Undoes form encoding. Strict: a broken escape or bytes that are not UTF-8 would name another object.
-fn form_decode(text: &str) -> Option<String> {
+fn form_decode(text: &str) -> Option<Cow<'_, str>> {
+    let escaped = |byte: u8| byte == b'+' || byte == b'%';
+    let Some(plain) = text.bytes().position(escaped) else {
+        return Some(Cow::Borrowed(text));
+    };
     let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
+    decoded.extend_from_slice(&text.as_bytes()[..plain]);
+    let mut bytes = text.bytes().skip(plain);
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'+' => b' ',
@@ -25,7 +33,7 @@ fn form_decode(text: &str) -> Option<String> {
             other => other,
         });
     }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -37,8 +45,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ceph_keys_are_data() {
-        assert_eq!(decode(Producer::Ceph, "a+b%2Fc%zz").unwrap(), "a+b%2Fc%zz");
+    fn raw_keys_are_data() {
+        for producer in [Producer::Ceph, Producer::EventBridge] {
+            assert_eq!(decode(producer, "a+b%2Fc%zz").unwrap(), "a+b%2Fc%zz");
+        }
     }
 
     #[test]
@@ -49,6 +59,7 @@ mod tests {
             assert_eq!(decode("in%2fa/b"), "in/a/b");
             assert_eq!(decode("100%2525"), "100%25");
             assert_eq!(decode("%E6%97%A5"), "日");
+            assert_eq!(decode("plain/日"), "plain/日");
         }
     }
 

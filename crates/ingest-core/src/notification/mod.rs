@@ -1,14 +1,26 @@
-//! What object stores announce, in the formats of all producers.
+//! What object stores announce, in the formats of all producers and in the envelopes by which it travels.
 //!
-//! Each wire shape has a module that recognises and reads it; `parse` picks by what stands in the message, never by
-//! guessing from its content. Sizes are bounded by whoever took the message in.
+//! Each wire shape has a module that recognises and reads it; what a message is, is told by what stands in it, never
+//! guessed from its content. Sizes are bounded by whoever took the message in: whatever is made of a message takes
+//! memory in proportion to it, however it is nested.
 
+mod cloud_event;
+mod envelope;
+mod error;
+mod event_bridge;
 mod key;
+mod record;
 mod s3_records;
+mod sns;
+mod text;
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 
-use crate::{ObjectHint, ObjectUri, RequestedObject, UriError};
+use crate::{ObjectHint, ObjectUri, RequestedObject};
+
+pub use error::NotificationError;
 
 /// Who made a notification; each has a key encoding of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +31,8 @@ pub enum Producer {
     Minio,
     /// AWS S3: keys are URL-encoded, a blank is `+`.
     Aws,
+    /// AWS S3 by way of EventBridge: keys are raw.
+    EventBridge,
 }
 
 impl Producer {
@@ -33,13 +47,16 @@ impl Producer {
     }
 }
 
+/// The name of an event, without `s3:`; the usual ones are not allocated.
+pub type EventName = Cow<'static, str>;
+
 /// A new object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// Who announced it.
     pub producer: Producer,
     /// The event, without `s3:`, such as `ObjectCreated:Put`.
-    pub event_name: String,
+    pub event_name: EventName,
     /// The object.
     pub uri: ObjectUri,
     /// What the notification says about it.
@@ -57,15 +74,17 @@ impl From<Announcement> for RequestedObject {
 pub enum Ignored {
     /// The notice sent when a bucket's notification is configured.
     TestEvent,
+    /// SNS asks whether it may send, or says that it no longer does. Nothing is fetched: who subscribes, confirms.
+    Subscription,
     /// An object was removed: its rows stay.
     Removal {
         /// The event.
-        event_name: String,
+        event_name: EventName,
     },
     /// Any other event.
     OtherEvent {
         /// The event.
-        event_name: String,
+        event_name: EventName,
     },
 }
 
@@ -74,6 +93,7 @@ impl Ignored {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TestEvent => "test-event",
+            Self::Subscription => "subscription",
             Self::Removal { .. } => "removal",
             Self::OtherEvent { .. } => "other-event",
         }
@@ -89,62 +109,32 @@ pub struct Parsed {
     pub ignored: Vec<Ignored>,
 }
 
-/// Longest bucket name, key, ETag or version id in bytes. S3 has no longer ones, and a longer one would make a request
-/// that no broker takes.
+/// Longest name of a bucket, key, event, ETag or version in bytes. S3 has no longer ones, and a longer one would make a
+/// request that no broker takes.
 pub const MAX_NAME_BYTES: usize = 1024;
 
-/// A message that is no notification. A retry never helps.
-#[derive(Debug, thiserror::Error)]
-pub enum NotificationError {
-    /// Not JSON, or a field of the wrong type.
-    #[error("not a notification: {0}")]
-    Json(#[from] serde_json::Error),
-    /// JSON of another kind.
-    #[error("not a notification: the message has neither \"Records\" nor a test \"Event\"")]
-    Shape,
-    /// An `eventSource` whose key encoding is not known.
-    #[error("unknown eventSource {0:?}: expected ceph:s3, minio:s3 or aws:s3")]
-    Producer(String),
-    /// A key that is not in its producer's encoding.
-    #[error("key {0:?} is not URL-encoded as its producer writes it")]
-    Key(String),
-    /// A bucket and key that name no object.
-    #[error("record names no object: {0}")]
-    Uri(#[from] UriError),
-    /// A name that no store could have given.
-    #[error("record {index}: {field} is longer than {MAX_NAME_BYTES} bytes")]
-    TooLong {
-        /// Its place in `Records`, from 0.
-        index: usize,
-        /// The field.
-        field: &'static str,
-    },
-    /// A record of a new object without a field that it needs.
-    #[error("record {index} has no {field}")]
-    Missing {
-        /// Its place in `Records`, from 0.
-        index: usize,
-        /// The field.
-        field: &'static str,
-    },
-}
+/// Most envelopes around a notification. A CloudEvent of an SQS batch of SNS messages with raw delivery off has three.
+pub const MAX_ENVELOPES: usize = 4;
 
-impl NotificationError {
-    /// The kind as a metric label.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Json(_) => "not-json",
-            Self::Shape => "no-notification",
-            Self::Producer(_) => "unknown-producer",
-            Self::Key(_) => "bad-key",
-            Self::Uri(_) | Self::TooLong { .. } | Self::Missing { .. } => "bad-record",
-        }
-    }
-}
-
-/// Reads one message. It is taken whole or refused whole: a message goes to one place.
+/// Reads one message: a notification, or an envelope with notifications in it. It is taken whole or refused whole: a
+/// message goes to one place.
 pub fn parse(body: &[u8]) -> Result<Parsed, NotificationError> {
-    s3_records::parse(body)
+    let mut parsed = Parsed::default();
+    read(body, 0, &mut parsed)?;
+    Ok(parsed)
+}
+
+/// Reads what is in so many envelopes. Each message within another is a part of it, so all of this takes at most
+/// `MAX_ENVELOPES` times the message's own size.
+fn read(body: &[u8], envelopes: usize, parsed: &mut Parsed) -> Result<(), NotificationError> {
+    if envelopes > MAX_ENVELOPES {
+        return Err(NotificationError::Nesting);
+    }
+    // Nearly every message is of this shape, and one pass over it is all it takes.
+    if s3_records::read(body, envelopes, parsed)? {
+        return Ok(());
+    }
+    envelope::read(body, envelopes, parsed)
 }
 
 /// A time as announced. One that cannot be read is as good as none: it is only a hint.

@@ -1,149 +1,127 @@
-//! `{"Records": […]}`, the shape that Ceph RGW, MinIO and AWS S3 share, and AWS's flat test notice.
+//! `{"Records": […]}`, the shape that Ceph RGW, MinIO and AWS S3 share, as do batches from SQS and SNS.
+//!
+//! One pass, record by record: what a list of records takes in memory is what is announced, not what is written.
 
-use std::borrow::Cow;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Announcement, Ignored, MAX_NAME_BYTES, NotificationError, Parsed, Producer, event_time, key};
-use crate::{ObjectHint, ObjectUri, identity::normalise_version_id};
+use super::record::Record;
+use super::text::Text;
+use super::{NotificationError, Parsed};
 
-const TEST_EVENT: &str = "s3:TestEvent";
-
-/// A string that is borrowed from the message unless it holds escapes, also inside an `Option`.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(rename = "Records", borrow)]
-    records: Option<Vec<Record<'a>>>,
-    #[serde(rename = "Event", borrow)]
-    event: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    #[serde(borrow)]
-    event_source: Option<Text<'a>>,
-    #[serde(borrow)]
-    event_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    event_time: Option<Text<'a>>,
-    #[serde(borrow)]
-    s3: Option<Entity<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Entity<'a> {
-    #[serde(borrow)]
-    bucket: Option<Bucket<'a>>,
-    #[serde(borrow)]
-    object: Option<Object<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Bucket<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<'a> {
-    #[serde(borrow)]
-    key: Option<Text<'a>>,
-    #[serde(default, deserialize_with = "number_or_text")]
-    size: Option<u64>,
-    #[serde(borrow, alias = "etag")]
-    e_tag: Option<Text<'a>>,
-    #[serde(borrow)]
-    version_id: Option<Text<'a>>,
-}
-
-/// RGW's code writes a number, its documentation a string.
-fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Size<'a> {
-        Number(u64),
-        Text(#[serde(borrow)] Cow<'a, str>),
-    }
-    match Option::<Size<'_>>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Size::Number(size)) => Ok(Some(size)),
-        Some(Size::Text(text)) if text.is_empty() => Ok(None),
-        Some(Size::Text(text)) => text
-            .parse()
-            .map(Some)
-            .map_err(|_| D::Error::custom(format_args!("size {text:?} is no number of bytes"))),
+/// Adds what the records of a message announce to `parsed`. Says whether there are `Records` at all.
+pub(super) fn read(body: &[u8], envelopes: usize, parsed: &mut Parsed) -> Result<bool, NotificationError> {
+    // Checked at once UTF-8 costs next to nothing, name by name a tenth of it all. What is no UTF-8 as a whole may still
+    // be in the parts that matter.
+    match std::str::from_utf8(body) {
+        Ok(text) => read_with(serde_json::Deserializer::from_str(text), envelopes, parsed),
+        Err(_) => read_with(serde_json::Deserializer::from_slice(body), envelopes, parsed),
     }
 }
 
-pub(super) fn parse(body: &[u8]) -> Result<Parsed, NotificationError> {
-    let message: Message<'_> = serde_json::from_slice(body)?;
-    let mut parsed = Parsed::default();
-    match (message.records, message.event) {
-        (Some(records), _) => {
-            for (index, record) in records.into_iter().enumerate() {
-                read(index, record, &mut parsed)?;
+fn read_with<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    envelopes: usize,
+    parsed: &mut Parsed,
+) -> Result<bool, NotificationError> {
+    let mut reader = Reader { envelopes, parsed, records: 0, is_object: false, refused: None };
+    let found = Message(&mut reader).deserialize(&mut deserializer);
+    let found = found.and_then(|found| deserializer.end().map(|()| found));
+    match (reader.refused, found) {
+        (Some(refused), _) => Err(refused),
+        (None, Ok(found)) => Ok(found),
+        (None, Err(error)) => match NotificationError::from(error) {
+            NotificationError::Type(_) if !reader.is_object => Err(NotificationError::Shape),
+            error => Err(error),
+        },
+    }
+}
+
+/// What is known while a message is read.
+struct Reader<'p> {
+    envelopes: usize,
+    parsed: &'p mut Parsed,
+    records: usize,
+    is_object: bool,
+    /// What is wrong with a record: serde's errors are texts.
+    refused: Option<NotificationError>,
+}
+
+/// The object with `Records`; true if it has them.
+struct Message<'r, 'p>(&'r mut Reader<'p>);
+
+impl<'de> DeserializeSeed<'de> for Message<'_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Message<'_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<bool, A::Error> {
+        self.0.is_object = true;
+        let mut found = false;
+        while let Some(name) = fields.next_key::<Text<'de>>()? {
+            if &*name == "Records" {
+                found |= fields.next_value_seed(Records(self.0))?;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
             }
         }
-        (None, Some(Text(event))) if event == TEST_EVENT => parsed.ignored.push(Ignored::TestEvent),
-        _ => return Err(NotificationError::Shape),
+        Ok(found)
     }
-    Ok(parsed)
 }
 
-fn read(index: usize, record: Record<'_>, parsed: &mut Parsed) -> Result<(), NotificationError> {
-    let missing = |field| NotificationError::Missing { index, field };
-    let Text(source) = record.event_source.ok_or(missing("eventSource"))?;
-    let producer = Producer::from_event_source(&source)
-        .ok_or_else(|| NotificationError::Producer(source.into_owned()))?;
-    let Text(name) = record.event_name.ok_or(missing("eventName"))?;
-    let event_name = name.strip_prefix("s3:").unwrap_or(&name).to_owned();
-    if !event_name.starts_with("ObjectCreated:") {
-        parsed.ignored.push(if event_name.starts_with("ObjectRemoved:") {
-            Ignored::Removal { event_name }
-        } else {
-            Ignored::OtherEvent { event_name }
-        });
-        return Ok(());
+/// The list; true unless it is `null`.
+struct Records<'r, 'p>(&'r mut Reader<'p>);
+
+impl<'de> DeserializeSeed<'de> for Records<'_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_option(self)
     }
-    let entity = record.s3.ok_or(missing("s3"))?;
-    let Text(bucket) = entity.bucket.and_then(|bucket| bucket.name).ok_or(missing("s3.bucket.name"))?;
-    let object = entity.object.ok_or(missing("s3.object"))?;
-    let Text(key) = object.key.ok_or(missing("s3.object.key"))?;
-    let key = key::decode(producer, &key)?;
-    let etag = object.e_tag.map(|Text(etag)| etag).filter(|etag| !etag.is_empty());
-    let version_id = object.version_id.as_ref().map(|Text(id)| &**id);
-    let names = [
-        ("s3.bucket.name", Some(&*bucket)),
-        ("s3.object.key", Some(&*key)),
-        ("s3.object.eTag", etag.as_deref()),
-        ("s3.object.versionId", version_id),
-    ];
-    for (field, name) in names {
-        if name.is_some_and(|name| name.len() > MAX_NAME_BYTES) {
-            return Err(NotificationError::TooLong { index, field });
+}
+
+impl<'de> Visitor<'de> for Records<'_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_none<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<bool, A::Error> {
+        while let Some(record) = records.next_element::<Record<'de>>()? {
+            let reader = &mut *self.0;
+            if let Err(error) = record.read(reader.records, reader.envelopes, reader.parsed) {
+                reader.refused = Some(error);
+                return Err(A::Error::custom("refused"));
+            }
+            reader.records += 1;
         }
+        Ok(true)
     }
-    parsed.announcements.push(Announcement {
-        producer,
-        event_name,
-        uri: ObjectUri::new(&bucket, &key)?,
-        hint: ObjectHint {
-            event_time: record.event_time.and_then(|Text(time)| event_time(&time)),
-            size: object.size,
-            etag: etag.map(Cow::into_owned),
-            version_id: normalise_version_id(version_id).map(str::to_owned),
-        },
-    });
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Announcement, MAX_NAME_BYTES, parse};
     use super::*;
 
     fn message(record: &str) -> Vec<u8> {
@@ -172,8 +150,8 @@ mod tests {
 
     #[test]
     fn an_unknown_producer_is_never_guessed() {
-        let error = parse(&created("aws:sqs", r#"{"key":"a"}"#)).unwrap_err();
-        assert!(matches!(error, NotificationError::Producer(source) if source == "aws:sqs"));
+        let error = parse(&created("other:s3", r#"{"key":"a"}"#)).unwrap_err();
+        assert!(matches!(error, NotificationError::Producer(source) if source == "other:s3"));
         let error = parse(&message(r#"{"eventName":"ObjectCreated:Put"}"#)).unwrap_err();
         assert_eq!(error.to_string(), "record 0 has no eventSource");
     }
@@ -205,8 +183,7 @@ mod tests {
 
     #[test]
     fn names_that_no_store_gives_are_refused() {
-        let names =
-            [("key", "s3.object.key"), ("eTag", "s3.object.eTag"), ("versionId", "s3.object.versionId")];
+        let names = [("key", "object.key"), ("eTag", "object.eTag"), ("versionId", "object.versionId")];
         for (name, field) in names {
             let object = |length: usize| {
                 let mut object = serde_json::json!({"key": "k"});
@@ -254,11 +231,36 @@ mod tests {
 
     #[test]
     fn what_is_no_notification_is_refused() {
-        for body in ["", "{", "[]", "1", r#"{"Records":{}}"#] {
-            assert!(matches!(parse(body.as_bytes()), Err(NotificationError::Json(_))), "{body}");
+        let error = |body: &str| parse(body.as_bytes()).unwrap_err();
+        for body in ["", "{", "{}x", "nonsense", r#"{"Records":[}"#, "\u{0}"] {
+            assert!(matches!(error(body), NotificationError::Json(_)), "{body}");
         }
-        for body in ["{}", r#"{"Event":"s3:Other"}"#, r#"{"files":["s3://b/k"]}"#, r#"{"Records":null}"#] {
-            assert!(matches!(parse(body.as_bytes()), Err(NotificationError::Shape)), "{body}");
+        for body in
+            ["{}", "[]", "1", r#"{"Event":"s3:Other"}"#, r#"{"files":["s3://b/k"]}"#, r#"{"Records":null}"#]
+        {
+            assert_eq!(error(body), NotificationError::Shape, "{body}");
+            assert!(error(body).is_foreign());
         }
+        for body in [r#"{"Records":{}}"#, r#"{"Records":[1]}"#, r#"{"Records":[{"eventName":1}]}"#] {
+            assert!(matches!(error(body), NotificationError::Type(_)), "{body}");
+            assert!(!error(body).is_foreign());
+        }
+    }
+
+    #[test]
+    fn batches_from_sqs_and_sns_are_unwrapped() {
+        let inner = String::from_utf8(created("ceph:s3", r#"{"key":"a+b"}"#)).unwrap();
+        let sns = serde_json::json!({"Type": "Notification", "Message": inner});
+        for record in [
+            serde_json::json!({"eventSource": "aws:sqs", "body": inner}),
+            serde_json::json!({"eventSource": "aws:sqs", "body": sns.to_string()}),
+            serde_json::json!({"EventSource": "aws:sns", "Sns": sns}),
+        ] {
+            let found = parse(&message(&format!("{record},{record}"))).unwrap().announcements;
+            assert_eq!(found.len(), 2, "{record}");
+            assert_eq!(found[1].uri.key(), "a+b");
+        }
+        let error = parse(&message(r#"{"eventSource":"aws:sqs"}"#)).unwrap_err();
+        assert_eq!(error, NotificationError::Missing { index: 0, field: "body" });
     }
 }

@@ -15,12 +15,12 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(package).join("tests/golden").join(name)
 }
 
-fn read(name: &str) -> String {
+pub fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// The files of a folder whose names end so, without that end.
-fn names(folder: &str, end: &str) -> Vec<String> {
+pub fn names(folder: &str, end: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(path(folder))
         .unwrap()
         .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(end)?.to_owned()))

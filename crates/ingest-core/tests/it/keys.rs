@@ -26,7 +26,17 @@ fn announced(source: &str, encoded: &str) -> String {
     parsed.announcements[0].uri.key().to_owned()
 }
 
+fn announced_by_event_bridge(key: &str) -> String {
+    let message = json!({
+        "source": "aws.s3", "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "b"}, "object": {"key": key, "size": 1}},
+    });
+    let parsed = parse(message.to_string().as_bytes()).unwrap();
+    parsed.announcements[0].uri.key().to_owned()
+}
+
 fn survives(key: &str) {
+    assert_eq!(announced_by_event_bridge(key), key);
     assert_eq!(announced("ceph:s3", key), key);
     assert_eq!(announced("minio:s3", &query_escaped(key)), key);
     assert_eq!(announced("aws:s3", &aws_encoded(key)), key);

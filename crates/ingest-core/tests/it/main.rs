@@ -5,6 +5,7 @@ mod batching;
 mod batching_invariant;
 mod golden;
 mod keys;
+mod notifications;
 mod request;
 mod route_limits;
 mod rules;

@@ -1,23 +1,22 @@
-//! CloudEvents over HTTP, `POST /`: binary mode, structured mode, and plain JSON. Everything that a sender decides
-//! (size, pace, number of requests) has a bound.
+//! CloudEvents over HTTP, `POST /`: binary mode, structured mode, and plain JSON.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cloudevents::Event;
-use futures::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use tokio::sync::Semaphore;
 
+use super::gate::{Admitted, Gate};
 use super::{Handler, IntakeMetrics, RejectStatus, Reply, RetryStatus};
 use crate::event::{EventError, Incoming, Message};
+
+pub use super::gate::HttpLimits;
 
 /// What the name of each attribute's header begins with.
 const PREFIX: &str = "ce-";
@@ -26,38 +25,15 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// The label of this intake in metrics.
 const INTAKE: &str = "http";
 
-/// The bounds of the intake.
-#[derive(Debug, Clone)]
-pub struct HttpLimits {
-    /// Bytes of a body; more is 413.
-    pub body: usize,
-    /// How long a sender may take for its body; longer is 408.
-    pub body_timeout: Duration,
-    /// How long a sender waits for its answer; longer is 503, while the work goes on.
-    pub request_timeout: Duration,
-    /// Requests worked on at once; each holds its body in memory.
-    pub concurrency: usize,
-    /// Requests that may wait for their turn, bodies unread; more is 429.
-    pub queue: usize,
-}
-
 struct HttpIntake {
     handler: Arc<dyn Handler>,
-    limits: HttpLimits,
-    admitted: Arc<Semaphore>,
-    working: Arc<Semaphore>,
+    gate: Gate,
     metrics: IntakeMetrics,
 }
 
 /// The route `POST /` that hands each event to `handler`.
 pub fn router(handler: Arc<dyn Handler>, limits: HttpLimits, metrics: IntakeMetrics) -> Router {
-    let intake = HttpIntake {
-        handler,
-        admitted: Arc::new(Semaphore::new(limits.concurrency + limits.queue)),
-        working: Arc::new(Semaphore::new(limits.concurrency)),
-        limits,
-        metrics,
-    };
+    let intake = HttpIntake { handler, gate: Gate::new(limits), metrics };
     Router::new().route("/", post(accept)).with_state(Arc::new(intake))
 }
 
@@ -77,66 +53,16 @@ impl HttpIntake {
     /// The handler's reply, or as an error the reason why it was not asked.
     async fn answer(&self, request: Request) -> Result<Reply, Reply> {
         let in_flight = self.metrics.in_flight(INTAKE);
-        let too_large = || Reply::Reject {
-            status: RejectStatus::TooLarge,
-            reason: format!("the body is larger than {} bytes", self.limits.body),
-        };
-        let (parts, body) = request.into_parts();
-        if content_length(&parts.headers).is_some_and(|length| length > self.limits.body as u64) {
-            return Err(too_large());
-        }
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Reply::Retry {
-            status: RetryStatus::Busy,
-            reason: format!(
-                "{} requests are worked on and {} wait",
-                self.limits.concurrency, self.limits.queue
-            ),
-            after: None,
-        })?;
-        let working = Arc::clone(&self.working).acquire_owned().await.expect("the semaphore is never closed");
-        let body = tokio::time::timeout(self.limits.body_timeout, read(body, self.limits.body)).await;
-        let body = match body {
-            Ok(Ok(body)) => body.ok_or_else(too_large)?,
-            Ok(Err(error)) => {
-                return Err(Reply::Reject {
-                    status: RejectStatus::Invalid,
-                    reason: format!("the body could not be read: {error}"),
-                });
-            }
-            Err(_) => {
-                return Err(Reply::Retry {
-                    status: RetryStatus::TimedOut,
-                    reason: format!("the body did not arrive within {:?}", self.limits.body_timeout),
-                    after: None,
-                });
-            }
-        };
-        let event = read_request(&parts.headers, body)?;
-        let handled = super::run(&self.handler, event, (in_flight, admitted, working));
-        tokio::time::timeout(self.limits.request_timeout, handled).await.map_err(|_| Reply::Retry {
+        let Admitted { headers, body, place } = self.gate.admit(request).await?;
+        let event = read_request(&headers, body)?;
+        let handled = super::run(&self.handler, event, (in_flight, place));
+        let patience = self.gate.limits().request_timeout;
+        tokio::time::timeout(patience, handled).await.map_err(|_| Reply::Retry {
             status: RetryStatus::Unavailable,
-            reason: format!("no outcome after {:?}; the work goes on", self.limits.request_timeout),
+            reason: format!("no outcome after {patience:?}; the work goes on"),
             after: None,
         })
     }
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The whole body, or `None` as soon as it is over the limit.
-async fn read(body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
-    let mut chunks = body.into_data_stream();
-    let mut read = BytesMut::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        if read.len() + chunk.len() > limit {
-            return Ok(None);
-        }
-        read.extend_from_slice(&chunk);
-    }
-    Ok(Some(read.freeze()))
 }
 
 fn read_request(headers: &HeaderMap, body: Bytes) -> Result<Incoming, EventError> {
@@ -163,7 +89,7 @@ fn read_request(headers: &HeaderMap, body: Bytes) -> Result<Incoming, EventError
 }
 
 /// The one place where replies become statuses.
-fn respond(reply: Reply) -> Response {
+pub fn respond(reply: Reply) -> Response {
     let outcome = reply.outcome();
     let refused = |status: StatusCode, reason: &str| {
         let body = serde_json::json!({"error": outcome, "reason": reason}).to_string();
@@ -177,11 +103,16 @@ fn respond(reply: Reply) -> Response {
         Reply::Reject { status, reason } => {
             let status = match status {
                 RejectStatus::Invalid => StatusCode::BAD_REQUEST,
+                RejectStatus::Unauthorized => StatusCode::UNAUTHORIZED,
                 RejectStatus::Forbidden => StatusCode::FORBIDDEN,
                 RejectStatus::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 RejectStatus::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             };
-            refused(status, &reason)
+            let mut response = refused(status, &reason);
+            if status == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
         }
         Reply::Retry { status, reason, after } => {
             let status = match status {

@@ -1,5 +1,6 @@
 //! How events come in: one [`Handler`], called by the HTTP intake and by the Kafka intake alike.
 
+pub mod gate;
 pub mod http;
 mod metrics;
 
@@ -49,6 +50,8 @@ pub enum Reply {
 pub enum RejectStatus {
     /// Not readable, or of the wrong shape (400).
     Invalid,
+    /// The sender does not say who it is (401).
+    Unauthorized,
     /// Not allowed here (403).
     Forbidden,
     /// Larger than the configured limit (413).
@@ -74,6 +77,7 @@ impl Reply {
         match self {
             Reply::Done(_) => "done",
             Reply::Reject { status: RejectStatus::Invalid, .. } => "invalid",
+            Reply::Reject { status: RejectStatus::Unauthorized, .. } => "unauthorized",
             Reply::Reject { status: RejectStatus::Forbidden, .. } => "forbidden",
             Reply::Reject { status: RejectStatus::TooLarge, .. } => "too_large",
             Reply::Reject { status: RejectStatus::Unsupported, .. } => "unsupported",
