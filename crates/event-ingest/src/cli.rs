@@ -34,6 +34,8 @@ enum Command {
     Reconcile(ReconcileArgs),
     /// See what became of objects, and put back those that were set aside
     Files(commands::files::FilesArgs),
+    /// See dead letters, and send them back to where they came from
+    Dlq(commands::dlq::DlqArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
 }
@@ -74,6 +76,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             })
         }
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
+        Command::Dlq(args) => commands::dlq::run(&Cli::command(), matches, args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }

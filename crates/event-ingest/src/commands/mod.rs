@@ -1,5 +1,6 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod dlq;
 pub mod files;
 pub mod ingest;
 pub mod ledger;
@@ -7,6 +8,7 @@ mod load;
 pub mod plan;
 pub mod reconcile;
 pub mod settings;
+mod since;
 
 use std::future::Future;
 use std::io;
