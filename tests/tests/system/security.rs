@@ -3,7 +3,7 @@
 
 use testkit::kafka::{Access, SecuredKafka};
 use testkit::notifications::Producer;
-use testkit::{ANY_PORT, Program, eventually, paths};
+use testkit::{Program, eventually, paths};
 
 use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
 use crate::pipeline::Pipeline;

@@ -265,9 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_a_server_can_be_asked_for() {
-        let properties = properties(&[("KAFKA_SASL_OAUTHBEARER_METHOD", "oidc")], &[]);
-        assert!(properties.is_ok(), "librdkafka is built with an HTTP client: {properties:?}");
+    fn librdkafka_is_built_with_what_brokers_ask_for() {
+        let config = ClientConfig::new().create_native_config().expect("the defaults");
+        let features = config.get("builtin.features").expect("a property of every build");
+        let features: Vec<&str> = features.split(',').collect();
+        // Codecs of topics, ways to log in, and the HTTP client that fetches tokens.
+        for feature in ["gzip", "snappy", "lz4", "zstd", "ssl", "sasl_scram", "sasl_oauthbearer", "oidc"] {
+            assert!(features.contains(&feature), "{feature} is missing in {features:?}");
+        }
     }
 
     #[test]

@@ -11,10 +11,10 @@ use serde::Serialize;
 use service_kit::config::number_from_one_to;
 use service_kit::kafka::ClientProperties;
 
-use super::Place;
 use super::filter::Filter;
 use super::letter::{Letter, Source};
 use super::reader::{Extent, Reader};
+use super::{Place, one_line};
 
 /// Most lines that can be asked for.
 const MAX_LIMIT: usize = 100_000;
@@ -142,9 +142,7 @@ fn print(out: &mut impl Write, lines: &[Line], json: bool) -> anyhow::Result<()>
             line.time.map_or_else(|| "-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string());
         let place = format!("{}/{}", line.partition, line.offset);
         let state = if line.redriven { "redriven" } else { "waiting" };
-        let (times, source) = (line.times, &line.source);
-        // A reason may quote what a stranger wrote: control characters would move the cursor of whoever reads it.
-        let reason = line.reason.replace(char::is_control, " ");
+        let (times, source, reason) = (line.times, one_line(&line.source), one_line(&line.reason));
         writeln!(out, "{time:<19}  {place:>14}  {state:<8}  {times:>5}  {source:<32}  {reason}")?;
     }
     Ok(())

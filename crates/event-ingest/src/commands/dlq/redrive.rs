@@ -21,11 +21,11 @@ use service_kit::kafka::ClientProperties;
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
-use super::Place;
 use super::filter::Filter;
 use super::letter::{Letter, Way};
 use super::progress::Progress;
 use super::reader::{Extent, Reader, SCATTERED};
+use super::{Place, one_line};
 use crate::commands::EXIT_SET_ASIDE;
 
 /// Records, their bytes, and the time until what was sent is awaited and committed.
@@ -279,7 +279,7 @@ impl Redrive<'_> {
 
     fn say(&mut self, record: &OwnedMessage, what: &str, text: &str) -> io::Result<()> {
         let (partition, offset) = (record.partition(), record.offset());
-        let text = text.replace(char::is_control, " ");
+        let text = one_line(text);
         let out = &mut self.out;
         let place = format!("{partition}/{offset}");
         self.bar.suspend(|| match self.args.json {

@@ -12,9 +12,9 @@ use rdkafka::message::{Message, OwnedMessage};
 use serde_json::{Value, json};
 use service_kit::kafka::ClientProperties;
 
-use super::Place;
 use super::letter::{Letter, Way};
 use super::reader::Reader;
+use super::{Place, one_line, printable};
 
 /// Which to show.
 #[derive(Args, Debug)]
@@ -63,20 +63,20 @@ pub(super) async fn show(kafka: &ClientProperties, args: &ShowArgs) -> anyhow::R
 
 fn print(out: &mut impl Write, record: &OwnedMessage) -> io::Result<()> {
     let letter = Letter::read(record);
-    writeln!(out, "reason   {}", letter.reason)?;
-    writeln!(out, "source   {}", letter.source)?;
-    writeln!(out, "redrive  {}", way(&letter))?;
+    writeln!(out, "reason   {}", one_line(&letter.reason))?;
+    writeln!(out, "source   {}", one_line(&letter.source.to_string()))?;
+    writeln!(out, "redrive  {}", one_line(&way(&letter)))?;
     if let Some(key) = record.key() {
-        writeln!(out, "key      {}", String::from_utf8_lossy(key))?;
+        writeln!(out, "key      {}", one_line(&String::from_utf8_lossy(key)))?;
     }
     for (name, value) in &letter.headers {
         let value = value.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        writeln!(out, "header   {name}: {value}")?;
+        writeln!(out, "header   {}: {}", one_line(name), one_line(&value))?;
     }
     let payload = record.payload().unwrap_or_default();
     writeln!(out, "payload  {} bytes\n", payload.len())?;
     match std::str::from_utf8(payload) {
-        Ok(text) => writeln!(out, "{text}"),
+        Ok(text) => writeln!(out, "{}", printable(text)),
         Err(_) => writeln!(out, "{} (base64: it is no text)", BASE64_STANDARD.encode(payload)),
     }
 }
