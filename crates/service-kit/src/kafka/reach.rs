@@ -44,7 +44,8 @@ pub fn check_topics<'t, C: ClientContext>(
         let left = deadline.saturating_duration_since(Instant::now());
         let metadata = client.fetch_metadata(Some(topic), left).map_err(|error| match &*failure.last() {
             Some(reason) => format!("Kafka brokers cannot be used: {reason}"),
-            None => format!("Kafka brokers do not answer: {error}"),
+            // Who speaks the wrong protocol is just hung up on.
+            None => format!("Kafka brokers do not answer, or want another security.protocol: {error}"),
         })?;
         let found = metadata.topics().first();
         let error = found.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
