@@ -160,6 +160,7 @@ impl Redrive<'_> {
         self.print_summary()?;
         settled?;
         if !walked? {
+            anyhow::ensure!(!self.args.again, "interrupted: with --again the same command begins anew");
             anyhow::bail!("interrupted: the same command goes on from here");
         }
         Ok(if self.summary.stuck > 0 { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
@@ -222,14 +223,7 @@ impl Redrive<'_> {
 
     async fn send(&mut self, record: &OwnedMessage, letter: &Letter, topic: &str) -> anyhow::Result<()> {
         let (partition, offset) = (record.partition(), record.offset());
-        // Before it goes out: what was sent has to be known afterwards.
-        let mut after = self.progress.get(&partition).cloned().unwrap_or_default();
-        self.sent.iter().filter(|sent| sent.partition == partition).for_each(|sent| {
-            after.add(sent.offset, sent.offset + 1);
-        });
-        after.add(offset, offset + 1);
-        after.metadata().context(SCATTERED)?;
-
+        anyhow::ensure!(self.can_be_kept(partition, offset), SCATTERED);
         let (headers, payload) = letter.original(record)?;
         let outgoing = || {
             let mut outgoing = FutureRecord::<[u8], [u8]>::to(topic).headers(headers.clone());
@@ -248,6 +242,16 @@ impl Redrive<'_> {
         self.sent.push(Sent { partition, offset, delivery });
         self.sent_bytes += payload.map_or(0, |payload| payload.len());
         Ok(())
+    }
+
+    /// Whether it can be kept that this one was sent, beside what is on its way.
+    fn can_be_kept(&self, partition: i32, offset: i64) -> bool {
+        let mut after = self.progress.get(&partition).cloned().unwrap_or_default();
+        for sent in self.sent.iter().filter(|sent| sent.partition == partition) {
+            after.add(sent.offset, sent.offset + 1);
+        }
+        after.add(offset, offset + 1);
+        after.metadata().is_some()
     }
 
     /// Waits for what is on its way and keeps what arrived.
