@@ -10,6 +10,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/kafka.sh install
        scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b] [--until-stdin-closes]
+           [--listeners NAME://127.0.0.1:PORT,…] [--properties FILE] [--scram NAME:PASSWORD]… [--java-option OPTION]…
 
        scripts/kafka.sh produce TOPIC [--port 9092]
        scripts/kafka.sh consume TOPIC [--port 9092]
@@ -18,6 +19,10 @@ usage: scripts/kafka.sh install
   run      starts a broker and stays until Ctrl-C or SIGTERM
     --dir DIR             keeps the data there; without it they go to a temporary folder and are deleted at the end
     --topics a,b          topics to create, three partitions each
+    --listeners …         listens there too; --properties says how each is secured
+    --properties FILE     further settings of the broker
+    --scram NAME:PASSWORD a user who may log in by SCRAM-SHA-512
+    --java-option OPTION  for the Java virtual machine
     --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
   produce  sends each line of standard input as a record
   consume  prints the records of a topic from its beginning, with their headers, until Ctrl-C
@@ -46,7 +51,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller_port
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port${listeners:+,$listeners}
 log.dirs=$dir/data
 num.partitions=3
 auto.create.topics.enable=false
@@ -64,6 +69,7 @@ share.coordinator.state.topic.min.isr=1
 log.cleaner.threads=1
 log.cleaner.dedupe.buffer.size=2097152
 TEXT
+  [ -z "$properties" ] || cat "$properties"
 }
 
 java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData
@@ -80,13 +86,17 @@ create_topics() {
 }
 
 run() {
-  port=9092 controller_port='' topics=''
+  port=9092 controller_port='' topics='' listeners='' properties='' scram=() java_options=()
   while [ $# -gt 0 ]; do
     case $1 in
       --dir) dir=$2; shift ;;
       --port) port=$2; shift ;;
       --controller-port) controller_port=$2; shift ;;
       --topics) topics=$2; shift ;;
+      --listeners) listeners=$2; shift ;;
+      --properties) properties=$2; shift ;;
+      --scram) scram+=(--add-scram "SCRAM-SHA-512=[name=${2%%:*},password=${2#*:}]"); shift ;;
+      --java-option) java_options+=("$2"); shift ;;
       --until-stdin-closes) guarded=true ;;
       *) usage >&2; exit 2 ;;
     esac
@@ -101,9 +111,9 @@ run() {
 
   properties >"$dir/server.properties"
   "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$cluster_id" -c "$dir/server.properties" \
-    >"$log" 2>&1 || broke "the storage of Kafka could not be formatted"
+    "${scram[@]}" >"$log" 2>&1 || broke "the storage of Kafka could not be formatted"
 
-  serve "${java[@]}" kafka.Kafka "$dir/server.properties"
+  serve "${java[@]:0:1}" "${java_options[@]}" "${java[@]:1}" kafka.Kafka "$dir/server.properties"
   create_topics
   say "Kafka is ready: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$port (topics: ${topics:-none}; log: $log)"
   until_it_ends

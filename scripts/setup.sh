@@ -88,6 +88,7 @@ check_system() {
         need build-essential "a C compiler" have cc
         need build-essential "a C++ compiler" have c++
         need build-essential "make" have make
+        need cmake "CMake" have cmake
         need pkg-config "pkg-config" have pkg-config
         need perl "perl with its standard modules" perl -MFindBin -MIPC::Cmd -e 1
         ;;

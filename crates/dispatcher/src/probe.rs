@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::producer::{Producer, ThreadedProducer};
 
 use service_kit::admin::Readiness;
+use service_kit::kafka::check_topics;
 
 use crate::config::Topics;
 use crate::sender::Reporter;
@@ -27,17 +28,10 @@ impl Probe {
     /// An error says what is missing.
     async fn check(self) -> Result<(), String> {
         let asked = tokio::task::spawn_blocking(move || {
-            self.topics.all().into_iter().try_for_each(|topic| self.topic(topic))
+            let client = self.producer.client();
+            let topics = self.topics.all().into_iter();
+            check_topics(client, topics, self.timeout, &client.context().failure)
         });
         asked.await.unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
-    }
-
-    fn topic(&self, topic: &str) -> Result<(), String> {
-        let metadata = self.producer.client().fetch_metadata(Some(topic), self.timeout);
-        let metadata = metadata.map_err(|error| format!("Kafka brokers do not answer: {error}"))?;
-        match metadata.topics().first() {
-            Some(found) if found.error().is_none() && !found.partitions().is_empty() => Ok(()),
-            _ => Err(format!("Kafka topic {topic} does not exist or may not be used")),
-        }
     }
 }

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
+use service_kit::kafka::LastFailure;
 
 use crate::client_log;
 use crate::outgoing::Outgoing;
@@ -23,8 +24,11 @@ pub(crate) struct Report {
     pub result: Result<(), KafkaError>,
 }
 
-/// The producer's context: it passes each report on.
-pub(crate) struct Reporter(SyncSender<Report>);
+/// The producer's context: it passes each report on, and keeps what stands between us and the brokers.
+pub(crate) struct Reporter {
+    reports: SyncSender<Report>,
+    pub failure: LastFailure,
+}
 
 impl ClientContext for Reporter {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -32,6 +36,7 @@ impl ClientContext for Reporter {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.failure.record(&error, reason);
         tracing::warn!(%error, reason, "kafka producer");
     }
 }
@@ -42,7 +47,7 @@ impl ProducerContext for Reporter {
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<ActionId>) {
         let result = result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone());
         // Nobody reads reports any more when the process ends; what was not acknowledged is then not committed.
-        let _ = self.0.send(Report { id: *id, result });
+        let _ = self.reports.send(Report { id: *id, result });
     }
 }
 
@@ -56,7 +61,8 @@ pub(crate) struct Sender {
 impl Sender {
     pub fn new(config: &ClientConfig) -> KafkaResult<Self> {
         let (sender, reports) = sync_channel(REPORTS);
-        Ok(Self { reports, producer: config.create_with_context(Reporter(sender))? })
+        let reporter = Reporter { reports: sender, failure: LastFailure::default() };
+        Ok(Self { reports, producer: config.create_with_context(reporter)? })
     }
 
     /// Hands a record to librdkafka. Its report follows, unless this fails.

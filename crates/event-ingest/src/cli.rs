@@ -36,6 +36,8 @@ enum Command {
     Files(commands::files::FilesArgs),
     /// Check a file of rules, and see what it says of an object
     Rules(commands::rules::RulesArgs),
+    /// See dead letters, and send them back to where they came from
+    Dlq(commands::dlq::DlqArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
 }
@@ -77,6 +79,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         }
         Command::Rules(args) => commands::rules::run(&args, io::stdin(), io::stdout()),
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
+        Command::Dlq(args) => commands::dlq::run(&Cli::command(), matches, args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }

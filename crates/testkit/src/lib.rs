@@ -18,7 +18,7 @@ mod servers;
 use std::net::TcpListener;
 
 pub use eventually::eventually;
-pub use kafka::Kafka;
+pub use kafka::{Kafka, SecuredKafka};
 pub use peer::Peer;
 pub use program::{ANY_PORT, Program};
 pub use python::python;

@@ -33,11 +33,20 @@ pub struct Pipeline {
     pub dead: String,
     pub results: String,
     pub group: String,
+    /// How the programs reach Kafka.
+    pub access: Vec<(String, String)>,
 }
 
 impl Pipeline {
     pub async fn new(kafka: &'static Kafka) -> Self {
+        let access = [("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap().to_owned())];
+        Self::over(kafka, access.into()).await
+    }
+
+    /// The same for programs that reach the broker in a way of their own.
+    pub async fn over(kafka: &'static Kafka, access: Vec<(String, String)>) -> Self {
         Self {
+            access,
             kafka,
             events: kafka.topic("s3-events", 3).await,
             light: kafka.topic("light-ingest", 3).await,
@@ -49,6 +58,14 @@ impl Pipeline {
     }
 
     pub async fn dispatcher(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.start(options);
+        let url = program.serving().await;
+        assert_documented(&url).await;
+        Dispatcher { program, url }
+    }
+
+    /// A dispatcher that may not be ready yet.
+    pub fn start(&self, options: &[&str]) -> Program {
         let mut arguments = vec![
             "--listen",
             ANY_PORT,
@@ -68,13 +85,17 @@ impl Pipeline {
             "incoming/",
         ];
         arguments.extend(options);
-        let mut program = Program::start("dispatcher", arguments, self.environment());
-        let url = program.serving().await;
-        assert_documented(&url).await;
-        Dispatcher { program, url }
+        Program::start("dispatcher", arguments, self.environment())
     }
 
     pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
+        let mut program = self.start_worker(bucket, lakehouse);
+        program.serving().await;
+        program
+    }
+
+    /// A worker that may not be ready yet.
+    pub fn start_worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
         let group = format!("{}-worker", self.group);
         let mut arguments = lakehouse.worker_arguments(bucket);
         let own = [
@@ -92,13 +113,12 @@ impl Pipeline {
             &self.dead,
         ];
         arguments.extend(own.map(str::to_owned));
-        let mut program = Program::start("light-worker", arguments, self.environment());
-        program.serving().await;
-        program
+        Program::start("light-worker", arguments, self.environment())
     }
 
-    fn environment(&self) -> [(&'static str, &str); 2] {
-        [("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap()), ("LOG_FORMAT", "json")]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let log = ("LOG_FORMAT".to_owned(), "json".to_owned());
+        self.access.iter().cloned().chain([log]).collect()
     }
 
     /// Waits until all that was announced is requested and each request answered, and returns the answers.

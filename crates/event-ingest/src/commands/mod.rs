@@ -1,5 +1,6 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod dlq;
 pub mod files;
 pub mod ingest;
 pub mod ledger;
@@ -8,6 +9,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod rules;
 pub mod settings;
+mod since;
 
 use std::future::Future;
 use std::io;

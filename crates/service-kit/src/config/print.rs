@@ -109,6 +109,9 @@ mod tests {
         let from_env = |value: &str| Property { value: value.into(), origin: Origin::Env("X".into()) };
         let extra = [
             ("kafka.sasl.password".to_owned(), from_env("hunter2")),
+            ("kafka.sasl.oauthbearer.client.secret".to_owned(), from_env("hunter2")),
+            ("kafka.ssl.key.pem".to_owned(), from_env("hunter2")),
+            ("kafka.ssl.key.password".to_owned(), from_env("hunter2")),
             ("catalog.uri".to_owned(), from_env("u")),
         ];
         let mut out = Vec::new();

@@ -63,8 +63,8 @@ pub fn key_values(
 /// Whether the property of this name holds a secret, judged by its name alone.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    // The id of an access key names it, as a user name does.
-    !key.ends_with("access-key-id")
+    // The id of an access key names it, as a user name does; so does the place where a key lies or a token is made.
+    !["access-key-id", ".location", ".endpoint.url"].iter().any(|open| key.ends_with(open))
         && ["secret", "password", "credential", "token", "key", "authorization", "cookie"]
             .iter()
             .any(|word| key.contains(word))
@@ -124,6 +124,9 @@ mod tests {
             assert_eq!(mask(key, "hunter2"), "****", "{key}");
         }
         assert_eq!(mask("s3.access-key-id", "AKIA1"), "AKIA1");
+        assert_eq!(mask("kafka.ssl.key.location", "/user/user.key"), "/user/user.key");
+        let endpoint = "https://me:hunter2@idp/token";
+        assert_eq!(mask("sasl.oauthbearer.token.endpoint.url", endpoint), "https://me:****@idp/token");
         assert_eq!(mask("uri", "postgresql://me:hunter2@db:5432/c"), "postgresql://me:****@db:5432/c");
         assert_eq!(mask("uri", "http://catalog/v1?at=a@b"), "http://catalog/v1?at=a@b");
     }

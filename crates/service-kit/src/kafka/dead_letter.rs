@@ -1,7 +1,10 @@
 //! Dead letters: the record as it was, with headers that say why and whence.
 
+use chrono::{DateTime, SecondsFormat};
 use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
 
+/// What the names of all these headers begin with.
+pub const DEAD_LETTER_PREFIX: &str = "dead-letter-";
 /// Why the record is here.
 pub const REASON_HEADER: &str = "dead-letter-reason";
 /// The topic that it was read from.
@@ -10,6 +13,10 @@ pub const TOPIC_HEADER: &str = "dead-letter-topic";
 pub const PARTITION_HEADER: &str = "dead-letter-partition";
 /// Its offset there.
 pub const OFFSET_HEADER: &str = "dead-letter-offset";
+/// When it was written there, as in 2026-01-02T03:04:05.678Z; absent if the record had no time.
+pub const TIME_HEADER: &str = "dead-letter-time";
+/// How often the record was put back from the dead letters; the record goes on having it, so that a loop can be seen.
+pub const REDRIVEN_HEADER: &str = "dlq-redriven";
 /// Set to the number of bytes left out, if the payload would not fit beside these headers.
 pub const OMITTED_HEADER: &str = "dead-letter-omitted-bytes";
 
@@ -19,10 +26,16 @@ const MAX_REASON_BYTES: usize = 1024;
 /// The headers of the dead letter of `record`: its own, then reason and origin.
 pub fn dead_letter_headers(record: &OwnedMessage, reason: &str) -> OwnedHeaders {
     let own = record.headers().cloned().unwrap_or_default();
-    own.insert(Header { key: REASON_HEADER, value: Some(cut(reason)) })
+    let headers = own
+        .insert(Header { key: REASON_HEADER, value: Some(cut(reason)) })
         .insert(Header { key: TOPIC_HEADER, value: Some(record.topic()) })
         .insert(Header { key: PARTITION_HEADER, value: Some(&record.partition().to_string()) })
-        .insert(Header { key: OFFSET_HEADER, value: Some(&record.offset().to_string()) })
+        .insert(Header { key: OFFSET_HEADER, value: Some(&record.offset().to_string()) });
+    let time = record.timestamp().to_millis().and_then(DateTime::from_timestamp_millis);
+    match time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)) {
+        Some(time) => headers.insert(Header { key: TIME_HEADER, value: Some(&time) }),
+        None => headers,
+    }
 }
 
 fn cut(reason: &str) -> &str {
@@ -43,7 +56,7 @@ mod tests {
             Some(b"{".to_vec()),
             None,
             "light-ingest".into(),
-            Timestamp::NotAvailable,
+            Timestamp::CreateTime(1_767_323_045_678),
             2,
             41,
             Some(own),
@@ -57,5 +70,6 @@ mod tests {
         assert_eq!(text(1), (REASON_HEADER.into(), "ä".repeat(512)));
         assert_eq!(text(2), (TOPIC_HEADER.into(), "light-ingest".into()));
         assert_eq!((text(3).1, text(4).1), ("2".into(), "41".into()));
+        assert_eq!(text(5), (TIME_HEADER.into(), "2026-01-02T03:04:05.678Z".into()));
     }
 }

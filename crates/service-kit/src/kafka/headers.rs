@@ -15,6 +15,9 @@ const CONTENT_TYPE: &str = "content-type";
 /// The W3C header that a traced producer adds of itself.
 const TRACEPARENT: &str = "traceparent";
 
+/// Names and values of headers, in their order; some have no value.
+pub type HeaderList = Vec<(String, Option<Vec<u8>>)>;
+
 /// A CloudEvent in binary mode: its headers, and the payload. Fails only if its data cannot be serialised.
 pub fn cloud_event_headers(event: Event) -> Result<(OwnedHeaders, Bytes), cloudevents::message::Error> {
     let message = Message::try_from(event)?;
@@ -32,7 +35,8 @@ pub fn cloud_event_headers(event: Event) -> Result<(OwnedHeaders, Bytes), cloude
 pub(crate) fn read_record<H: Headers>(headers: Option<&H>, payload: Bytes) -> Result<Incoming, EventError> {
     let mut message = Message { body: payload, ..Message::default() };
     let mut traceparent = None;
-    for (name, value) in headers.map(readable).transpose()?.unwrap_or_default() {
+    for (name, value) in headers.map(header_list).transpose()?.unwrap_or_default() {
+        let Some(value) = value else { continue };
         if let Some(attribute) = name.strip_prefix(PREFIX) {
             let value = String::from_utf8(value)
                 .map_err(|_| EventError::Malformed(format!("the header {name} is not UTF-8")))?;
@@ -48,14 +52,14 @@ pub(crate) fn read_record<H: Headers>(headers: Option<&H>, payload: Bytes) -> Re
     Ok(incoming)
 }
 
-/// All headers that have a value. rdkafka panics on a name that is not UTF-8; such a record is poison, not a crash.
-fn readable<H: Headers>(headers: &H) -> Result<Vec<(String, Vec<u8>)>, EventError> {
-    let read = || {
-        let valued =
-            headers.iter().filter_map(|header| Some((header.key.to_owned(), header.value?.to_vec())));
-        valued.collect()
-    };
-    catch_unwind(AssertUnwindSafe(read))
+/// All headers, in their order, some without a value. rdkafka panics on a name that is not UTF-8; such a record is
+/// poison, not a crash.
+///
+/// # Errors
+/// There is such a name.
+pub fn header_list<H: Headers>(headers: &H) -> Result<HeaderList, EventError> {
+    let read = || headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));
+    catch_unwind(AssertUnwindSafe(|| read().collect()))
         .map_err(|_| EventError::Malformed("the name of a header is not UTF-8".to_owned()))
 }
 

@@ -18,6 +18,7 @@ use super::backoff::BackoffLimits;
 use super::offsets::Ticket;
 use super::ownership::{Ownership, Taken};
 use super::properties::{ClientProperties, PropertyError};
+use super::reach::check_topics;
 use crate::intake::{Handler, IntakeMetrics};
 
 /// How long the intake may be at its bound before it pauses its partitions. Far below `max.poll.interval.ms`.
@@ -239,12 +240,7 @@ impl KafkaProbe {
         let consumer = self.consumer.upgrade().ok_or("the Kafka consumer has ended")?;
         let topic = self.topic.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let metadata = consumer.fetch_metadata(Some(&topic), timeout);
-            let metadata = metadata.map_err(|error| format!("Kafka brokers do not answer: {error}"))?;
-            match metadata.topics().first() {
-                Some(found) if found.error().is_none() && !found.partitions().is_empty() => Ok(()),
-                _ => Err(format!("Kafka topic {topic} does not exist or may not be read")),
-            }
+            check_topics(consumer.client(), [topic.as_str()], timeout, &consumer.context().failure)
         });
         asked.await.unwrap_or_else(|error| Err(format!("Kafka was not asked: {error}")))
     }

@@ -5,15 +5,20 @@ mod backoff;
 mod dead_letter;
 mod headers;
 mod intake;
+mod layer;
 mod offsets;
 mod ownership;
+mod policy;
 mod properties;
+mod reach;
 
 pub use backoff::BackoffLimits;
 pub use dead_letter::{
-    OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER, REASON_HEADER, TOPIC_HEADER, dead_letter_headers,
+    DEAD_LETTER_PREFIX, OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER, REASON_HEADER, REDRIVEN_HEADER,
+    TIME_HEADER, TOPIC_HEADER, dead_letter_headers,
 };
-pub use headers::cloud_event_headers;
+pub use headers::{HeaderList, cloud_event_headers, header_list};
 pub use intake::{KafkaIntake, KafkaIntakeConfig, KafkaIntakeError, KafkaProbe};
 pub use offsets::{OffsetTracker, Ticket};
 pub use properties::{ClientProperties, KafkaArgs, PropertyError};
+pub use reach::{LastFailure, check_topics};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientContext, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
 use super::offsets::{OffsetTracker, Ticket};
+use super::reach::LastFailure;
 use crate::intake::IntakeMetrics;
 
 /// A record's ticket, and a token that is cancelled when further attempts on it are no longer ours to make.
@@ -28,11 +29,12 @@ pub(crate) struct Ownership {
     state: Mutex<State>,
     stop: CancellationToken,
     metrics: IntakeMetrics,
+    pub failure: LastFailure,
 }
 
 impl Ownership {
     pub fn new(stop: CancellationToken, metrics: IntakeMetrics) -> Self {
-        Self { state: Mutex::default(), stop, metrics }
+        Self { state: Mutex::default(), stop, metrics, failure: LastFailure::default() }
     }
 
     pub fn take(&self, partition: i32, offset: i64) -> Option<Taken> {
@@ -74,7 +76,12 @@ impl Ownership {
     }
 }
 
-impl ClientContext for Ownership {}
+impl ClientContext for Ownership {
+    /// The same comes out of the consumer, and is logged there.
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.failure.record(&error, reason);
+    }
+}
 
 impl ConsumerContext for Ownership {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

@@ -1,87 +1,19 @@
 //! librdkafka's properties: the user's under their own names, our bounds below them, and a guard for the few whose
-//! change would break a guarantee.
+//! change would break a guarantee. Any of them can be read from a file, as secrets are mounted: `sasl.password.file`.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use clap::Args;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaConfRes;
 
+use super::layer::{Layer, file_of, is_known};
+use super::policy::{COMMON_DEFAULTS, CONSUMER_DEFAULTS, GUARDS, PRODUCER_DEFAULTS};
 use crate::config::{Origin, Property, key_value};
 
 /// Environment variables that begin with this become properties: `KAFKA_SECURITY_PROTOCOL` is `security.protocol`.
 const ENV_PREFIX: &str = "KAFKA_";
-
-/// What both kinds of client get unless the user says otherwise.
-const COMMON_DEFAULTS: &[(&str, &str)] = &[("client.id", "event-ingest")];
-
-/// Bounds of a consumer's memory, and what manual commits need.
-const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
-    ("auto.offset.reset", "earliest"),
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    // The default of 1000 stalls a consumer for a second each time its queue is full.
-    ("fetch.queue.backoff.ms", "10"),
-    ("fetch.max.bytes", "8388608"),
-    ("queued.max.messages.kbytes", "16384"),
-    ("queued.min.messages", "10000"),
-];
-
-/// Bounds of a producer's memory, and what "acknowledged" has to mean.
-const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
-    ("acks", "all"),
-    ("enable.idempotence", "true"),
-    ("linger.ms", "5"),
-    ("message.timeout.ms", "60000"),
-    ("queue.buffering.max.kbytes", "32768"),
-];
-
-/// Two names of one property: the second is the one used here.
-const ALIASES: &[(&str, &str)] = &[
-    ("auto.commit.enable", "enable.auto.commit"),
-    ("delivery.timeout.ms", "message.timeout.ms"),
-    ("metadata.broker.list", "bootstrap.servers"),
-    ("queue.buffering.max.ms", "linger.ms"),
-    ("request.required.acks", "acks"),
-];
-
-/// A property that may only have these values, and why.
-struct Guard {
-    name: &'static str,
-    allowed: &'static [&'static str],
-    reason: &'static str,
-}
-
-const GUARDS: &[Guard] = &[
-    Guard {
-        name: "enable.auto.commit",
-        allowed: &["false"],
-        reason: "an offset may be committed only after what its record led to is durable",
-    },
-    Guard {
-        name: "enable.auto.offset.store",
-        allowed: &["false"],
-        reason: "an offset may be stored only after what its record led to is durable",
-    },
-    Guard {
-        name: "auto.offset.reset",
-        allowed: &["earliest", "smallest", "beginning", "error"],
-        reason: "a reset to the end of the topic would skip records",
-    },
-    Guard {
-        name: "enable.idempotence",
-        allowed: &["true"],
-        reason: "a producer without it may reorder and repeat records when it retries",
-    },
-    Guard {
-        name: "acks",
-        allowed: &["all", "-1"],
-        reason: "a record that not all in-sync replicas have acknowledged may be lost",
-    },
-    Guard { name: "group.id", allowed: &[], reason: "the consumer group has a setting of its own, --group" },
-    Guard { name: "transactional.id", allowed: &[], reason: "this service uses no Kafka transactions" },
-];
 
 /// A librdkafka property that cannot be used. No retry helps; the setting has to change.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +39,28 @@ pub enum PropertyError {
         value: String,
         /// The guarantee that would break.
         reason: &'static str,
+    },
+    /// The file that is to hold a property cannot be read.
+    #[error("Kafka property {name}.file ({origin}): {path} cannot be read: {source}")]
+    File {
+        /// The property's name.
+        name: String,
+        /// Where the file was named.
+        origin: Origin,
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A value and a file, or two values, for one property.
+    #[error("Kafka property {name} is given twice, by {first} and {second}: keep one of them")]
+    Twice {
+        /// The property's name.
+        name: String,
+        /// One of them.
+        first: Origin,
+        /// The other.
+        second: Origin,
     },
     /// No broker is named.
     #[error(
@@ -140,27 +94,28 @@ impl ClientProperties {
         vars: impl IntoIterator<Item = (String, String)>,
         flags: &[(String, String)],
     ) -> Result<Self, PropertyError> {
-        let mut given = BTreeMap::new();
-        let mut ignored = Vec::new();
+        let (mut given, mut ignored) = (Layer::default(), Vec::new());
         for (variable, value) in vars {
             let Some(rest) = variable.strip_prefix(ENV_PREFIX) else {
                 continue;
             };
-            let name = canonical(&rest.to_lowercase().replace('_', "."));
-            if is_known(&name) {
-                given.insert(name, Property { value, origin: Origin::Env(variable) });
+            let name = rest.to_lowercase().replace('_', ".");
+            if is_known(&name) || file_of(&name).is_some() {
+                given.add(&name, value, Origin::Env(variable))?;
             } else {
                 ignored.push(variable);
             }
         }
+        let mut flagged = Layer::default();
         for (name, value) in flags {
-            given.insert(canonical(name), Property { value: value.clone(), origin: Origin::Flag });
+            flagged.add(name, value.clone(), Origin::Flag)?;
         }
-        for (name, property) in &given {
+        given.0.extend(flagged.0);
+        for (name, property) in &given.0 {
             check(name, property)?;
         }
         ignored.sort();
-        Ok(Self { given, ignored })
+        Ok(Self { given: given.0, ignored })
     }
 
     /// Environment variables that look like properties, but that librdkafka does not know. Worth a warning.
@@ -206,19 +161,6 @@ impl ClientProperties {
         }
         Ok(config)
     }
-}
-
-fn canonical(name: &str) -> String {
-    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
-    alias.map_or(name, |(_, canonical)| canonical).to_owned()
-}
-
-/// Whether librdkafka has a property of this name: any complaint but "unknown" is about the value.
-fn is_known(name: &str) -> bool {
-    !matches!(
-        ClientConfig::new().set(name, "").create_native_config().err(),
-        Some(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
-    )
 }
 
 fn check(name: &str, property: &Property) -> Result<(), PropertyError> {
@@ -291,6 +233,46 @@ mod tests {
             properties.ignored(),
             ["KAFKA_HEAP_OPTS", "KAFKA_PORT", "KAFKA_PORT_9092_TCP_ADDR", "KAFKA_SERVICE_HOST"]
         );
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_are_never_shown() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("password"), "hunter2\n").expect("written");
+        let env = [("KAFKA_BOOTSTRAP_SERVERS", "a:9092"), ("KAFKA_SASL_PASSWORD_FILE", &path("password"))];
+        let from_env = properties(&env, &[]).expect("the file is there");
+        assert_eq!(from_env.producer().expect("complete").get("sasl.password"), Some("hunter2"));
+        let listing = from_env.listing();
+        let (name, shown) = listing.iter().find(|(_, property)| property.value == "hunter2").expect("listed");
+        assert_eq!(name, "kafka.sasl.password");
+        assert_eq!(crate::config::mask(name, &shown.value), "****");
+        assert_eq!(shown.origin, Origin::Env("KAFKA_SASL_PASSWORD_FILE".into()));
+        assert!(!format!("{from_env:?}").contains("hunter2"));
+
+        let over = properties(&env, &[("sasl.password", "other")]).expect("a flag goes over both");
+        assert_eq!(over.producer().expect("complete").get("sasl.password"), Some("other"));
+        let twice = [("KAFKA_SASL_PASSWORD", "hunter2"), ("KAFKA_SASL_PASSWORD_FILE", &path("password"))];
+        let twice = properties(&twice, &[]).expect_err("which of them?").to_string();
+        assert!(twice.contains("KAFKA_SASL_PASSWORD_FILE") && !twice.contains("hunter2"), "{twice}");
+
+        let missing = properties(&[], &[("sasl.password.file", &path("nothing"))]).expect_err("no file");
+        assert!(missing.to_string().contains("nothing"), "{missing}");
+        let long = "x".repeat(1 << 20);
+        std::fs::write(path("long"), long).expect("written");
+        properties(&[], &[("sasl.password.file", &path("long"))]).expect_err("bounded");
+        properties(&[], &[("no.such.thing.file", &path("password"))]).expect_err("unknown");
+    }
+
+    #[test]
+    fn librdkafka_is_built_with_what_brokers_ask_for() {
+        let config = ClientConfig::new().create_native_config().expect("the defaults");
+        let features = config.get("builtin.features").expect("a property of every build");
+        let features: Vec<&str> = features.split(',').collect();
+        // Codecs of topics, ways to log in, and the HTTP client that fetches tokens.
+        for feature in ["gzip", "snappy", "lz4", "zstd", "ssl", "sasl_scram", "sasl_oauthbearer", "oidc"] {
+            assert!(features.contains(&feature), "{feature} is missing in {features:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
 mod client;
+mod issuer;
+mod secured;
 
 use tokio::sync::OnceCell;
 
 use crate::{free_port, servers::Server};
 pub use client::{Received, Record};
+pub use secured::{Access, SecuredKafka};
 
 /// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].
 pub struct Kafka {
@@ -29,7 +32,15 @@ impl Kafka {
 
     /// A broker of the test's own, which ends when dropped.
     pub async fn start() -> Self {
-        let options = || vec!["--controller-port".to_owned(), free_port().to_string()];
+        Self::start_with(Vec::new).await
+    }
+
+    /// The same, with further options of the script, asked for anew whenever a port was taken.
+    pub(super) async fn start_with(further: impl Fn() -> Vec<String>) -> Self {
+        let options = || {
+            let own = ["--controller-port".to_owned(), free_port().to_string()];
+            own.into_iter().chain(further()).collect()
+        };
         let broker = Server::start("kafka", options).await;
         let kafka = Self { bootstrap: format!("127.0.0.1:{}", broker.port), _broker: Some(broker) };
         client::await_metadata(&kafka.bootstrap).await;

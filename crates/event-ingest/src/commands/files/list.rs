@@ -4,17 +4,18 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use futures::TryStreamExt;
 use ingest_core::{ObjectIdentity, TableName};
 use lake::Lake;
 use lake::inspect::Inspection;
 use serde::Serialize;
-use service_kit::config::{duration, number_from_one_to};
+use service_kit::config::number_from_one_to;
 
 use super::{quarantines, uri, version};
 use crate::commands::settings::OperatorArgs;
+use crate::commands::since::since;
 
 /// Most lines that can be asked for.
 const MAX_LIMIT: usize = 100_000;
@@ -183,17 +184,6 @@ fn print(out: &mut impl Write, lines: &[Line], json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A time, or how long ago.
-fn since(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(time) = text.parse() {
-        return Ok(time);
-    }
-    let ago = duration(text)
-        .map_err(|_| "expected a time, as in 2026-01-02T03:04:05Z, or how long ago, as in 2h".to_owned())?;
-    let ago = TimeDelta::from_std(ago).map_err(|error| error.to_string())?;
-    Utc::now().checked_sub_signed(ago).ok_or_else(|| "that is too long ago".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,12 +211,5 @@ mod tests {
         }
         newest.cut();
         assert_eq!(newest.lines, [line(999), line(998), line(997)]);
-    }
-
-    #[test]
-    fn since_is_a_time_or_a_while_ago() {
-        assert_eq!(since("1970-01-01T00:00:07Z").unwrap(), DateTime::from_timestamp(7, 0).unwrap());
-        assert!(since("2h").unwrap() < Utc::now() - TimeDelta::minutes(119));
-        assert!(since("yesterday").unwrap_err().contains("2h"));
     }
 }
