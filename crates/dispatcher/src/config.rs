@@ -7,6 +7,7 @@ use std::time::Duration;
 use ingest_core::batching::{BatchingConfig, Overflow};
 use ingest_core::{Lane, LightLimits, Rule};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use service_kit::config::{Origin, Property};
 use service_kit::kafka::{ClientProperties, PropertyError};
 
@@ -19,8 +20,8 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // Partitions that stay are not given up while others move.
     ("partition.assignment.strategy", "cooperative-sticky"),
-    // The default of five minutes is long for a topic that vanished or grew.
-    ("topic.metadata.refresh.interval.ms", "30000"),
+    // The default of five minutes is long for a topic that vanished, was made anew or grew.
+    ("topic.metadata.refresh.interval.ms", "5000"),
     // The lag is taken from librdkafka's statistics.
     ("statistics.interval.ms", "5000"),
 ];
@@ -136,6 +137,7 @@ impl Args {
             },
             max_held: self.max_held,
             max_dead_letters: self.max_dead_letters,
+            let_go_after: BatchingConfig::default().let_go_after,
         }
     }
 }
@@ -149,6 +151,10 @@ impl Config {
                 config.set(*name, *value);
             }
         }
+        // librdkafka tells the id of a topic in its log alone: see `positions`.
+        let debug =
+            [config.get("debug"), Some("metadata")].into_iter().flatten().collect::<Vec<_>>().join(",");
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         Ok(config)
     }
 

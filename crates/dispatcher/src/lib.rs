@@ -13,9 +13,12 @@ mod engine;
 mod judge;
 mod metrics;
 mod outgoing;
+mod positions;
 mod probe;
 mod run;
 mod sender;
+mod source;
+mod whereabouts;
 
 pub use args::{Args, OnUnmatched, OverflowArg, RuleArgs};
 pub use config::{Config, ConfigError, Topics};

@@ -12,6 +12,7 @@ mod limited;
 mod many;
 mod metrics;
 mod pipeline;
+mod positions;
 mod real_data;
 mod rounds;
 mod roundtrip;

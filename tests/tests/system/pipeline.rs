@@ -49,6 +49,21 @@ impl Pipeline {
     }
 
     pub async fn dispatcher(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.start_dispatcher(options);
+        let url = program.serving().await;
+        assert_documented(&url).await;
+        Dispatcher { program, url }
+    }
+
+    /// A dispatcher that runs, though some topic is missing.
+    pub async fn dispatcher_that_is_not_ready(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.start_dispatcher(options);
+        let url = program.listening().await;
+        program.ready(&format!("{url}/livez")).await;
+        Dispatcher { program, url }
+    }
+
+    fn start_dispatcher(&self, options: &[&str]) -> Program {
         let mut arguments = vec![
             "--listen",
             ANY_PORT,
@@ -68,10 +83,7 @@ impl Pipeline {
             "incoming/",
         ];
         arguments.extend(options);
-        let mut program = Program::start("dispatcher", arguments, self.environment());
-        let url = program.serving().await;
-        assert_documented(&url).await;
-        Dispatcher { program, url }
+        Program::start("dispatcher", arguments, self.environment())
     }
 
     pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {

@@ -34,6 +34,9 @@ pub struct BatchingConfig {
     pub max_held: usize,
     /// Most dead letters that wait for their acknowledgement.
     pub max_dead_letters: usize,
+    /// An outlet that is full for this long no longer holds up the others: what it is given is let go of, and read again
+    /// once it is free. None: it holds them up for as long as it takes.
+    pub let_go_after: Option<Duration>,
 }
 
 impl Default for BatchingConfig {
@@ -47,6 +50,7 @@ impl Default for BatchingConfig {
             overflow: Overflow::default(),
             max_held: 20_000,
             max_dead_letters: 32,
+            let_go_after: Some(Duration::from_secs(10)),
         }
     }
 }
