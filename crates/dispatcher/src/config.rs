@@ -20,8 +20,6 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // Partitions that stay are not given up while others move.
     ("partition.assignment.strategy", "cooperative-sticky"),
-    // The default of five minutes is long for a topic that vanished, was made anew or grew.
-    ("topic.metadata.refresh.interval.ms", "5000"),
     // The lag is taken from librdkafka's statistics.
     ("statistics.interval.ms", "5000"),
 ];
@@ -237,6 +235,7 @@ mod tests {
             ("auto.offset.reset", "earliest"),
             ("fetch.queue.backoff.ms", "10"),
             ("partition.assignment.strategy", "cooperative-sticky"),
+            ("debug", "metadata"),
         ] {
             assert_eq!(consumer.get(name), Some(value), "{name}");
         }
@@ -247,6 +246,8 @@ mod tests {
         let config = config(&["--kafka", "partition.assignment.strategy=range"]).expect("valid");
         let consumer = config.consumer().expect("valid");
         assert_eq!(consumer.get("partition.assignment.strategy"), Some("range"));
+        let consumer = self::config(&["--kafka", "debug=cgrp"]).expect("valid").consumer().expect("valid");
+        assert_eq!(consumer.get("debug"), Some("cgrp,metadata"));
         let shown: BTreeMap<_, _> = config.properties().into_iter().collect();
         assert_eq!(shown["kafka.partition.assignment.strategy"].value, "range");
         assert_eq!(shown["kafka.statistics.interval.ms"].value, "5000");

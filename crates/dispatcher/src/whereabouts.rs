@@ -15,6 +15,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Learns what earlier owners of new partitions noted, and tells of partitions without a position.
 pub(crate) fn look(context: &Context, consumer: &BaseConsumer<Context>, assigned: &TopicPartitionList) {
+    if assigned.count() == 0 {
+        return;
+    }
     let end = Instant::now() + ASK_TIMEOUT;
     let committed = match consumer.committed_offsets(assigned.clone(), ASK_TIMEOUT) {
         Ok(committed) => committed,

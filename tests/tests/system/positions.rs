@@ -93,7 +93,8 @@ async fn what_is_read_again_after_a_kill_is_counted_and_no_more_than_was_open() 
     let kafka = Kafka::shared().await;
     let pipeline = Pipeline::new(kafka).await;
     kafka.produce(&pipeline.events, announcements(0..120)).await;
-    let first = pipeline.dispatcher(&["--batch-max-wait", "1h"]).await;
+    let options = ["--batch-max-wait", "1h", "--revoke-timeout", "2s", "--kafka", "session.timeout.ms=6000"];
+    let first = pipeline.dispatcher(&options).await;
     let open = eventually("what is open is committed beside the positions", WITHIN, async || {
         let heads: i64 =
             kafka.notes(&pipeline.group, &pipeline.events).await.iter().map(|note| head(note)).sum();

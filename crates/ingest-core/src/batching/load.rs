@@ -55,7 +55,7 @@ impl Load {
     pub(super) fn weigh(&mut self, now: Duration) -> bool {
         let after = self.let_go_after;
         let queues = [&mut self.light, &mut self.heavy, &mut self.letters];
-        queues.into_iter().fold(false, |any, queue| queue.weigh(now, after) || any)
+        queues.into_iter().filter_map(|queue| queue.weigh(now, after).then_some(())).count() > 0
     }
 
     /// Whether an outlet is stuck: what it is given is to be let go of.

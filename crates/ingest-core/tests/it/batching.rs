@@ -303,7 +303,8 @@ fn a_lost_partition_is_never_committed() {
 
 #[test]
 fn backpressure_has_slack() {
-    let mut batcher = batcher(BatchingConfig { max_files: 2, max_held: 4, ..Default::default() });
+    let mut batcher =
+        batcher(BatchingConfig { max_files: 2, max_held: 4, let_go_after: None, ..Default::default() });
     let mut out = Vec::new();
     for offset in 0..4 {
         assert!(batcher.accepting());
@@ -382,7 +383,7 @@ fn a_heavy_lane_that_is_down_for_an_hour_neither_stops_the_light_one_nor_grows()
     }
     assert!(offset > 35_000 && light > 20_000, "{light} of {offset}");
     assert!(batcher.is_stuck(Outlet::Lane(Lane::Heavy)) && batcher.going_back().is_empty());
-    assert_eq!(batcher.let_go(), (offset / 3 + 1) as u64 - 8, "all but what fills half of the room");
+    assert_eq!(batcher.let_go(), (offset as u64).div_ceil(3) - 8, "all but what fills half of the room");
 
     // The lane is free again: all from the first on that was let go of is read again.
     for batch in &stuck {

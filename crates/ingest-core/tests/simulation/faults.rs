@@ -33,6 +33,7 @@ impl World {
         self.notice_replacement(instance);
         self.owners[slot] = Some(instance);
         self.met("rebalance: assigned");
+        self.tell(|| format!("instance {instance} gets {partition}"));
         let topic = self.broker.topic;
         let believes = self.flawed(Flaw::PositionOfAnotherTopic);
         let committed = self.broker.committed(partition).filter(|known| known.topic == topic || believes);
@@ -108,6 +109,7 @@ impl World {
 
     pub fn crash(&mut self) {
         let instance = self.any_instance();
+        self.tell(|| format!("instance {instance} dies"));
         let batcher = &self.instances[instance].batcher;
         let doing = match (batcher.open_batches(), batcher.unacknowledged()) {
             _ if self.instances[instance].lets_go() => "while records are let go of",
@@ -210,7 +212,7 @@ impl World {
         }
         let now = at(self.now);
         let mine = &mut self.instances[instance];
-        let read: Vec<_> = std::mem::take(&mut mine.read).into_values().flatten().collect();
+        let read: Vec<_> = std::mem::take(&mut mine.read).into_values().flatten().map(|(_, id)| id).collect();
         // What was let go of before is lost with the topic; what is held is not.
         if mine.batcher.let_go() == 0 {
             let missing = |id: &usize| !self.broker.written[*id].missing.is_empty();
@@ -218,7 +220,11 @@ impl World {
         }
         mine.gone.extend(read);
         let partitions: Vec<_> = mine.reading.keys().copied().collect();
+        let orphans = mine.orphans.clone();
         let actions = mine.batcher.replaced(&partitions, now);
+        self.tell(|| {
+            format!("instance {instance} sees that the topic is another: {orphans:?} must not be lost")
+        });
         self.send(instance, actions);
     }
 

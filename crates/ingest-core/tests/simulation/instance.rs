@@ -30,7 +30,7 @@ pub struct Instance {
     /// All that it read of topics that are gone.
     pub gone: BTreeSet<RecordId>,
     /// What it has read of the partitions that it has.
-    pub read: BTreeMap<Partition, Vec<RecordId>>,
+    pub read: BTreeMap<Partition, Vec<(Offset, RecordId)>>,
     pub accepting: bool,
     pub stuck: [bool; 3],
 }
@@ -61,6 +61,11 @@ impl Instance {
             self.reading.remove(partition);
             self.read.remove(partition);
         }
+    }
+
+    /// Whether a record is of a partition that it has, and not to be read again.
+    pub fn has(&self, record: RecordId) -> bool {
+        self.read.values().flatten().any(|(_, read)| *read == record)
     }
 
     pub fn lets_go(&self) -> bool {

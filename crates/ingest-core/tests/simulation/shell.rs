@@ -36,9 +36,12 @@ impl World {
             }
             let Some((id, record)) = self.broker.read(partition, from) else { return };
             let now = at(self.now);
+            self.tell(|| {
+                format!("instance {instance} reads record {id} of {partition} at {}", record.offset)
+            });
             let mine = &mut self.instances[instance];
             mine.reading.insert(partition, record.offset + 1);
-            mine.read.entry(partition).or_default().push(id);
+            mine.read.entry(partition).or_default().push((record.offset, id));
             let (routes, poison) = (record.objects.len(), record.dead_letter.is_some());
             let before = mine.batcher.let_go();
             let actions = mine.batcher.take_in(record, now);
@@ -82,25 +85,21 @@ impl World {
     fn post(&mut self, instance: usize, action: &Action) {
         let mine = &self.instances[instance];
         let parts = parts(action, |id| mine.letters[&id]);
+        self.tell(|| format!("instance {instance} sends {:?}: {parts:?}", action.id()));
         self.sent.push(Sent { instance, life: mine.life, id: action.id(), outlet: action.outlet(), parts });
     }
 
     /// A batch is made of records that are ours, or that nobody can read any more.
     fn check_ownership(&mut self, instance: usize, action: &Action) {
         let mine = &self.instances[instance];
-        let ours = |record| {
-            let orphan = || mine.orphans.contains(record);
-            mine.read.values().any(|records| records.contains(record))
-                || orphan()
-                || mine.gone.contains(record)
-        };
+        let ours = |record| mine.has(record) || mine.orphans.contains(&record) || mine.gone.contains(&record);
         let records = parts(action, |id| mine.letters[&id]);
-        if !records.iter().all(|(record, _)| ours(record)) {
+        if !records.iter().all(|(record, _)| ours(*record)) {
             self.broken =
                 Some("ownership: a request with records of a partition that was given up".to_owned());
         }
         let partitions: BTreeSet<_> = (mine.read.iter())
-            .filter(|(_, read)| records.iter().any(|(record, _)| read.contains(record)))
+            .filter(|(_, read)| read.iter().any(|(_, id)| records.iter().any(|(record, _)| record == id)))
             .map(|(partition, _)| *partition)
             .collect();
         if partitions.len() > 1 {
@@ -148,14 +147,14 @@ impl World {
                 return;
             }
         }
+        self.tell(|| format!("instance {instance} hears of {id:?}: {stored}"));
         let lies = self.flawed(Flaw::FailureIsSuccess);
         let mine = &mut self.instances[instance];
         if stored || lies {
             let letter = mine.letters.remove(&id);
             if let Some(action) = mine.batcher.acknowledged(id) {
                 let records = parts(&action, |_| letter.unwrap());
-                let ours = |(record, _): &Part| mine.read.values().flatten().any(|read| read == record);
-                if !records.iter().all(ours) {
+                if !records.iter().all(|(record, _)| mine.has(*record)) {
                     self.met("network: report after revocation");
                 }
             }
@@ -259,6 +258,7 @@ impl World {
         }
         self.met(how);
         for position in positions {
+            self.tell(|| format!("instance {instance} commits {position:?} of topic {topic}"));
             self.broker.commit(*position, topic);
         }
     }
@@ -297,7 +297,12 @@ impl World {
                 self.instances[instance].reading.insert(partition, offset);
             }
             self.met("going back: done");
-            self.instances[instance].batcher.went_back(partition);
+            self.tell(|| format!("instance {instance} goes back to {offset} of {partition}"));
+            let mine = &mut self.instances[instance];
+            mine.batcher.went_back(partition);
+            if let Some(read) = mine.read.get_mut(&partition) {
+                read.retain(|(read, _)| *read < offset);
+            }
         }
         self.look(instance);
     }

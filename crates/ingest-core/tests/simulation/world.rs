@@ -108,10 +108,14 @@ impl World {
 
     pub fn met(&mut self, what: impl Into<String>) {
         let what = what.into();
-        if self.told {
-            println!("{:>7} {what}", self.now);
-        }
+        self.tell(|| what.clone());
         self.coverage.met(what);
+    }
+
+    pub fn tell(&self, what: impl Fn() -> String) {
+        if self.told {
+            println!("{:>7} {}", self.now, what());
+        }
     }
 
     /// From beginning to end.

@@ -14,7 +14,11 @@ use crate::config::{Origin, Property, key_value};
 const ENV_PREFIX: &str = "KAFKA_";
 
 /// What both kinds of client get unless the user says otherwise.
-const COMMON_DEFAULTS: &[(&str, &str)] = &[("client.id", "event-ingest")];
+const COMMON_DEFAULTS: &[(&str, &str)] = &[
+    ("client.id", "event-ingest"),
+    // The default of five minutes is long for a topic that was missing, was made anew or grew.
+    ("topic.metadata.refresh.interval.ms", "5000"),
+];
 
 /// Bounds of a consumer's memory, and what manual commits need.
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
