@@ -164,6 +164,9 @@ impl Engine {
     /// New partitions: they are not paused.
     pub fn assigned(&mut self, partitions: &[Partition]) {
         self.batcher.assigned(partitions);
+        for partition in partitions {
+            self.source_topic.assigned(*partition, None);
+        }
         self.paused = false;
     }
 

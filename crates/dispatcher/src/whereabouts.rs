@@ -27,11 +27,10 @@ pub(crate) fn look(context: &Context, consumer: &BaseConsumer<Context>, assigned
     };
     let mut without = Vec::new();
     for element in committed.elements() {
-        let known = matches!(element.offset(), Offset::Offset(_));
-        let note = Note::parse(element.metadata()).filter(|_| known);
-        context.engine().source_topic.assigned(element.partition(), note);
-        if !known {
-            without.push(element.partition());
+        match (element.offset(), Note::parse(element.metadata())) {
+            (Offset::Offset(_), None) => {}
+            (Offset::Offset(_), note) => context.engine().source_topic.assigned(element.partition(), note),
+            _ => without.push(element.partition()),
         }
     }
     let misplaced = context.engine().source_topic.misplaced();
