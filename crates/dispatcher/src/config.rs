@@ -7,6 +7,7 @@ use std::time::Duration;
 use ingest_core::batching::{BatchingConfig, Overflow};
 use ingest_core::{Lane, LightLimits, Unmatched};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use service_kit::config::{Origin, Property};
 use service_kit::kafka::{ClientProperties, PropertyError};
 use service_kit::rules::RulesSource;
@@ -21,8 +22,6 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // Partitions that stay are not given up while others move.
     ("partition.assignment.strategy", "cooperative-sticky"),
-    // The default of five minutes is long for a topic that vanished or grew.
-    ("topic.metadata.refresh.interval.ms", "30000"),
     // The lag is taken from librdkafka's statistics.
     ("statistics.interval.ms", "5000"),
 ];
@@ -144,6 +143,7 @@ impl Args {
             },
             max_held: self.max_held,
             max_dead_letters: self.max_dead_letters,
+            let_go_after: BatchingConfig::default().let_go_after,
         }
     }
 }
@@ -157,6 +157,10 @@ impl Config {
                 config.set(*name, *value);
             }
         }
+        // librdkafka tells the id of a topic in its log alone: see `positions`.
+        let debug =
+            [config.get("debug"), Some("metadata")].into_iter().flatten().collect::<Vec<_>>().join(",");
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         Ok(config)
     }
 
@@ -239,6 +243,7 @@ mod tests {
             ("auto.offset.reset", "earliest"),
             ("fetch.queue.backoff.ms", "10"),
             ("partition.assignment.strategy", "cooperative-sticky"),
+            ("debug", "metadata"),
         ] {
             assert_eq!(consumer.get(name), Some(value), "{name}");
         }
@@ -249,6 +254,8 @@ mod tests {
         let config = config(&["--kafka", "partition.assignment.strategy=range"]).expect("valid");
         let consumer = config.consumer().expect("valid");
         assert_eq!(consumer.get("partition.assignment.strategy"), Some("range"));
+        let consumer = self::config(&["--kafka", "debug=cgrp"]).expect("valid").consumer().expect("valid");
+        assert_eq!(consumer.get("debug"), Some("cgrp,metadata"));
         let shown: BTreeMap<_, _> = config.properties().into_iter().collect();
         assert_eq!(shown["kafka.partition.assignment.strategy"].value, "range");
         assert_eq!(shown["kafka.statistics.interval.ms"].value, "5000");

@@ -14,8 +14,9 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::metrics::DispatcherMetrics;
 use crate::sender::Sender;
+use crate::whereabouts;
 
-/// How often positions are committed, and gauges set.
+/// How often positions are looked after and committed, and gauges set.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long there may be no room for records before partitions are paused. Pausing drops what was fetched, so a short
@@ -93,6 +94,8 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             context.engine().step()?;
             if committed.elapsed() >= COMMIT_INTERVAL {
+                whereabouts::look_into_resets(context, &self.consumer);
+                whereabouts::go_back(context, &self.consumer);
                 context.commit(&self.consumer, CommitMode::Async);
                 context.engine().observe();
                 committed = Instant::now();
@@ -158,6 +161,7 @@ impl Dispatcher {
                 UnknownTopicOrPartition | UnknownTopic | UnknownPartition | TopicAuthorizationFailed,
             ) => {
                 let topic = &self.config.topics.source;
+                self.consumer.context().engine().source_gone();
                 tracing::error!(%error, topic, "source topic is missing or may not be read: nothing is dispatched");
             }
             error => tracing::warn!(%error, "kafka consumer"),

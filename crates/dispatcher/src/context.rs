@@ -12,16 +12,21 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use crate::client_log;
 use crate::engine::Engine;
 use crate::metrics::DispatcherMetrics;
+use crate::positions::{self, Cause};
+use crate::whereabouts;
 
 /// The part of librdkafka's log that tells of positions which it had to reset.
 const OFFSET_FACILITY: &str = "OFFSET";
 
+/// The part that tells of the ids of topics. [`Config::consumer`](crate::config::Config) turns it on.
+const METADATA_FACILITY: &str = "METADATA";
+
 /// The consumer's context. Its callbacks come from within `poll`, on the thread that polls.
 pub(crate) struct Context {
     engine: Mutex<Engine>,
-    topic: String,
+    pub topic: String,
     revoke_timeout: Duration,
-    metrics: DispatcherMetrics,
+    pub metrics: DispatcherMetrics,
 }
 
 impl Context {
@@ -41,7 +46,10 @@ impl Context {
         }
         let mut list = TopicPartitionList::with_capacity(positions.len());
         let listed = positions.iter().try_for_each(|position| {
-            list.add_partition_offset(&self.topic, position.partition, Offset::Offset(position.offset))
+            let note = self.engine().source_topic.note(*position).text();
+            let mut listed = list.add_partition(&self.topic, position.partition);
+            listed.set_metadata(note);
+            listed.set_offset(Offset::Offset(position.offset))
         });
         if let Err(error) = listed.and_then(|()| consumer.commit(&list, mode)) {
             self.commit_failed(&error);
@@ -84,14 +92,15 @@ fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if facility == OFFSET_FACILITY && level as i32 <= RDKafkaLogLevel::Warning as i32 {
-            // Retention overtook us, or the topic was made anew: what lay between is not read.
-            self.metrics.offset_resets.inc();
-            tracing::error!(
-                topic = self.topic,
-                detail = message,
-                "position is gone from the source topic: it was reset"
-            );
-            return;
+            match positions::reset_in(message, &self.topic) {
+                Some((partition, position)) => self.engine().source_topic.was_reset(partition, position),
+                None => self.metrics.reset(Cause::Unclear, &[]),
+            }
+        }
+        if facility == METADATA_FACILITY
+            && let Some(id) = positions::topic_id_in(message, &self.topic)
+        {
+            self.engine().source_identified(id);
         }
         client_log::log(level, facility, message);
     }
@@ -122,6 +131,7 @@ impl ConsumerContext for Context {
                 let partitions = partitions(list);
                 tracing::info!(?partitions, topic = self.topic, "partitions assigned");
                 self.engine().assigned(&partitions);
+                whereabouts::look(self, consumer, list);
             }
             Rebalance::Revoke(list) if consumer.assignment_lost() => {
                 let partitions = partitions(list);

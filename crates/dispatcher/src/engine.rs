@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use ingest_core::batching::{Action, ActionId, Batch, Batcher, BatchingError, Partition, Position, Record};
+use ingest_core::batching::{
+    Action, ActionId, Batch, Batcher, BatchingError, Offset, Outlet, Partition, Position, Record,
+};
 use ingest_core::event::dispatcher_source;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -15,7 +17,9 @@ use crate::consume::DispatchError;
 use crate::judge::Judge;
 use crate::metrics::DispatcherMetrics;
 use crate::outgoing::{self, Outgoing};
+use crate::positions::Cause;
 use crate::sender::{Report, Sender};
+use crate::source::Source;
 
 /// How long to wait before what failed is sent again; librdkafka has tried for `message.timeout.ms` by then.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -39,6 +43,8 @@ pub(crate) struct Engine {
     letters: BTreeMap<ActionId, Outgoing>,
     /// What failed, by the time of its next attempt.
     retries: VecDeque<(Duration, ActionId)>,
+    /// What is known of the source topic.
+    pub source_topic: Source,
     /// Whether the consumer was told to fetch nothing.
     pub paused: bool,
 }
@@ -60,6 +66,7 @@ impl Engine {
             metrics,
             letters: BTreeMap::new(),
             retries: VecDeque::new(),
+            source_topic: Source::default(),
             paused: false,
         })
     }
@@ -68,19 +75,21 @@ impl Engine {
     pub fn take_in(&mut self, message: &BorrowedMessage<'_>) {
         self.metrics.records.inc();
         let judged = self.judge.judge(message.payload().unwrap_or_default());
-        let record = Record {
-            partition: message.partition(),
-            offset: message.offset(),
-            objects: judged.objects,
-            dead_letter: judged.dead_letter,
-        };
+        let (partition, offset) = (message.partition(), message.offset());
+        if self.source_topic.was_read_before(partition, offset) {
+            self.metrics.read_again.inc();
+        }
+        let record = Record { partition, offset, objects: judged.objects, dead_letter: judged.dead_letter };
+        let set_back = self.batcher.set_back();
         for action in self.batcher.take_in(record, self.clock.now()) {
             if let Action::DeadLetter(letter) = &action {
-                let (partition, offset) = (letter.partition, letter.offset);
                 tracing::error!(reason = letter.reason, partition, offset, "record goes to the dead letters");
                 self.letters.insert(letter.id, outgoing::dead_letter(&message.detach(), &letter.reason));
             }
             self.send(&action);
+        }
+        if self.batcher.set_back() > set_back && !self.source_topic.announced(partition) {
+            self.metrics.reset(Cause::SetBack, &[partition]);
         }
     }
 
@@ -119,9 +128,46 @@ impl Engine {
         self.wait_while(time, |batcher| batcher.unacknowledged() > 0)
     }
 
+    /// The source topic is gone: what was read of it cannot be read again, and goes out now.
+    pub fn source_gone(&mut self) {
+        for action in self.batcher.drain(self.clock.now()) {
+            self.send(&action);
+        }
+    }
+
+    /// The source topic has this id. If it had another one, all is read from the beginning.
+    pub fn source_identified(&mut self, id: String) {
+        let replaced = self.source_topic.identified(id);
+        let misplaced = self.source_topic.misplaced();
+        if replaced || !misplaced.is_empty() {
+            self.replaced(&misplaced);
+        }
+    }
+
+    /// These partitions are of another topic than their positions.
+    pub fn replaced(&mut self, partitions: &[Partition]) {
+        self.metrics.reset(Cause::Replaced, partitions);
+        for action in self.batcher.replaced(partitions, self.clock.now()) {
+            self.send(&action);
+        }
+    }
+
+    /// Partitions that have to be read again from an offset on, because of what was let go of.
+    pub fn going_back(&self) -> Vec<(Partition, Offset)> {
+        self.batcher.going_back()
+    }
+
+    /// The consumer has gone back there.
+    pub fn went_back(&mut self, partition: Partition) {
+        self.batcher.went_back(partition);
+    }
+
     /// New partitions: they are not paused.
     pub fn assigned(&mut self, partitions: &[Partition]) {
         self.batcher.assigned(partitions);
+        for partition in partitions {
+            self.source_topic.assigned(*partition, None);
+        }
         self.paused = false;
     }
 
@@ -134,6 +180,7 @@ impl Engine {
 
     /// Forgets partitions.
     pub fn lost(&mut self, partitions: &[Partition]) {
+        self.source_topic.forget(partitions);
         self.batcher.lost(partitions);
     }
 
@@ -163,6 +210,11 @@ impl Engine {
         self.metrics.open_batches.set(gauge(self.batcher.open_batches()));
         self.metrics.held.set(gauge(self.batcher.held()));
         self.metrics.unacknowledged.set(gauge(self.batcher.unacknowledged()));
+        self.metrics.uncommitted.set(i64::try_from(self.batcher.ahead()).unwrap_or(i64::MAX));
+        self.metrics.let_go.inc_by(self.batcher.let_go().saturating_sub(self.metrics.let_go.get()));
+        for outlet in Outlet::ALL {
+            self.metrics.stuck(outlet.as_str(), self.batcher.is_stuck(outlet));
+        }
     }
 
     /// Waits as long as something is awaited, at most so long. Says whether nothing is any more.

@@ -14,9 +14,12 @@ mod judge;
 mod metrics;
 mod notify;
 mod outgoing;
+mod positions;
 mod probe;
 mod run;
 mod sender;
+mod source;
+mod whereabouts;
 
 pub use args::{Args, OnUnmatched, OverflowArg, RuleArgs};
 pub use config::{Config, ConfigError, Topics};

@@ -1,7 +1,10 @@
 //! The metrics of this service.
 
+use ingest_core::batching::Partition;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics};
+
+use crate::positions::Cause;
 
 const RECORDS: Metric =
     Metric { name: "dispatcher_records_total", help: "Records read from the source topic.", labels: &[] };
@@ -52,7 +55,32 @@ const CONSUMER_ERRORS: Metric = Metric {
 };
 const OFFSET_RESETS: Metric = Metric {
     name: "dispatcher_offset_resets_total",
-    help: "Positions that were gone from the source topic: records may be lost or read twice.",
+    help: "Positions in the source topic that could not be kept, by cause: records may be lost or read twice.",
+    labels: &["cause"],
+};
+const SKIPPED: Metric = Metric {
+    name: "dispatcher_skipped_records_total",
+    help: "Offsets that retention deleted from the source topic before they were read.",
+    labels: &[],
+};
+const READ_AGAIN: Metric = Metric {
+    name: "dispatcher_read_again_total",
+    help: "Records that an earlier owner of their partition had read, as of its last commit.",
+    labels: &[],
+};
+const UNCOMMITTED: Metric = Metric {
+    name: "dispatcher_uncommitted_offsets",
+    help: "Offsets between the positions and what was read: no more is read again after a crash.",
+    labels: &[],
+};
+const STUCK: Metric = Metric {
+    name: "dispatcher_stuck",
+    help: "1 while an outlet (light, heavy, dead-letters) takes nothing, and what it is given is let go of.",
+    labels: &["outlet"],
+};
+const LET_GO: Metric = Metric {
+    name: "dispatcher_let_go_total",
+    help: "Announcements and dead letters that were let go of, to be read again.",
     labels: &[],
 };
 const OPEN_BATCHES: Metric =
@@ -86,6 +114,11 @@ pub const METRICS: &[Metric] = &[
     COMMIT_FAILURES,
     CONSUMER_ERRORS,
     OFFSET_RESETS,
+    SKIPPED,
+    READ_AGAIN,
+    UNCOMMITTED,
+    STUCK,
+    LET_GO,
     OPEN_BATCHES,
     HELD,
     UNACKNOWLEDGED,
@@ -105,7 +138,12 @@ pub(crate) struct DispatcherMetrics {
     pub send_failures: IntCounterVec,
     pub commit_failures: IntCounter,
     pub consumer_errors: IntCounter,
-    pub offset_resets: IntCounter,
+    pub offset_resets: IntCounterVec,
+    pub skipped: IntCounter,
+    pub read_again: IntCounter,
+    pub uncommitted: IntGauge,
+    pub stuck: IntGaugeVec,
+    pub let_go: IntCounter,
     pub open_batches: IntGauge,
     pub held: IntGauge,
     pub unacknowledged: IntGauge,
@@ -126,7 +164,12 @@ impl DispatcherMetrics {
             send_failures: metrics.counters(&SEND_FAILURES),
             commit_failures: metrics.counter(&COMMIT_FAILURES),
             consumer_errors: metrics.counter(&CONSUMER_ERRORS),
-            offset_resets: metrics.counter(&OFFSET_RESETS),
+            offset_resets: metrics.counters(&OFFSET_RESETS),
+            skipped: metrics.counter(&SKIPPED),
+            read_again: metrics.counter(&READ_AGAIN),
+            uncommitted: metrics.gauge(&UNCOMMITTED),
+            stuck: metrics.gauges(&STUCK),
+            let_go: metrics.counter(&LET_GO),
             open_batches: metrics.gauge(&OPEN_BATCHES),
             held: metrics.gauge(&HELD),
             unacknowledged: metrics.gauge(&UNACKNOWLEDGED),
@@ -136,6 +179,32 @@ impl DispatcherMetrics {
 
     pub fn ignored(&self, reason: &str) {
         self.ignored.with_label_values(&[reason]).inc();
+    }
+
+    /// A position could not be kept: tells and counts it.
+    pub fn reset(&self, cause: Cause, partitions: &[Partition]) {
+        self.offset_resets.with_label_values(&[cause.as_str()]).inc();
+        let (name, meaning) = (cause.as_str(), cause.meaning());
+        match cause {
+            Cause::NewPartition | Cause::NoPosition => {
+                tracing::warn!(cause = name, ?partitions, meaning, "no position in the source topic");
+            }
+            _ => tracing::error!(cause = name, ?partitions, meaning, "position in the source topic not kept"),
+        }
+    }
+
+    /// Shows whether an outlet is stuck, and tells when that changes.
+    pub fn stuck(&self, outlet: &str, is: bool) {
+        let shown = self.stuck.with_label_values(&[outlet]);
+        match (shown.get() == 1, is) {
+            (false, true) => tracing::error!(
+                outlet,
+                "an outlet takes nothing: what it is given is let go of for now, and read again later"
+            ),
+            (true, false) => tracing::info!(outlet, "an outlet takes again what it is given"),
+            _ => {}
+        }
+        shown.set(i64::from(is));
     }
 
     pub fn dead_letter(&self, reason: &str) {
@@ -160,6 +229,8 @@ mod tests {
             own.files.with_label_values(&[lane]).inc();
         }
         own.send_failures.with_label_values(&["x"]).inc();
+        own.offset_resets.with_label_values(&["x"]).inc();
+        own.stuck.with_label_values(&["x"]).set(1);
         own.lag.with_label_values(&["0"]).set(1);
         let page = metrics.page();
         let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE event_ingest_"));

@@ -14,10 +14,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use service_kit::intake::{Handler, Incoming, IntakeMetrics, RejectStatus, Reply, RetryStatus};
 use service_kit::kafka::{
-    BackoffLimits, ClientProperties, KafkaIntake, KafkaIntakeConfig, OFFSET_HEADER, REASON_HEADER,
-    TOPIC_HEADER,
+    BackoffLimits, ClientProperties, KafkaIntake, KafkaIntakeConfig, KafkaIntakeError, OFFSET_HEADER,
+    REASON_HEADER, TOPIC_HEADER,
 };
 use service_kit::metrics::Metrics;
 use tokio::sync::Semaphore;
@@ -139,7 +140,7 @@ impl Cluster {
             stop.clone(),
         )
         .expect("valid");
-        let ended = tokio::spawn(async move { intake.run().await.expect("a clean end") });
+        let ended = tokio::spawn(intake.run());
         Running { metrics, stop, ended }
     }
 }
@@ -147,13 +148,13 @@ impl Cluster {
 struct Running {
     metrics: Metrics,
     stop: CancellationToken,
-    ended: JoinHandle<()>,
+    ended: JoinHandle<Result<(), KafkaIntakeError>>,
 }
 
 impl Running {
     async fn stop(self) -> Metrics {
         self.stop.cancel();
-        self.ended.await.expect("no panic");
+        self.ended.await.expect("no panic").expect("a clean end");
         self.metrics
     }
 }
@@ -239,4 +240,16 @@ async fn a_backlog_beyond_the_bound_is_worked_off_even_after_all_hands_were_stuc
     let page = running.stop().await.page();
     assert!(page.contains("event_ingest_kafka_paused 0"), "{page}");
     assert_eq!(cluster.committed().await, Some(202));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_gave_up_ends_the_intake() {
+    let cluster = Cluster::new();
+    cluster.produce(&["a"]).await;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+    cluster.mock.request_errors(RDKafkaApiKey::InitProducerId, &[refused]);
+    let running = cluster.start(&scripted(), 16);
+    let error = running.ended.await.expect("no panic").expect_err("nothing can be sent any more");
+    assert!(matches!(error, KafkaIntakeError::Producer { .. }), "{error}");
+    assert_eq!(cluster.committed().await, None);
 }

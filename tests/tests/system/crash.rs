@@ -10,16 +10,23 @@ use crate::bucket::WITHIN;
 use crate::metrics::metric;
 use crate::pipeline::Pipeline;
 
-fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
+/// Announcements of objects of one byte, named by numbers.
+pub fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
+    announcements_of(keys, 1)
+}
+
+/// The same, of another size.
+pub fn announcements_of(keys: std::ops::Range<usize>, size: u64) -> Vec<Record> {
     keys.map(|n| {
         let key = format!("incoming/{n}.parquet");
-        let object = Object { bucket: "inbox", key: &key, size: 1, etag: "e", version_id: None };
+        let object = Object { bucket: "inbox", key: &key, size, etag: "e", version_id: None };
         Record { value: Producer::Ceph.created(&object), ..Record::default() }
     })
     .collect()
 }
 
-fn requested(records: &[Received]) -> BTreeSet<String> {
+/// The files that are requested.
+pub fn requested(records: &[Received]) -> BTreeSet<String> {
     let bodies =
         records.iter().map(|record| serde_json::from_slice::<serde_json::Value>(&record.value).unwrap());
     bodies

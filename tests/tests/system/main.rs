@@ -14,6 +14,7 @@ mod many;
 mod metrics;
 mod notify;
 mod pipeline;
+mod positions;
 mod real_data;
 mod rounds;
 mod roundtrip;

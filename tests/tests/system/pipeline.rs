@@ -64,6 +64,14 @@ impl Pipeline {
         Dispatcher { program, url }
     }
 
+    /// A dispatcher that runs, though some topic is missing.
+    pub async fn dispatcher_that_is_not_ready(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.start(options);
+        let url = program.listening().await;
+        program.ready(&format!("{url}/livez")).await;
+        Dispatcher { program, url }
+    }
+
     /// A dispatcher that may not be ready yet.
     pub fn start(&self, options: &[&str]) -> Program {
         let mut arguments = vec![

@@ -38,6 +38,9 @@ pub struct BatchingConfig {
     pub max_held: usize,
     /// Most dead letters that wait for their acknowledgement.
     pub max_dead_letters: usize,
+    /// An outlet that is full for this long no longer holds up the others: what it is given is let go of, and read again
+    /// once it is free. None: it holds them up for as long as it takes.
+    pub let_go_after: Option<Duration>,
 }
 
 /// How the batches of one route differ from the others; `None` is the number of [`BatchingConfig`].
@@ -104,6 +107,7 @@ impl Default for BatchingConfig {
             overflow: Overflow::default(),
             max_held: 20_000,
             max_dead_letters: 32,
+            let_go_after: Some(Duration::from_secs(10)),
         }
     }
 }

@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    BatchingConfig, Overflow,
-    progress::{Claim, Partition},
-};
+use super::{BatchingConfig, Overflow, progress::Claim};
 use crate::{Lane, RequestedObject, Route};
 
 /// A batch that takes no more files.
@@ -111,14 +108,14 @@ impl OpenBatches {
         self.close(&route)
     }
 
-    /// Takes the objects of some partitions' records out.
-    pub(super) fn remove(&mut self, partitions: &[Partition]) {
+    /// Keeps only the objects of some records.
+    pub(super) fn retain(&mut self, keeps: impl Fn(&Claim) -> bool) {
         let Self { batches, deadlines, objects } = self;
         batches.retain(|route, batch| {
             let before = batch.objects.len();
             let taken = mem::take(&mut batch.objects).into_iter().zip(mem::take(&mut batch.claims));
             (batch.bytes, batch.json_bytes) = (0, 0);
-            for (object, claim) in taken.filter(|(_, claim)| !partitions.contains(&claim.partition)) {
+            for (object, claim) in taken.filter(|(_, claim)| keeps(claim)) {
                 batch.push(object, claim);
             }
             *objects -= before - batch.objects.len();

@@ -6,8 +6,8 @@ use chrono::DateTime;
 use ingest_core::{
     FileFormat, Lane, LightLimits, ObjectHint, ObjectUri, RequestedObject, Route, TableName,
     batching::{
-        Action, ActionId, Batch, Batcher, BatchingConfig, BatchingError, Moment, Offset, Overflow, Partition,
-        Position, Record,
+        Action, ActionId, Batch, Batcher, BatchingConfig, BatchingError, Moment, Offset, Outlet, Overflow,
+        Partition, Record,
     },
 };
 
@@ -52,6 +52,10 @@ fn batches(actions: Vec<Action>) -> Vec<Batch> {
             Action::DeadLetter(letter) => panic!("unexpected {letter:?}"),
         })
         .collect()
+}
+
+fn positions(batcher: &mut Batcher) -> Vec<(Partition, Offset)> {
+    batcher.commits().iter().map(|position| (position.partition, position.offset)).collect()
 }
 
 fn keys(batch: &Batch) -> Vec<&str> {
@@ -131,9 +135,9 @@ fn routes_do_not_share_batches() {
     for batch in &batches[1..] {
         batcher.acknowledged(batch.id);
     }
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
+    assert_eq!(positions(&mut batcher), [(0, 0)]);
     batcher.acknowledged(batches[0].id);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 2 }]);
+    assert_eq!(positions(&mut batcher), [(0, 2)]);
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn repeated_announcements_count_once_for_the_lane() {
     let batch = only(batcher.drain(at(0)));
     assert_eq!((batch.request.total_bytes(), batch.lane), (300_000_000, Lane::Light));
     batcher.acknowledged(batch.id);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 2 }]);
+    assert_eq!(positions(&mut batcher), [(0, 2)]);
 }
 
 #[test]
@@ -206,12 +210,12 @@ fn a_request_stays_within_its_bytes() {
 #[test]
 fn ignored_records_move_the_position() {
     let mut batcher = batcher(BatchingConfig::default());
-    assert_eq!(batcher.commits(), []);
+    assert_eq!(positions(&mut batcher), []);
     assert_eq!(batcher.take_in(Record { objects: vec![], ..record(1, 41, 0) }, at(0)), []);
-    assert_eq!(batcher.commits(), [Position { partition: 1, offset: 42 }]);
-    assert_eq!(batcher.commits(), []);
+    assert_eq!(positions(&mut batcher), [(1, 42)]);
+    assert_eq!(positions(&mut batcher), []);
     batcher.commit_failed();
-    assert_eq!(batcher.commits(), [Position { partition: 1, offset: 42 }]);
+    assert_eq!(positions(&mut batcher), [(1, 42)]);
 }
 
 #[test]
@@ -221,10 +225,10 @@ fn a_dead_letter_holds_the_position_until_it_is_acknowledged() {
     let actions = batcher.take_in(poison, at(0));
     let [Action::DeadLetter(letter)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((letter.partition, letter.offset, letter.reason.as_str()), (0, 3, "not-json"));
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 3 }]);
+    assert_eq!(positions(&mut batcher), [(0, 3)]);
     assert_eq!(batcher.failed(letter.id), Some(actions[0].clone()));
     batcher.acknowledged(letter.id);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 4 }]);
+    assert_eq!(positions(&mut batcher), [(0, 4)]);
 }
 
 #[test]
@@ -234,9 +238,9 @@ fn a_record_may_lead_to_requests_and_a_dead_letter() {
     let ids: Vec<ActionId> = actions.iter().map(Action::id).collect();
     assert_eq!(ids.len(), 2);
     batcher.acknowledged(ids[0]);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
+    assert_eq!(positions(&mut batcher), [(0, 0)]);
     batcher.acknowledged(ids[1]);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 1 }]);
+    assert_eq!(positions(&mut batcher), [(0, 1)]);
 }
 
 #[test]
@@ -263,11 +267,10 @@ fn a_revoked_partition_leaves_the_open_batches_and_holds_its_position() {
     assert!(batcher.awaiting(&[0]) && batcher.awaiting(&[1]));
     batcher.acknowledged(ready[0].id);
     assert!(!batcher.awaiting(&[0, 1]));
-    let position = |partition, offset| Position { partition, offset };
-    assert_eq!(batcher.commits(), [position(0, 2), position(1, 1)], "up to what left the open batch");
+    assert_eq!(positions(&mut batcher), [(0, 2), (1, 1)], "up to what left the open batch");
     batcher.lost(&[0]);
     assert_eq!(keys(&only(batcher.drain(at(0)))), ["1-1"]);
-    assert_eq!(batcher.commits(), []);
+    assert_eq!(positions(&mut batcher), []);
 }
 
 #[test]
@@ -285,18 +288,19 @@ fn a_lost_partition_is_never_committed() {
     batcher.lost(&[0]);
     assert!(!batcher.awaiting(&[0]));
     batcher.acknowledged(old.id);
-    assert_eq!(batcher.commits(), []);
+    assert_eq!(positions(&mut batcher), []);
 
     batcher.assigned(&[0]);
     let new = only(batcher.take_in(record(0, 0, 1), at(0)));
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 0 }]);
+    assert_eq!(positions(&mut batcher), [(0, 0)]);
     batcher.acknowledged(new.id);
-    assert_eq!(batcher.commits(), [Position { partition: 0, offset: 1 }]);
+    assert_eq!(positions(&mut batcher), [(0, 1)]);
 }
 
 #[test]
 fn backpressure_has_slack() {
-    let mut batcher = batcher(BatchingConfig { max_files: 2, max_held: 4, ..Default::default() });
+    let mut batcher =
+        batcher(BatchingConfig { max_files: 2, max_held: 4, let_go_after: None, ..Default::default() });
     let mut out = Vec::new();
     for offset in 0..4 {
         assert!(batcher.accepting());
@@ -336,4 +340,79 @@ fn numbers_that_do_not_fit_are_refused() {
     let held = BatchingError::MaxHeld { max_files: 50, max_held: 49 };
     assert_eq!(error(BatchingConfig { max_held: 49, ..defaults() }), held);
     assert_eq!(error(BatchingConfig { max_dead_letters: 0, ..defaults() }), BatchingError::MaxDeadLetters);
+}
+
+/// Sizes from 100 on go to the heavy lane; nothing waits longer than ten seconds for a stuck one.
+fn narrow() -> BatchingConfig {
+    BatchingConfig {
+        max_files: 2,
+        max_held: 16,
+        light: LightLimits { max_bytes: 100, max_files: 10 },
+        overflow: Overflow::Split,
+        let_go_after: Some(Duration::from_secs(10)),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_heavy_lane_that_is_down_for_an_hour_neither_stops_the_light_one_nor_grows() {
+    let mut batcher = batcher(narrow());
+    let (mut light, mut stuck, mut offset) = (0, Vec::new(), 0);
+    for millis in (0..3_600_000).step_by(100) {
+        let size = if offset % 3 == 0 { 100 } else { 1 };
+        let mut actions = batcher.tick(at(millis));
+        if batcher.accepting() {
+            actions.extend(batcher.take_in(record(0, offset, size), at(millis)));
+            offset += 1;
+        }
+        for batch in batches(actions) {
+            match batch.lane {
+                Lane::Light => {
+                    light += batch.request.file_count();
+                    batcher.acknowledged(batch.id);
+                }
+                Lane::Heavy => stuck.push(batch),
+            }
+        }
+        assert!(batcher.held() <= 16 && batcher.remembered() <= 200, "{batcher:?}");
+        assert!(batcher.commits().iter().all(|position| position.offset == 0));
+    }
+    assert!(offset > 35_000 && light > 20_000, "{light} of {offset}");
+    assert!(batcher.is_stuck(Outlet::Lane(Lane::Heavy)) && batcher.going_back().is_empty());
+    assert_eq!(batcher.let_go(), (offset as u64).div_ceil(3) - 8, "all but what fills half of the room");
+
+    // The lane is free again: all from the first on that was let go of is read again.
+    for batch in &stuck {
+        batcher.acknowledged(batch.id);
+    }
+    let back = 3 * 8;
+    assert_eq!(batcher.going_back(), [(0, back)]);
+    assert_eq!(positions(&mut batcher), [(0, back)]);
+    batcher.went_back(0);
+    let mut again = Vec::new();
+    for offset in back..offset {
+        let size = if offset % 3 == 0 { 100 } else { 1 };
+        for batch in batches(batcher.take_in(record(0, offset, size), at(3_600_000))) {
+            batcher.acknowledged(batch.id);
+            again.extend(keys(&batch).into_iter().map(str::to_owned));
+        }
+    }
+    assert!((back..offset).step_by(3).all(|offset| again.contains(&format!("0-{offset}"))));
+}
+
+#[test]
+fn what_cannot_be_read_again_is_never_let_go_of() {
+    let mut batcher = batcher(narrow());
+    for offset in 0..8 {
+        batcher.take_in(record(0, offset, 100), at(0));
+    }
+    batcher.tick(at(10_000));
+    batcher.take_in(record(1, 0, 1), at(10_000));
+    assert!(batcher.is_stuck(Outlet::Lane(Lane::Heavy)));
+    let open = only(batcher.replaced(&[0, 1], at(10_000)));
+    assert_eq!((keys(&open), batcher.going_back()), (vec!["1-0"], vec![(0, 0), (1, 0)]));
+    batcher.went_back(0);
+    assert_eq!(batcher.take_in(record(0, 0, 100), at(10_000)), [], "the new log can be read again");
+    batcher.acknowledged(open.id);
+    assert_eq!(positions(&mut batcher), [(0, 0), (1, 0)]);
 }

@@ -2,7 +2,6 @@
 #![cfg(test)]
 
 mod batching;
-mod batching_invariant;
 mod golden;
 mod keys;
 mod notifications;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, BackoffLimits};
@@ -32,6 +32,8 @@ pub(crate) struct Attempts {
     pub outputs: Outputs,
     pub backoff: BackoffLimits,
     pub metrics: IntakeMetrics,
+    /// Cancelled when the producer will never send again.
+    pub producer_ended: CancellationToken,
 }
 
 /// A record to produce, kept whole, so that it can be tried again.
@@ -88,6 +90,9 @@ impl Attempts {
                     outgoing = outgoing.without_payload();
                 }
                 Err(error) => {
+                    if self.outputs.fatal_error().is_some() {
+                        self.producer_ended.cancel();
+                    }
                     let reason = format!("topic {}: {error}", outgoing.topic);
                     self.again("produce", &reason, None, &mut backoff, given_up).await?;
                 }
@@ -112,6 +117,11 @@ impl Attempts {
 }
 
 impl Outputs {
+    /// Why the producer will never send again, if that is so.
+    pub fn fatal_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.producer.client().fatal_error()
+    }
+
     fn result(&self, event: cloudevents::Event, record: &OwnedMessage) -> Option<Outgoing<'_>> {
         let topic = self.results_topic.as_deref()?;
         match cloud_event_headers(event) {

@@ -59,6 +59,15 @@ pub enum KafkaIntakeError {
         /// librdkafka's error.
         source: Box<KafkaError>,
     },
+    /// The idempotent producer cannot go on without risking order or repetition. The process has to be started anew; what
+    /// was in flight is delivered again.
+    #[error("the Kafka producer gave up, {code}: {reason}")]
+    Producer {
+        /// librdkafka's code.
+        code: RDKafkaErrorCode,
+        /// librdkafka's words.
+        reason: String,
+    },
 }
 
 /// A consumer that is about to run.
@@ -80,6 +89,8 @@ impl KafkaIntake {
         stop: CancellationToken,
     ) -> Result<Self, KafkaIntakeError> {
         let failed = |source| config.error(source);
+        // The caller's token is not ours to cancel.
+        let stop = stop.child_token();
         let ownership = Ownership::new(stop.clone(), metrics.clone());
         let consumer: StreamConsumer<Ownership> =
             properties.consumer(&config.group)?.create_with_context(ownership).map_err(failed)?;
@@ -90,7 +101,13 @@ impl KafkaIntake {
             results_topic: config.results_topic.clone(),
             dead_letter_topic: config.dead_letter_topic.clone(),
         };
-        let attempts = Attempts { handler, outputs, backoff: config.backoff, metrics: metrics.clone() };
+        let attempts = Attempts {
+            handler,
+            outputs,
+            backoff: config.backoff,
+            metrics: metrics.clone(),
+            producer_ended: CancellationToken::new(),
+        };
         Ok(Self { config, consumer: Arc::new(consumer), attempts: Arc::new(attempts), metrics, stop })
     }
 
@@ -138,6 +155,7 @@ impl KafkaIntake {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
+                () = self.attempts.producer_ended.cancelled() => return Err(self.producer_error()),
                 Some(finished) = tasks.join_next() => self.settle(finished),
                 received = self.consumer.recv(), if !busy || paused => match received {
                     Ok(record) => {
@@ -198,6 +216,13 @@ impl KafkaIntake {
             list.add_partition_offset(&self.config.topic, partition, Offset::Offset(position))?;
         }
         Ok(list)
+    }
+
+    fn producer_error(&self) -> KafkaIntakeError {
+        // Attempts under way would be made in vain.
+        self.stop.cancel();
+        let (code, reason) = self.attempts.outputs.fatal_error().expect("the error is there for good");
+        KafkaIntakeError::Producer { code, reason }
     }
 
     /// librdkafka mends what it can by itself; what remains is an end.

@@ -1,7 +1,11 @@
 //! What clients get of librdkafka's properties unless the user says otherwise, and what the user may not change.
 
 /// What both kinds of client get unless the user says otherwise.
-pub(super) const COMMON_DEFAULTS: &[(&str, &str)] = &[("client.id", "event-ingest")];
+pub(super) const COMMON_DEFAULTS: &[(&str, &str)] = &[
+    ("client.id", "event-ingest"),
+    // The default of five minutes is long for a topic that was missing, was made anew or grew.
+    ("topic.metadata.refresh.interval.ms", "5000"),
+];
 
 /// Bounds of a consumer's memory, and what manual commits need.
 pub(super) const CONSUMER_DEFAULTS: &[(&str, &str)] = &[

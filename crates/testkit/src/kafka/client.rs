@@ -191,7 +191,7 @@ impl Kafka {
         .await
     }
 
-    fn config(&self) -> ClientConfig {
+    pub(super) fn config(&self) -> ClientConfig {
         config(&self.bootstrap)
     }
 }

@@ -1,5 +1,6 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
+mod admin;
 mod client;
 mod issuer;
 mod secured;

@@ -59,6 +59,8 @@ pub struct Flow<I> {
     attempts: Arc<Attempts<I>>,
     under_way: JoinSet<(ActionId, End)>,
     next: i64,
+    /// The position that the inbox has.
+    stored: Option<i64>,
     commit_failed: bool,
     started: Instant,
 }
@@ -75,7 +77,8 @@ impl<I: Ingest> Flow<I> {
         metrics: FlowMetrics,
         config: FlowConfig,
     ) -> Result<Self, BatchingError> {
-        let mut batcher = Batcher::new(config.batching)?;
+        // Requests are the work itself here, and take their time: nothing is let go of.
+        let mut batcher = Batcher::new(BatchingConfig { let_go_after: None, ..config.batching })?;
         batcher.assigned(&[INBOX]);
         let attempts = Attempts {
             ingest,
@@ -93,6 +96,7 @@ impl<I: Ingest> Flow<I> {
             attempts: Arc::new(attempts),
             under_way: JoinSet::new(),
             next: 0,
+            stored: None,
             commit_failed: false,
             started: Instant::now(),
         })
@@ -188,10 +192,15 @@ impl<I: Ingest> Flow<I> {
     async fn commit(&mut self) {
         self.commit_failed = false;
         for position in self.batcher.commits() {
+            if self.stored == Some(position.offset) {
+                continue;
+            }
+            self.stored = Some(position.offset);
             if let Err(error) = self.inbox.commit(position.offset).await {
                 tracing::error!(%error, position = position.offset, "position not stored, trying again");
                 self.batcher.commit_failed();
                 self.commit_failed = true;
+                self.stored = None;
             }
         }
     }
