@@ -73,6 +73,7 @@ impl Engine {
             objects: judged.objects,
             dead_letter: judged.dead_letter,
         };
+        tracing::debug!(partition = record.partition, offset = record.offset, "record taken in");
         for action in self.batcher.take_in(record, self.clock.now()) {
             if let Action::DeadLetter(letter) = &action {
                 let (partition, offset) = (letter.partition, letter.offset);

@@ -65,14 +65,19 @@ impl Program {
 
     /// Waits until a service is ready that listens on [`ANY_PORT`] and logs JSON, and returns its URL.
     pub async fn serving(&mut self) -> String {
+        let url = self.listening().await;
+        self.ready(&format!("{url}/readyz")).await;
+        url
+    }
+
+    /// The same of a service that is not ready yet: it listens.
+    pub async fn listening(&mut self) -> String {
         let address = eventually(&format!("{} says where it listens", self.name), READY_WITHIN, async || {
             self.assert_running();
             listening(&self.log())
         })
         .await;
-        let url = format!("http://{address}");
-        self.ready(&format!("{url}/readyz")).await;
-        url
+        format!("http://{address}")
     }
 
     /// Waits until this file is there and not empty, for programs that say in a file where they listen.

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
+mod announced;
+mod broker_killed;
 mod bucket;
 mod catalogs;
 mod corpus;
 mod crash;
+mod dispatcher_killed;
 mod hostile;
 mod killed;
 mod limited;
@@ -13,8 +16,11 @@ mod many;
 mod metrics;
 mod pipeline;
 mod real_data;
+mod requested;
+mod rolling;
 mod rounds;
 mod roundtrip;
 mod standalone;
 mod statistics;
+mod topics;
 mod worker;

@@ -18,6 +18,19 @@ const KEYS: [&str; 6] = [
     "incoming/plain.parquet/below.parquet",
 ];
 
+/// The table of all that a pipeline's bucket announces.
+pub const TABLE: &str = "db.flights";
+
+/// Options of a dispatcher that is missed soon when it is killed: the group waits for that, 45 s by default.
+pub const MISSED_SOON: [&str; 6] = [
+    "--revoke-timeout",
+    "500ms",
+    "--kafka",
+    "session.timeout.ms=1500",
+    "--kafka",
+    "heartbeat.interval.ms=300",
+];
+
 /// A running dispatcher.
 pub struct Dispatcher {
     pub program: Program,
@@ -25,8 +38,8 @@ pub struct Dispatcher {
 }
 
 /// The topics and programs of one pipeline.
-pub struct Pipeline {
-    pub kafka: &'static Kafka,
+pub struct Pipeline<'k> {
+    pub kafka: &'k Kafka,
     pub events: String,
     pub light: String,
     pub heavy: String,
@@ -35,8 +48,8 @@ pub struct Pipeline {
     pub group: String,
 }
 
-impl Pipeline {
-    pub async fn new(kafka: &'static Kafka) -> Self {
+impl<'k> Pipeline<'k> {
+    pub async fn new(kafka: &'k Kafka) -> Self {
         Self {
             kafka,
             events: kafka.topic("s3-events", 3).await,
@@ -49,6 +62,14 @@ impl Pipeline {
     }
 
     pub async fn dispatcher(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.unready_dispatcher(options);
+        let url = program.serving().await;
+        assert_documented(&url).await;
+        Dispatcher { program, url }
+    }
+
+    /// A dispatcher that nobody waits for.
+    pub fn unready_dispatcher(&self, options: &[&str]) -> Program {
         let mut arguments = vec![
             "--listen",
             ANY_PORT,
@@ -63,15 +84,12 @@ impl Pipeline {
             "--group",
             &self.group,
             "--table",
-            "db.flights",
+            TABLE,
             "--prefix",
             "incoming/",
         ];
         arguments.extend(options);
-        let mut program = Program::start("dispatcher", arguments, self.environment());
-        let url = program.serving().await;
-        assert_documented(&url).await;
-        Dispatcher { program, url }
+        Program::start("dispatcher", arguments, self.environment())
     }
 
     pub async fn worker(&self, bucket: &Standalone, lakehouse: &Lakehouse) -> Program {
@@ -169,7 +187,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     assert_eq!(processed, 6);
     assert!(skipped <= 12, "{skipped} skipped of 12 repetitions");
     let sources: Vec<_> = stored.iter().map(|stored| &stored.source).collect();
-    lakehouse.reader("db.flights").assert_holds(&sources).await;
+    lakehouse.reader(TABLE).assert_holds(&sources).await;
 
     let dead = kafka.records(&pipeline.dead).await;
     assert_eq!(dead.len(), 1, "{dead:#?}");
@@ -178,7 +196,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     let light = kafka.records(&pipeline.light).await;
     for request in &light {
         assert_eq!(request.header("ce_type"), Some("dev.eventingest.request.light.v1"));
-        assert_eq!(request.header("ce_subject"), Some("db.flights"));
+        assert_eq!(request.header("ce_subject"), Some(TABLE));
         assert_eq!(request.key.as_deref(), Some(b"db.flights".as_slice()));
     }
 
@@ -188,7 +206,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     let (processed, skipped_by_now) = tally(&pipeline.answers().await);
     assert_eq!(processed, 6);
     assert!(skipped_by_now >= skipped + 6, "{skipped_by_now} skipped, {skipped} before the repetition");
-    lakehouse.reader("db.flights").assert_holds(&sources).await;
+    lakehouse.reader(TABLE).assert_holds(&sources).await;
 
     for program in [dispatcher.program, worker] {
         let status = program.terminate().await;

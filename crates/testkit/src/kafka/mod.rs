@@ -1,11 +1,16 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
+mod broker;
 mod client;
+mod feed;
+mod topics;
 
 use tokio::sync::OnceCell;
 
 use crate::{free_port, servers::Server};
+pub use broker::Broker;
 pub use client::{Received, Record};
+pub use feed::Feed;
 
 /// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].
 pub struct Kafka {
