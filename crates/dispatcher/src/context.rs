@@ -1,5 +1,6 @@
 //! What librdkafka tells the consumer: partitions that come and go, commits, statistics, its own log.
 
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use crate::metrics::DispatcherMetrics;
 
 /// The part of librdkafka's log that tells of positions which it had to reset.
 const OFFSET_FACILITY: &str = "OFFSET";
+
+/// The part that tells of asynchronous commits which failed. rdkafka 0.39 asks for no other report of them: its
+/// `commit_callback` is never called (fede1024/rust-rdkafka#856).
+const COMMIT_FACILITY: &str = "COMMITFAIL";
 
 /// The consumer's context. Its callbacks come from within `poll`, on the thread that polls.
 pub(crate) struct Context {
@@ -55,7 +60,7 @@ impl Context {
         partitions
     }
 
-    fn commit_failed(&self, error: &KafkaError) {
+    fn commit_failed(&self, error: &dyn Display) {
         self.metrics.commit_failures.inc();
         tracing::warn!(%error, topic = self.topic, "positions not committed");
         self.engine().commit_failed();
@@ -91,6 +96,10 @@ impl ClientContext for Context {
                 detail = message,
                 "position is gone from the source topic: it was reset"
             );
+            return;
+        }
+        if facility == COMMIT_FACILITY {
+            self.commit_failed(&message);
             return;
         }
         client_log::log(level, facility, message);

@@ -70,7 +70,7 @@ impl Program {
         url
     }
 
-    /// The same of a service that is not ready yet: it listens.
+    /// Waits until a service says where it listens, ready or not, and returns its URL.
     pub async fn listening(&mut self) -> String {
         let address = eventually(&format!("{} says where it listens", self.name), READY_WITHIN, async || {
             self.assert_running();

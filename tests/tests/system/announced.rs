@@ -83,19 +83,18 @@ pub struct Load {
 }
 
 impl Load {
-    /// Announces one after the other, with a pause behind each, until there are no more.
-    pub fn start<I>(feed: Arc<Feed>, pause: Duration, announcements: I) -> Self
+    /// Announces all of `first`, one after the other with a pause behind each, and then goes on with `then` until it is
+    /// stopped.
+    pub fn start<T>(feed: Arc<Feed>, pause: Duration, first: Vec<Announcement>, then: T) -> Self
     where
-        I: IntoIterator<Item = Announcement, IntoIter: Send + 'static>,
+        T: IntoIterator<Item = Announcement, IntoIter: Send + 'static>,
     {
         let stop = Arc::new(AtomicBool::new(false));
-        let (announcements, stopped) = (announcements.into_iter(), stop.clone());
+        let (then, stopped) = (then.into_iter(), stop.clone());
         let task = tokio::spawn(async move {
             let mut announced = Announced::new();
-            for Announcement { value, wanted } in announcements {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
-                }
+            let then = then.take_while(|_| !stopped.load(Ordering::Relaxed));
+            for Announcement { value, wanted } in first.into_iter().chain(then) {
                 let place = feed.send(&value).await;
                 assert_eq!(announced.insert(place, wanted), None, "two records at {place:?}");
                 // The pace of the load: nothing waits for it.
@@ -108,19 +107,20 @@ impl Load {
 
     /// Small objects without end, each announced once.
     pub fn endless(kafka: &Kafka, topic: &str, pause: Duration) -> Self {
-        Self::start(Arc::new(kafka.feed(topic)), pause, (0..).map(Announcement::light))
+        Self::start(Arc::new(kafka.feed(topic)), pause, Vec::new(), (0..).map(Announcement::light))
     }
 
-    /// Waits until all is announced.
-    pub async fn finished(self) -> Announced {
-        self.task.await.unwrap()
-    }
-
-    /// Announces no more.
+    /// Waits until the first are announced, and announces no more.
     pub async fn stop(self) -> Announced {
         self.stop.store(true, Ordering::Relaxed);
-        self.finished().await
+        self.task.await.unwrap()
     }
+}
+
+/// Announces small objects, each once, as fast as the broker takes them one by one.
+pub async fn announce(kafka: &Kafka, topic: &str, numbers: std::ops::Range<usize>) -> Announced {
+    let (feed, small) = (Arc::new(kafka.feed(topic)), numbers.map(Announcement::light).collect());
+    Load::start(feed, Duration::ZERO, small, []).stop().await
 }
 
 /// Asserts that a table holds the rows of the first so many objects that were put, each once, to independent readers and

@@ -15,8 +15,6 @@ use crate::requested::Requested;
 /// Objects that are announced around each death of the broker.
 const OBJECTS: usize = 40;
 const DEATHS: usize = 2;
-/// Each object is announced so many times.
-const TIMES: usize = 2;
 /// Between two announcements.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Batches are open at any time.
@@ -40,7 +38,8 @@ async fn a_broker_that_is_killed_under_load_and_comes_back_is_waited_for() {
         let objects =
             join_all((death * OBJECTS..).take(OBJECTS).map(|n| Announcement::put(&bucket, n))).await;
         let before = held(&kafka, &pipeline.light).await;
-        let load = Load::start(feed.clone(), PAUSE, objects.into_iter().cycle().take(OBJECTS * TIMES));
+        // Each twice.
+        let load = Load::start(feed.clone(), PAUSE, [&objects[..], &objects[..]].concat(), []);
         // In the middle of the work: some is requested, much is not.
         eventually("some is requested", WITHIN, async || {
             (held(&kafka, &pipeline.light).await > before).then_some(())
@@ -48,11 +47,12 @@ async fn a_broker_that_is_killed_under_load_and_comes_back_is_waited_for() {
         .await;
         broker.kill();
         broker.restart().await;
-        announced.extend(load.finished().await);
+        announced.extend(load.stop().await);
         pipeline.caught_up().await;
     }
-    Requested::read(&pipeline).await.assert_all_of(&announced);
-    pipeline.answers().await;
+    let requested = Requested::read(&pipeline).await;
+    requested.assert_all_of(&announced);
+    requested.answered(&pipeline).await;
     assert_rows(&lakehouse, TABLE, DEATHS * OBJECTS).await;
     // None of them has ended meanwhile.
     for program in dispatchers.map(|dispatcher| dispatcher.program).into_iter().chain([worker]) {

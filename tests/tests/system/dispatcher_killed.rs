@@ -1,7 +1,7 @@
 //! Invariant 1 at any moment: two dispatchers, killed again and again under load, also in the middle of rebalances. And
 //! with a light worker behind them invariant 2: each object's rows are in the table once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ async fn dispatchers_killed_at_random_moments_skip_nothing() {
 
             let victim = &mut dispatchers[random.random_range(0..2)];
             let before = taken(victim);
-            let load = Load::start(feed.clone(), PAUSE, new.into_iter().chain(again));
+            let load = Load::start(feed.clone(), PAUSE, new, again);
             eventually("a record of this round is taken in", WITHIN, async || {
                 (taken(victim) > before).then_some(())
             })
@@ -109,7 +109,7 @@ async fn dispatchers_killed_at_random_moments_skip_nothing() {
         announced.len(),
         began.elapsed()
     );
-    pipeline.answers().await;
+    requested.answered(&pipeline).await;
     assert_rows(&lakehouse, TABLE, objects.len()).await;
     for program in dispatchers.map(|dispatcher| dispatcher.program).into_iter().chain([worker]) {
         assert!(program.terminate().await.success());
@@ -124,31 +124,27 @@ fn taken(dispatcher: &Dispatcher) -> usize {
 }
 
 /// Announcements that were in open or unacknowledged batches of a dispatcher when its log ended: taken in, of a partition
-/// that was still its own, of a file that is in none of the requests whose acknowledgement it has seen.
+/// that was still its own, of a file that is in no request whose acknowledgement it has seen since.
 fn lost(log: &str, announced: &Announced, requested: &Requested) -> usize {
-    let mut taken: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
-    let mut acknowledged = BTreeSet::new();
+    let mut held: BTreeMap<(i32, i64), &str> = BTreeMap::new();
     // The last line may have been cut by the kill.
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         if let Some(partitions) = line["partitions"].as_str() {
             // They came, or went: either way none of their records is held.
             let partitions: Vec<i32> = serde_json::from_str(partitions).unwrap();
-            taken.retain(|partition, _| !partitions.contains(partition));
+            held.retain(|(partition, _), _| !partitions.contains(partition));
         } else if line["message"] == "record taken in" {
             let partition = i32::try_from(line["partition"].as_i64().unwrap()).unwrap();
-            taken.entry(partition).or_default().insert(line["offset"].as_i64().unwrap());
+            let place = (partition, line["offset"].as_i64().unwrap());
+            match &announced[&place] {
+                Wanted::Light(file) | Wanted::Heavy(file) => held.insert(place, file),
+                // Its acknowledgement is not logged.
+                Wanted::DeadLetter => None,
+            };
         } else if line["message"] == "batch dispatched" {
-            acknowledged.insert(line["request_id"].as_str().unwrap().to_owned());
+            let files = requested.files_of(line["request_id"].as_str().unwrap());
+            held.retain(|_, file| !files.contains(file));
         }
     }
-    let done = requested.files_of(&acknowledged);
-    let places =
-        taken.iter().flat_map(|(partition, offsets)| offsets.iter().map(|offset| (*partition, *offset)));
-    let held = places.filter(|place| match announced.get(place) {
-        Some(Wanted::Light(file) | Wanted::Heavy(file)) => !done.contains(file.as_str()),
-        // Its acknowledgement is not logged.
-        Some(Wanted::DeadLetter) => false,
-        None => panic!("nobody has announced the record at {place:?}"),
-    });
-    held.count()
+    held.len()
 }

@@ -26,9 +26,9 @@ pub const MISSED_SOON: [&str; 6] = [
     "--revoke-timeout",
     "500ms",
     "--kafka",
-    "session.timeout.ms=1500",
+    "session.timeout.ms=1000",
     "--kafka",
-    "heartbeat.interval.ms=300",
+    "heartbeat.interval.ms=200",
 ];
 
 /// A running dispatcher.
@@ -62,14 +62,21 @@ impl<'k> Pipeline<'k> {
     }
 
     pub async fn dispatcher(&self, options: &[&str]) -> Dispatcher {
-        let mut program = self.unready_dispatcher(options);
+        let mut program = self.start_dispatcher(options);
         let url = program.serving().await;
         assert_documented(&url).await;
         Dispatcher { program, url }
     }
 
-    /// A dispatcher that nobody waits for.
-    pub fn unready_dispatcher(&self, options: &[&str]) -> Program {
+    /// A dispatcher that runs, though some topic is missing.
+    pub async fn dispatcher_that_is_not_ready(&self, options: &[&str]) -> Dispatcher {
+        let mut program = self.start_dispatcher(options);
+        let url = program.listening().await;
+        program.ready(&format!("{url}/livez")).await;
+        Dispatcher { program, url }
+    }
+
+    fn start_dispatcher(&self, options: &[&str]) -> Program {
         let mut arguments = vec![
             "--listen",
             ANY_PORT,

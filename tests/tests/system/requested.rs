@@ -6,6 +6,7 @@ use serde_json::Value;
 use testkit::kafka::Received;
 
 use crate::announced::{Announced, Wanted};
+use crate::bucket::WITHIN;
 use crate::pipeline::Pipeline;
 
 /// All that dispatchers have made of the announcements so far.
@@ -31,10 +32,23 @@ impl Requested {
         }
     }
 
-    /// The files of these requests.
-    pub fn files_of(&self, ids: &BTreeSet<String>) -> BTreeSet<&str> {
-        let requests = self.light.iter().chain(&self.heavy).filter(|(id, _)| ids.contains(id));
+    /// The files of a request.
+    pub fn files_of(&self, id: &str) -> BTreeSet<&str> {
+        let requests = self.light.iter().chain(&self.heavy).filter(|(other, _)| other == id);
         requests.flat_map(|(_, files)| files.iter().map(String::as_str)).collect()
+    }
+
+    /// Waits until each light request is answered.
+    pub async fn answered(&self, pipeline: &Pipeline<'_>) {
+        let mut waiting: BTreeSet<&str> = self.light.iter().map(|(id, _)| id.as_str()).collect();
+        let answered = |records: &[Received]| {
+            if let Some(last) = records.last() {
+                let answer: Value = serde_json::from_slice(&last.value).unwrap();
+                waiting.remove(answer["request_id"].as_str().unwrap());
+            }
+            waiting.is_empty()
+        };
+        pipeline.kafka.consume_until(&pipeline.results, WITHIN, answered).await;
     }
 
     /// Records that have not led to what they have to lead to.

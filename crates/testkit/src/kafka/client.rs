@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer, StreamConsumer},
     message::{Header, Headers, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -14,7 +16,7 @@ use super::Kafka;
 use crate::eventually;
 
 /// How long any single request to the broker may take.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A record to produce.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +54,26 @@ impl Received {
 }
 
 impl Kafka {
+    /// Creates a topic with a unique name that begins with `name`, and gives that.
+    pub async fn topic(&self, name: &str, partitions: i32) -> String {
+        let name = Self::unique(name);
+        self.create_topic(&name, partitions).await;
+        name
+    }
+
+    /// Creates a topic of exactly this name.
+    pub async fn create_topic(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("a plain client is valid");
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let options =
+            AdminOptions::new().operation_timeout(Some(ANSWERS_WITHIN)).request_timeout(Some(ANSWERS_WITHIN));
+        let results = admin.create_topics([&topic], &options).await.expect("the broker answers");
+        for result in results {
+            result.unwrap_or_else(|(topic, error)| panic!("topic {topic} cannot be created: {error}"));
+        }
+    }
+
     /// Produces records in order and waits until the broker has all of them.
     pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = Record>) {
         let producer: FutureProducer =

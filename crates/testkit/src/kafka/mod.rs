@@ -1,9 +1,10 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
+mod admin;
 mod broker;
 mod client;
 mod feed;
-mod topics;
+mod growth;
 
 use tokio::sync::OnceCell;
 
