@@ -153,6 +153,18 @@ impl ConsumerContext for Context {
         }
     }
 
+    /// New partitions are read, whatever holds for the others: while those are paused, these are to be as well, so that
+    /// all can be resumed together.
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Assign(list) = rebalance else { return };
+        if list.count() > 0 && self.engine().paused {
+            let paused = consumer.pause(list);
+            if let Err(error) = paused {
+                tracing::warn!(%error, partitions = ?partitions(list), "new partitions are not paused");
+            }
+        }
+    }
+
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
             self.commit_failed(&error);

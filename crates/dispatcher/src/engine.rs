@@ -119,10 +119,9 @@ impl Engine {
         self.wait_while(time, |batcher| batcher.unacknowledged() > 0)
     }
 
-    /// New partitions: they are not paused.
+    /// New partitions.
     pub fn assigned(&mut self, partitions: &[Partition]) {
         self.batcher.assigned(partitions);
-        self.paused = false;
     }
 
     /// Takes the partitions' records out of the open batches and waits for what was sent. Says whether all of it was

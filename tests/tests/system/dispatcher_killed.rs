@@ -143,7 +143,7 @@ fn lost(log: &str, announced: &Announced, requested: &Requested) -> usize {
             };
         } else if line["message"] == "batch dispatched" {
             let files = requested.files_of(line["request_id"].as_str().unwrap());
-            held.retain(|_, file| !files.contains(file));
+            held.retain(|_, file| !files.contains(*file));
         }
     }
     held.len()

@@ -53,14 +53,11 @@ impl Requested {
 
     /// Records that have not led to what they have to lead to.
     pub fn skipped<'a>(&self, announced: &'a Announced) -> Vec<(&'a (i32, i64), &'a Wanted)> {
-        let files = |requests: &'_ [(String, BTreeSet<String>)]| -> BTreeSet<String> {
-            requests.iter().flat_map(|(_, files)| files.iter().cloned()).collect()
-        };
         let (light, heavy) = (files(&self.light), files(&self.heavy));
         let dead: BTreeSet<_> = self.dead.iter().collect();
         let skipped = announced.iter().filter(|(place, wanted)| match wanted {
-            Wanted::Light(file) => !light.contains(file),
-            Wanted::Heavy(file) => !heavy.contains(file),
+            Wanted::Light(file) => !light.contains(file.as_str()),
+            Wanted::Heavy(file) => !heavy.contains(file.as_str()),
             Wanted::DeadLetter => !dead.contains(place),
         });
         skipped.collect()
@@ -86,6 +83,10 @@ impl Requested {
         let requested = requested.filter(|file| announcements.contains_key(file.as_str())).count();
         (requested.saturating_sub(announcements.len()), announcements.len())
     }
+}
+
+fn files(requests: &[(String, BTreeSet<String>)]) -> BTreeSet<&str> {
+    requests.iter().flat_map(|(_, files)| files.iter().map(String::as_str)).collect()
 }
 
 fn request(record: &Received) -> (String, BTreeSet<String>) {

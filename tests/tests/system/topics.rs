@@ -7,7 +7,7 @@ use testkit::{Kafka, eventually};
 use crate::announced::{Load, announce};
 use crate::bucket::WITHIN;
 use crate::metrics::metric;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Dispatcher, Pipeline};
 use crate::requested::Requested;
 
 /// Between two announcements.
@@ -65,6 +65,36 @@ async fn a_lane_that_is_missing_at_first_is_waited_for() {
     requested.assert_all_of(&announced);
     assert_eq!(requested.again(&announced).0, 0);
     assert!(dispatcher.program.terminate().await.success());
+    println!("{:?}", began.elapsed());
+}
+
+/// A dispatcher with more than it may hold reads nothing. Room comes right behind a rebalance, in which it got no
+/// partition: its own are read again all the same.
+#[tokio::test]
+async fn partitions_that_are_paused_in_a_rebalance_are_resumed() {
+    let began = Instant::now();
+    let kafka = Kafka::shared().await;
+    let pipeline = Pipeline { light: Kafka::unique("light-ingest"), ..Pipeline::new(kafka).await };
+    let announced = announce(kafka, &pipeline.events, 0..200).await;
+    let options = [&OPTIONS[..], &["--batch-max-files", "10", "--max-held", "20"]].concat();
+    let first = pipeline.dispatcher_that_is_not_ready(&options).await;
+    eventually("as much is held as may be", WITHIN, async || {
+        metric(&first.url, "event_ingest_dispatcher_held_announcements").await.filter(|held| *held >= 20.0)
+    })
+    .await;
+    let second = pipeline.dispatcher_that_is_not_ready(&options).await;
+    eventually("both have partitions", WITHIN, async || {
+        let assigned =
+            |dispatcher: &Dispatcher| dispatcher.program.log().matches("partitions assigned").count();
+        (assigned(&first) > 1 && assigned(&second) > 0).then_some(())
+    })
+    .await;
+    kafka.create_topic(&pipeline.light, 3).await;
+    pipeline.caught_up().await;
+    Requested::read(&pipeline).await.assert_all_of(&announced);
+    for dispatcher in [first, second] {
+        assert!(dispatcher.program.terminate().await.success());
+    }
     println!("{:?}", began.elapsed());
 }
 
