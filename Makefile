@@ -47,12 +47,13 @@ test: ## run all tests, also those of the whole system against real parts
 
 # Each number is named and explained where the tests read it: tests/tests/system/rounds.rs.
 soak: export SOAK_KILLS ?= 500
+soak: export SOAK_DISPATCHER_KILLS ?= 500
 soak: export SOAK_RESTARTS ?= 60
 soak: export SOAK_REQUESTS ?= 2000
 soak: export SOAK_DAMAGED ?= 20000
 soak: export SOAK_ROUND_TRIPS ?= 200
 soak: export SIMULATION_SCHEDULES ?= 5000000
-soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SOAK_ROUND_TRIPS, SIMULATION_SCHEDULES
+soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_DISPATCHER_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SOAK_ROUND_TRIPS, SIMULATION_SCHEDULES
 	@$(MAKE) test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl

@@ -44,7 +44,7 @@ fetch_jars() {
 }
 
 # Quick to start and small: a test broker serves a few topics for a few minutes. The back-offs and session times are
-# short because a killed broker's successor waits for them.
+# short because a killed broker's successor waits for them; those of groups may be, because killed members' do.
 properties() {
   cat <<TEXT
 process.roles=broker,controller
@@ -58,6 +58,7 @@ auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
+group.min.session.timeout.ms=500
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4

@@ -1,5 +1,6 @@
 //! What librdkafka tells the consumer: partitions that come and go, commits, statistics, its own log.
 
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const OFFSET_FACILITY: &str = "OFFSET";
 
 /// The part that tells of the ids of topics. [`Config::consumer`](crate::config::Config) turns it on.
 const METADATA_FACILITY: &str = "METADATA";
+/// The part that tells of asynchronous commits which failed. rdkafka 0.39 asks for no other report of them: its
+/// `commit_callback` is never called (fede1024/rust-rdkafka#856).
+const COMMIT_FACILITY: &str = "COMMITFAIL";
 
 /// The consumer's context. Its callbacks come from within `poll`, on the thread that polls.
 pub(crate) struct Context {
@@ -63,7 +67,7 @@ impl Context {
         partitions
     }
 
-    fn commit_failed(&self, error: &KafkaError) {
+    fn commit_failed(&self, error: &dyn Display) {
         self.metrics.commit_failures.inc();
         tracing::warn!(%error, topic = self.topic, "positions not committed");
         self.engine().commit_failed();
@@ -101,6 +105,10 @@ impl ClientContext for Context {
             && let Some(id) = positions::topic_id_in(message, &self.topic)
         {
             self.engine().source_identified(id);
+        }
+        if facility == COMMIT_FACILITY {
+            self.commit_failed(&message);
+            return;
         }
         client_log::log(level, facility, message);
     }
@@ -150,6 +158,18 @@ impl ConsumerContext for Context {
             Rebalance::Error(error) => {
                 let partitions = self.give_up(consumer);
                 tracing::error!(%error, ?partitions, topic = self.topic, "rebalance failed: all partitions are given up");
+            }
+        }
+    }
+
+    /// New partitions are read, whatever holds for the others: while those are paused, these are to be as well, so that
+    /// all can be resumed together.
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let Rebalance::Assign(list) = rebalance else { return };
+        if list.count() > 0 && self.engine().paused {
+            let paused = consumer.pause(list);
+            if let Err(error) = paused {
+                tracing::warn!(%error, partitions = ?partitions(list), "new partitions are not paused");
             }
         }
     }

@@ -80,6 +80,7 @@ impl Engine {
             self.metrics.read_again.inc();
         }
         let record = Record { partition, offset, objects: judged.objects, dead_letter: judged.dead_letter };
+        tracing::debug!(partition, offset, "record taken in");
         let set_back = self.batcher.set_back();
         for action in self.batcher.take_in(record, self.clock.now()) {
             if let Action::DeadLetter(letter) = &action {
@@ -162,13 +163,12 @@ impl Engine {
         self.batcher.went_back(partition);
     }
 
-    /// New partitions: they are not paused.
+    /// New partitions.
     pub fn assigned(&mut self, partitions: &[Partition]) {
         self.batcher.assigned(partitions);
         for partition in partitions {
             self.source_topic.assigned(*partition, None);
         }
-        self.paused = false;
     }
 
     /// Takes the partitions' records out of the open batches and waits for what was sent. Says whether all of it was

@@ -8,7 +8,7 @@ use testkit::notifications::{Object, Producer};
 
 use crate::bucket::WITHIN;
 use crate::metrics::metric;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{MISSED_SOON, Pipeline};
 
 /// Announcements of objects of one byte, named by numbers.
 pub fn announcements(keys: std::ops::Range<usize>) -> Vec<Record> {
@@ -47,7 +47,7 @@ async fn announcements_that_wait_in_an_open_batch_survive_a_kill() {
     let pipeline = Pipeline::new(kafka).await;
     // 60 files: a batch of 50 goes out at once, the rest waits in an open batch when the dispatcher is killed.
     kafka.produce(&pipeline.events, announcements(0..60)).await;
-    let first = pipeline.dispatcher(&["--batch-max-wait", "1h"]).await;
+    let first = pipeline.dispatcher(&[&MISSED_SOON[..], &["--batch-max-wait", "1h"]].concat()).await;
     kafka.consume_until(&pipeline.light, WITHIN, |records| !records.is_empty()).await;
     first.program.kill();
     let held: usize = requested(&kafka.records(&pipeline.light).await).len();
@@ -81,8 +81,9 @@ async fn a_second_dispatcher_takes_over_and_nothing_is_skipped() {
     let kafka = Kafka::shared().await;
     let pipeline = Pipeline::new(kafka).await;
     kafka.produce(&pipeline.events, announcements(0..30)).await;
-    let first = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
-    let second = pipeline.dispatcher(&["--batch-max-wait", "2s"]).await;
+    let options = [&MISSED_SOON[..], &["--batch-max-wait", "2s"]].concat();
+    let first = pipeline.dispatcher(&options).await;
+    let second = pipeline.dispatcher(&options).await;
     kafka.produce(&pipeline.events, announcements(30..60)).await;
     first.program.kill();
     kafka.consume_until(&pipeline.light, WITHIN, |records| requested(records).len() == 60).await;

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing fails with the line that says so")]
 
+mod announced;
+mod broker_killed;
 mod bucket;
 mod catalogs;
 mod corpus;
 mod crash;
+mod dispatcher_killed;
 mod dlq;
 mod hostile;
 mod killed;
@@ -16,10 +19,13 @@ mod notify;
 mod pipeline;
 mod positions;
 mod real_data;
+mod requested;
+mod rolling;
 mod rounds;
 mod roundtrip;
 mod rules;
 mod security;
 mod standalone;
 mod statistics;
+mod topics;
 mod worker;

@@ -18,6 +18,19 @@ const KEYS: [&str; 6] = [
     "incoming/plain.parquet/below.parquet",
 ];
 
+/// The table of all that a pipeline's bucket announces.
+pub const TABLE: &str = "db.flights";
+
+/// Options of a dispatcher that is missed soon when it is killed: the group waits for that, 45 s by default.
+pub const MISSED_SOON: [&str; 6] = [
+    "--revoke-timeout",
+    "500ms",
+    "--kafka",
+    "session.timeout.ms=1000",
+    "--kafka",
+    "heartbeat.interval.ms=200",
+];
+
 /// A running dispatcher.
 pub struct Dispatcher {
     pub program: Program,
@@ -25,8 +38,8 @@ pub struct Dispatcher {
 }
 
 /// The topics and programs of one pipeline.
-pub struct Pipeline {
-    pub kafka: &'static Kafka,
+pub struct Pipeline<'k> {
+    pub kafka: &'k Kafka,
     pub events: String,
     pub light: String,
     pub heavy: String,
@@ -37,14 +50,14 @@ pub struct Pipeline {
     pub access: Vec<(String, String)>,
 }
 
-impl Pipeline {
-    pub async fn new(kafka: &'static Kafka) -> Self {
+impl<'k> Pipeline<'k> {
+    pub async fn new(kafka: &'k Kafka) -> Self {
         let access = [("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap().to_owned())];
         Self::over(kafka, access.into()).await
     }
 
     /// The same for programs that reach the broker in a way of their own.
-    pub async fn over(kafka: &'static Kafka, access: Vec<(String, String)>) -> Self {
+    pub async fn over(kafka: &'k Kafka, access: Vec<(String, String)>) -> Self {
         Self {
             access,
             kafka,
@@ -88,7 +101,7 @@ impl Pipeline {
             "--group",
             &self.group,
             "--table",
-            "db.flights",
+            TABLE,
             "--prefix",
             "incoming/",
         ];
@@ -197,7 +210,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     assert_eq!(processed, 6);
     assert!(skipped <= 12, "{skipped} skipped of 12 repetitions");
     let sources: Vec<_> = stored.iter().map(|stored| &stored.source).collect();
-    lakehouse.reader("db.flights").assert_holds(&sources).await;
+    lakehouse.reader(TABLE).assert_holds(&sources).await;
 
     let dead = kafka.records(&pipeline.dead).await;
     assert_eq!(dead.len(), 1, "{dead:#?}");
@@ -206,7 +219,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     let light = kafka.records(&pipeline.light).await;
     for request in &light {
         assert_eq!(request.header("ce_type"), Some("dev.eventingest.request.light.v1"));
-        assert_eq!(request.header("ce_subject"), Some("db.flights"));
+        assert_eq!(request.header("ce_subject"), Some(TABLE));
         assert_eq!(request.key.as_deref(), Some(b"db.flights".as_slice()));
     }
 
@@ -216,7 +229,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     let (processed, skipped_by_now) = tally(&pipeline.answers().await);
     assert_eq!(processed, 6);
     assert!(skipped_by_now >= skipped + 6, "{skipped_by_now} skipped, {skipped} before the repetition");
-    lakehouse.reader("db.flights").assert_holds(&sources).await;
+    lakehouse.reader(TABLE).assert_holds(&sources).await;
 
     for program in [dispatcher.program, worker] {
         let status = program.terminate().await;

@@ -6,6 +6,11 @@ pub fn kills() -> usize {
     or("SOAK_KILLS", 30)
 }
 
+/// Kills of dispatchers that lost them open or unacknowledged batches: `SOAK_DISPATCHER_KILLS`.
+pub fn dispatcher_kills() -> usize {
+    or("SOAK_DISPATCHER_KILLS", 30)
+}
+
 /// Kills of the standalone server: `SOAK_RESTARTS`.
 pub fn restarts() -> usize {
     or("SOAK_RESTARTS", 6)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -18,6 +18,15 @@ impl Kafka {
         let results = self.admin().delete_topics(&[topic], &options()).await.expect("the broker answers");
         for result in results {
             result.unwrap_or_else(|(topic, error)| panic!("topic {topic} cannot be deleted: {error}"));
+        }
+    }
+
+    /// Lets a topic grow to so many partitions.
+    pub async fn grow_topic(&self, name: &str, partitions: usize) {
+        let grown = NewPartitions::new(name, partitions);
+        let results = self.admin().create_partitions([&grown], &options()).await;
+        for result in results.expect("the broker answers") {
+            result.unwrap_or_else(|(topic, error)| panic!("topic {topic} cannot grow: {error}"));
         }
     }
 

@@ -1,14 +1,18 @@
 //! A real Kafka, and clients for tests: [`Kafka`].
 
 mod admin;
+mod broker;
 mod client;
+mod feed;
 mod issuer;
 mod secured;
 
 use tokio::sync::OnceCell;
 
 use crate::{free_port, servers::Server};
+pub use broker::Broker;
 pub use client::{Received, Record};
+pub use feed::Feed;
 pub use secured::{Access, SecuredKafka};
 
 /// A Kafka to test against. Tests share one and keep apart by topics and groups of their own: [`Kafka::unique`].

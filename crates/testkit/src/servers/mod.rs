@@ -35,17 +35,21 @@ impl Server {
     /// attempt, since they may name further ports.
     pub(crate) async fn start(name: &str, options: impl Fn() -> Vec<String>) -> Self {
         for _ in 1..ATTEMPTS {
-            if let Ok(server) = Self::attempt(name, options()).await {
+            if let Ok(server) = Self::attempt(name, free_port(), options()).await {
                 return server;
             }
         }
-        let last = Self::attempt(name, options()).await;
-        last.unwrap_or_else(|log| panic!("scripts/{name}.sh did not start its server:\n{log}"))
+        Self::start_at(name, free_port(), options()).await
+    }
+
+    /// The same at a port that the caller knows to be free.
+    pub(crate) async fn start_at(name: &str, port: u16, options: Vec<String>) -> Self {
+        let started = Self::attempt(name, port, options).await;
+        started.unwrap_or_else(|log| panic!("scripts/{name}.sh did not start its server:\n{log}"))
     }
 
     /// The error is what the script said before it ended.
-    async fn attempt(name: &str, options: Vec<String>) -> Result<Self, String> {
-        let port = free_port();
+    async fn attempt(name: &str, port: u16, options: Vec<String>) -> Result<Self, String> {
         let log = NamedTempFile::new().expect("the temporary folder can be written");
         let output = || Stdio::from(log.as_file().try_clone().expect("an open file can be shared"));
         let script = Command::new(paths::repository().join(format!("scripts/{name}.sh")))
