@@ -9,7 +9,8 @@ title=Kafka what=kafka
 usage() {
   cat <<'TEXT'
 usage: scripts/kafka.sh install
-       scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b] [--until-stdin-closes]
+       scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b]
+                            [--property key=value] [--until-stdin-closes]
 
        scripts/kafka.sh produce TOPIC [--port 9092]
        scripts/kafka.sh consume TOPIC [--port 9092]
@@ -18,6 +19,7 @@ usage: scripts/kafka.sh install
   run      starts a broker and stays until Ctrl-C or SIGTERM
     --dir DIR             keeps the data there; without it they go to a temporary folder and are deleted at the end
     --topics a,b          topics to create, three partitions each
+    --property key=value  a setting of the broker, over those of this script; repeatable
     --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
   produce  sends each line of standard input as a record
   consume  prints the records of a topic from its beginning, with their headers, until Ctrl-C
@@ -80,13 +82,14 @@ create_topics() {
 }
 
 run() {
-  port=9092 controller_port='' topics=''
+  port=9092 controller_port='' topics='' properties=()
   while [ $# -gt 0 ]; do
     case $1 in
       --dir) dir=$2; shift ;;
       --port) port=$2; shift ;;
       --controller-port) controller_port=$2; shift ;;
       --topics) topics=$2; shift ;;
+      --property) properties+=("$2"); shift ;;
       --until-stdin-closes) guarded=true ;;
       *) usage >&2; exit 2 ;;
     esac
@@ -99,7 +102,7 @@ run() {
   done
   server_dir
 
-  properties >"$dir/server.properties"
+  { properties; printf '%s\n' "${properties[@]}"; } >"$dir/server.properties"
   "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$cluster_id" -c "$dir/server.properties" \
     >"$log" 2>&1 || broke "the storage of Kafka could not be formatted"
 
