@@ -49,7 +49,7 @@ public final class CamelDispatcher extends RouteBuilder {
         String kafka = "kafka:%s?brokers=" + brokers;
         from(kafka.formatted(source) + "&groupId=" + group + "&autoOffsetReset=earliest")
             .unmarshal().json(JsonLibrary.Jackson, Map.class)
-            .split(simple("${body[Records]}"))
+            .split().body(Map.class, message -> message.get("Records"))
             .filter(exchange -> wanted(exchange.getMessage().getBody(Map.class)))
             .aggregate(constant(true), new Files()).completionSize(FILES).completionTimeout(SILENCE_MILLIS)
             .process(CamelDispatcher::request)

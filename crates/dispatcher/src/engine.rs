@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ingest_core::RuleSet;
-use ingest_core::batching::{Action, ActionId, Batch, Batcher, BatchingError, Partition, Position, Record};
+use ingest_core::batching::{
+    Action, ActionId, Batch, Batcher, BatchingError, Moment, Partition, Position, Record,
+};
 use ingest_core::event::dispatcher_source;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -63,8 +65,8 @@ impl Engine {
         })
     }
 
-    /// Takes in a record of the source topic.
-    pub fn take_in(&mut self, message: &BorrowedMessage<'_>) {
+    /// Takes in a record of the source topic. Says whether there is room for more.
+    pub fn take_in(&mut self, message: &BorrowedMessage<'_>, now: Moment) -> bool {
         self.metrics.records.inc();
         let judged = self.judge.judge(message.payload().unwrap_or_default());
         let record = Record {
@@ -73,7 +75,7 @@ impl Engine {
             objects: judged.objects,
             dead_letter: judged.dead_letter,
         };
-        for action in self.batcher.take_in(record, self.clock.now()) {
+        for action in self.batcher.take_in(record, now) {
             if let Action::DeadLetter(letter) = &action {
                 let (partition, offset) = (letter.partition, letter.offset);
                 tracing::error!(reason = letter.reason, partition, offset, "record goes to the dead letters");
@@ -81,6 +83,12 @@ impl Engine {
             }
             self.send(&action);
         }
+        self.batcher.accepting()
+    }
+
+    /// What the clocks say.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Does what is due: reads reports, sends again, closes batches. Fails if nothing can ever be sent again.
