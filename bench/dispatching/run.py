@@ -86,7 +86,7 @@ def by_instances(at: Broker, arguments: argparse.Namespace, scratch: Path) -> li
 # The notifications of one measurement of latency, the milliseconds between two, and how long a batch stays open.
 LATENCIES = [
     ("a batch of one file", 500, 20, 0, ["--batch-max-files", "1"]),
-    ("a window of 250 ms", 100, 400, 250, ["--batch-max-wait", "250ms"]),
+    ("a window of 200 ms", 100, 300, 200, ["--batch-max-wait", "200ms"]),
 ]
 
 

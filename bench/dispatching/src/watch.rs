@@ -20,7 +20,7 @@ pub struct Watch {
     #[arg(long)]
     records: i64,
     /// Seconds after which it fails
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 180)]
     seconds: u64,
 }
 
