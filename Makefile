@@ -17,10 +17,10 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test soak test-fast demo up kafka bench bench-check fmt clean
+.PHONY: help setup build lint deny test soak test-fast demo up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench
 	@scripts/setup.sh build python kafka rest-catalog postgres spark data lint
@@ -79,8 +79,20 @@ bench: ## measure writing beside PyIceberg, DuckDB and cp, on disk and on S3: BE
 	cargo build --workspace --bins --locked --profile $(PROFILE)
 	@$(BENCH) $(BENCH_OPTIONS)
 
-bench-check: ## bench, and it fails if an expectation is not met
+# A trial: RECORDS=50000 REPEAT=1.
+RECORDS ?= 1000000
+REPEAT ?= 3
+PROGRAMS := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+bench-dispatcher: ## measure the dispatcher beside a Camel route and a bare poll loop: RECORDS, REPEAT, PROFILE
+	@scripts/setup.sh build python kafka camel
+	cargo build -p dispatcher -p dispatching --locked --profile $(PROFILE)
+	@scripts/bench-dispatcher.sh --dispatcher $(PROGRAMS)/dispatcher --tool $(PROGRAMS)/dispatching \
+	  --records $(RECORDS) --repeat $(REPEAT) $(DISPATCHER_OPTIONS)
+
+bench-check: ## bench and bench-dispatcher, and it fails if an expectation is not met
 	@$(MAKE) bench BENCH_OPTIONS="--check $(BENCH_OPTIONS)"
+	@$(MAKE) bench-dispatcher DISPATCHER_OPTIONS="--check $(DISPATCHER_OPTIONS)"
 
 fmt: ## format the Rust code
 	cargo fmt --all

@@ -10,7 +10,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/kafka.sh install
        scripts/kafka.sh run [--port 9092] [--controller-port 9093] [--dir DIR] [--topics a,b] [--until-stdin-closes]
-           [--listeners NAME://127.0.0.1:PORT,…] [--properties FILE] [--scram NAME:PASSWORD]… [--java-option OPTION]…
+           [--property key=value]… [--listeners NAME://127.0.0.1:PORT,…] [--properties FILE] [--scram NAME:PASSWORD]… [--java-option OPTION]…
 
        scripts/kafka.sh produce TOPIC [--port 9092]
        scripts/kafka.sh consume TOPIC [--port 9092]
@@ -23,6 +23,7 @@ usage: scripts/kafka.sh install
     --properties FILE     further settings of the broker
     --scram NAME:PASSWORD a user who may log in by SCRAM-SHA-512
     --java-option OPTION  for the Java virtual machine
+    --property key=value  a setting of the broker, over those of this script; repeatable
     --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
   produce  sends each line of standard input as a record
   consume  prints the records of a topic from its beginning, with their headers, until Ctrl-C
@@ -87,7 +88,7 @@ create_topics() {
 }
 
 run() {
-  port=9092 controller_port='' topics='' listeners='' properties='' scram=() java_options=()
+  port=9092 controller_port='' topics='' listeners='' properties='' settings=() scram=() java_options=()
   while [ $# -gt 0 ]; do
     case $1 in
       --dir) dir=$2; shift ;;
@@ -98,6 +99,7 @@ run() {
       --properties) properties=$2; shift ;;
       --scram) scram+=(--add-scram "SCRAM-SHA-512=[name=${2%%:*},password=${2#*:}]"); shift ;;
       --java-option) java_options+=("$2"); shift ;;
+      --property) settings+=("$2"); shift ;;
       --until-stdin-closes) guarded=true ;;
       *) usage >&2; exit 2 ;;
     esac
@@ -110,7 +112,7 @@ run() {
   done
   server_dir
 
-  properties >"$dir/server.properties"
+  { properties; printf '%s\n' "${settings[@]}"; } >"$dir/server.properties"
   "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t "$cluster_id" -c "$dir/server.properties" \
     "${scram[@]}" >"$log" 2>&1 || broke "the storage of Kafka could not be formatted"
 

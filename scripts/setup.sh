@@ -6,6 +6,7 @@
 #                             kafka         Java and the jars of Apache Kafka
 #                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
 #                             postgres      PostgreSQL's server
+#                             camel         a Java compiler and the Camel route that the dispatcher is measured beside
 #                             minio         Go and the MinIO server, built from its module
 #                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
 #                             data          tables of real data
@@ -97,7 +98,7 @@ check_system() {
         need "$(java_package jre)" "Java 17 or newer" java_is_recent
         need maven "Maven" have mvn
         ;;
-      rest-catalog)
+      rest-catalog | camel)
         need "$(java_package jdk)" "a Java 17 development kit or newer" jdk_is_recent
         need maven "Maven" have mvn
         ;;
@@ -223,10 +224,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, postgres, minio, spark, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, spark, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | postgres | minio | spark | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | minio | spark | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -237,6 +238,7 @@ for part in "$@"; do
     python) install_once "$(python_home)" fill_venv ;;
     kafka) "$repo/scripts/kafka.sh" install ;;
     rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
+    camel) "$repo/scripts/camel.sh" install ;;
     minio) "$repo/scripts/minio.sh" install ;;
     spark) install_once "$(spark_home)" fill_spark ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;

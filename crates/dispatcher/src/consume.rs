@@ -23,6 +23,9 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// wait costs less; until then the consumer is not polled.
 const PAUSE_AFTER: Duration = Duration::from_secs(1);
 
+/// Records that are taken in before anything else is looked after: a fraction of a millisecond.
+const RECORDS_AT_ONCE: usize = 128;
+
 /// The dispatcher cannot begin or cannot go on. The process has to be started anew; nothing is lost by that.
 #[derive(Debug, thiserror::Error)]
 pub enum DispatchError {
@@ -102,11 +105,29 @@ impl Dispatcher {
             }
             self.pace()?;
             let patience = context.engine().patience();
-            match self.consumer.poll(patience) {
-                Some(Ok(message)) => context.engine().take_in(&message),
+            self.take_in(patience)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what is there, after waiting for it. All of it is of one moment: to read the clocks, and to look for what
+    /// else is due, costs as much as a record does.
+    fn take_in(&self, patience: Duration) -> Result<(), DispatchError> {
+        let context = self.consumer.context();
+        let (mut wait, mut moment) = (patience, None);
+        for _ in 0..RECORDS_AT_ONCE {
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    let mut engine = context.engine();
+                    let now = *moment.get_or_insert_with(|| engine.now());
+                    if !engine.take_in(&message, now) {
+                        break;
+                    }
+                }
                 Some(Err(error)) => self.survive(error)?,
-                None => {}
+                None => break,
             }
+            wait = Duration::ZERO;
         }
         Ok(())
     }

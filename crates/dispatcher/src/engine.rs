@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ingest_core::batching::{
-    Action, ActionId, Batch, Batcher, BatchingError, Offset, Outlet, Partition, Position, Record,
+    Action, ActionId, Batch, Batcher, BatchingError, Moment, Offset, Outlet, Partition, Position, Record,
 };
 use ingest_core::event::dispatcher_source;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -71,8 +71,8 @@ impl Engine {
         })
     }
 
-    /// Takes in a record of the source topic.
-    pub fn take_in(&mut self, message: &BorrowedMessage<'_>) {
+    /// Takes in a record of the source topic. Says whether there is room for more.
+    pub fn take_in(&mut self, message: &BorrowedMessage<'_>, now: Moment) -> bool {
         self.metrics.records.inc();
         let judged = self.judge.judge(message.payload().unwrap_or_default());
         let (partition, offset) = (message.partition(), message.offset());
@@ -82,7 +82,7 @@ impl Engine {
         let record = Record { partition, offset, objects: judged.objects, dead_letter: judged.dead_letter };
         tracing::debug!(partition, offset, "record taken in");
         let set_back = self.batcher.set_back();
-        for action in self.batcher.take_in(record, self.clock.now()) {
+        for action in self.batcher.take_in(record, now) {
             if let Action::DeadLetter(letter) = &action {
                 tracing::error!(reason = letter.reason, partition, offset, "record goes to the dead letters");
                 self.letters.insert(letter.id, outgoing::dead_letter(&message.detach(), &letter.reason));
@@ -92,6 +92,12 @@ impl Engine {
         if self.batcher.set_back() > set_back && !self.source_topic.announced(partition) {
             self.metrics.reset(Cause::SetBack, &[partition]);
         }
+        self.batcher.accepting()
+    }
+
+    /// What the clocks say.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Does what is due: reads reports, sends again, closes batches. Fails if nothing can ever be sent again.

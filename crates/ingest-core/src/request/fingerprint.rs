@@ -41,8 +41,7 @@ pub(super) fn request_id(
             )
         })
         .collect();
-    let mut digest = Sha256::new();
-    serde_json::to_writer(&mut digest, &(table, format, options, entries))
-        .expect("a digest takes every byte");
-    hex::encode(&digest.finalize()[..DIGEST_BYTES])
+    let text = serde_json::to_vec(&(table, format, options, entries))
+        .expect("strings, numbers and lists always serialize");
+    hex::encode(&Sha256::digest(text)[..DIGEST_BYTES])
 }

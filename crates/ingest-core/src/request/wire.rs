@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
@@ -56,7 +56,42 @@ pub(super) struct Millis(pub(super) DateTime<Utc>);
 
 impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+        match self.digits() {
+            Some(digits) => serializer.serialize_str(str::from_utf8(&digits).expect("digits are ASCII")),
+            None => serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        }
+    }
+}
+
+impl Millis {
+    /// The usual ones, ten times as fast as chrono writes them: each file of a request has one, twice. `None` where
+    /// chrono knows better: years of more or fewer than four digits, and leap seconds.
+    fn digits(&self) -> Option<[u8; 24]> {
+        let Self(time) = self;
+        let (year, nanos) = (u32::try_from(time.year()).ok()?, time.nanosecond());
+        if year > 9999 || nanos >= 1_000_000_000 {
+            return None;
+        }
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let numbers = [
+            (3, year),
+            (6, time.month()),
+            (9, time.day()),
+            (12, time.hour()),
+            (15, time.minute()),
+            (18, time.second()),
+            (22, nanos / 1_000_000),
+        ];
+        for (last, mut number) in numbers {
+            for digit in text[..=last].iter_mut().rev() {
+                *digit += (number % 10) as u8;
+                number /= 10;
+                if number == 0 {
+                    break;
+                }
+            }
+        }
+        Some(text)
     }
 }
 
@@ -205,4 +240,26 @@ pub(super) fn write(request: &IngestRequest) -> Vec<u8> {
             .collect(),
     };
     serde_json::to_vec(&outgoing).expect("strings, numbers and lists always serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_chrono_writes_them() {
+        for text in [
+            "2026-01-02T03:04:05.678Z",
+            "0000-01-01T00:00:00Z",
+            "0987-10-20T09:08:07.006Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "2016-12-31T23:59:60.5Z",
+            "-0001-01-01T00:00:00Z",
+            "+10000-01-01T00:00:00Z",
+        ] {
+            let time: DateTime<Utc> = text.parse().expect(text);
+            let expected = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+            assert_eq!(serde_json::to_value(Millis(time)).expect("a string"), expected, "{text}");
+        }
+    }
 }
