@@ -119,10 +119,10 @@ mod tests {
         let mut source = Source::default();
         source.assigned(0, note(10, "old"));
         source.assigned(1, None);
-        assert_eq!(source.misplaced(), []);
+        assert!(source.misplaced().is_empty());
         assert!(!source.identified("new".into()));
         assert_eq!(source.misplaced(), [0]);
-        assert_eq!(source.misplaced(), []);
+        assert!(source.misplaced().is_empty());
         assert!(!source.was_read_before(0, 9));
 
         source.assigned(2, note(10, "old"));

@@ -8,7 +8,7 @@ use testkit::notifications::{Object, Producer};
 use crate::bucket::WITHIN;
 use crate::pipeline::Pipeline;
 
-impl Pipeline {
+impl Pipeline<'_> {
     fn dlq(&self, command: &str, options: &[&str]) -> Program {
         let group = format!("{}-redrive", self.group);
         let place = ["--dead-letter-topic", &self.dead, "--redrive-group", &group, "--json"];

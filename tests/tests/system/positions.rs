@@ -31,7 +31,7 @@ fn files(keys: Range<usize>) -> BTreeSet<String> {
 }
 
 /// Waits until all of these are requested.
-async fn all_requested(pipeline: &Pipeline, keys: Range<usize>) {
+async fn all_requested(pipeline: &Pipeline<'_>, keys: Range<usize>) {
     let files = files(keys);
     let enough = |records: &[testkit::kafka::Received]| requested(records).is_superset(&files);
     pipeline.kafka.consume_until(&pipeline.light, WITHIN, enough).await;

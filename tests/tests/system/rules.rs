@@ -61,7 +61,7 @@ impl ConfigMap {
     }
 }
 
-fn dispatcher(pipeline: &Pipeline, rules: &Path) -> Program {
+fn dispatcher(pipeline: &Pipeline<'_>, rules: &Path) -> Program {
     let arguments = [
         "--listen",
         ANY_PORT,
@@ -102,7 +102,7 @@ async fn reached(url: &str, series: &str, value: f64) {
 }
 
 /// Waits until so many requests are there.
-async fn requests(pipeline: &Pipeline, topic: &str, count: usize) -> Vec<Received> {
+async fn requests(pipeline: &Pipeline<'_>, topic: &str, count: usize) -> Vec<Received> {
     pipeline.kafka.consume_until(topic, WITHIN, |records| records.len() >= count).await
 }
 

@@ -226,7 +226,7 @@ mod tests {
         }]);
         let judged = |bucket: &str, key: &str, event: &str, size: Option<u64>| {
             let mut announcement = announcement(bucket, key);
-            announcement.event_name = event.to_owned();
+            announcement.event_name = event.to_owned().into();
             announcement.hint.size = size;
             let explained = rules.explain(&Subject::of(&announcement)).passed_over;
             assert_eq!(table(&rules, &announcement) == "db.t", explained.is_empty());

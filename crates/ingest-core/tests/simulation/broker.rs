@@ -51,11 +51,7 @@ pub struct Broker {
 
 impl Broker {
     pub fn new(partitions: usize) -> Self {
-        let route = |table| Route {
-            table: TableName::parse(table).unwrap(),
-            format: FileFormat::Parquet,
-            options: BTreeMap::new(),
-        };
+        let route = |table| Route::new(TableName::parse(table).unwrap(), FileFormat::Parquet);
         Self {
             written: Vec::new(),
             logs: (0..partitions).map(|_| Log::default()).collect(),
