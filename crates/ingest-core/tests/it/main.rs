@@ -1,6 +1,7 @@
 //! Behaviour of the contract and the rules, through the public interface.
 #![cfg(test)]
 
+mod backpressure;
 mod batching;
 mod golden;
 mod keys;
