@@ -1,6 +1,6 @@
 //! Fills a topic with notifications.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -8,6 +8,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::kafka::{self, PATIENCE, extents, reader};
 use crate::notification::{BYTES, notification};
+
+/// How long to wait for room in the producer's queue: it waits that long even if there is some before.
+const ROOM: Duration = Duration::from_millis(5);
 
 /// Fills a topic with notifications, the same number for each partition
 #[derive(Args)]
@@ -35,7 +38,7 @@ impl Fill {
                 match producer.send(record) {
                     Ok(()) => break,
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
-                        producer.poll(PATIENCE);
+                        producer.poll(ROOM);
                         record = again;
                     }
                     Err((error, _)) => return Err(error.into()),

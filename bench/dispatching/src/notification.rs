@@ -12,21 +12,21 @@ const BUCKET: &str = "events-inbox";
 const KEY_BEGIN: &str = "incoming/day=2026-01-02/part-";
 const KEY_END: &str = ".snappy.parquet";
 
+/// What all begin with, up to an id without meaning.
+const BEGIN: &str = r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-central-1","eventTime":"2026-01-02T03:04:01.123Z","eventName":"ObjectCreated:Put","userIdentity":{"principalId":"AWS:AROAEXAMPLEPRINCIPAL:writer"},"requestParameters":{"sourceIPAddress":"192.0.2.1"},"responseElements":{"x-amz-request-id":"C3D13FE58DE4C810","x-amz-id-2":""#;
+
 /// The notification of object `number`.
 pub fn notification(number: u64) -> String {
     // URL-encoded, as AWS has keys.
     let key = format!("{KEY_BEGIN}{number:09}{KEY_END}").replace('=', "%3D");
     let size = SIZES.start + number.wrapping_mul(7919) % (SIZES.end - SIZES.start);
     let etag = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let begin = format!(
-        r#"{{"Records":[{{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"eu-central-1","eventTime":"2026-01-02T03:04:01.123Z","eventName":"ObjectCreated:Put","userIdentity":{{"principalId":"AWS:AROAEXAMPLEPRINCIPAL:writer"}},"requestParameters":{{"sourceIPAddress":"192.0.2.1"}},"responseElements":{{"x-amz-request-id":"C3D13FE58DE4C810","x-amz-id-2":""#
-    );
     let end = format!(
         r#""}},"s3":{{"s3SchemaVersion":"1.0","configurationId":"upload-notify","bucket":{{"name":"{BUCKET}","ownerIdentity":{{"principalId":"A3NL1KOZZKEXAMPLE"}},"arn":"arn:aws:s3:::{BUCKET}"}},"object":{{"key":"{key}","size":{size},"eTag":"{etag:016x}{number:016x}","sequencer":"00{number:016X}"}}}}}}]}}"#
     );
-    // An id without meaning, as long as it takes.
-    let id = BYTES - begin.len() - end.len();
-    format!("{begin}{}{end}", "FMyUVURIY8IgAtTv8xRjskZQpcIZ9KG4".repeat(id.div_ceil(32)).split_at(id).0)
+    // The id, as long as it takes.
+    let id = BYTES - BEGIN.len() - end.len();
+    format!("{BEGIN}{}{end}", "FMyUVURIY8IgAtTv8xRjskZQpcIZ9KG4".repeat(id.div_ceil(32)).split_at(id).0)
 }
 
 /// The number of the object that a request names.

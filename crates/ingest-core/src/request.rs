@@ -50,11 +50,19 @@ impl RequestedObject {
     }
 }
 
-/// What a text takes within a JSON string. (Counted apart, each count is a loop that takes many bytes at a time.)
+/// What a text takes within a JSON string.
 fn json_bytes(text: &str) -> usize {
-    let quoted = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-    let control = text.bytes().filter(|byte| *byte < 0x20).count();
-    text.len() + quoted + 5 * control
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Without a way out of the loop, which would have it look at one byte after the other.
+    if !text.bytes().fold(false, |any, byte| any | escaped(byte)) {
+        return text.len();
+    }
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' => 2,
+        0x00..0x20 => 6,
+        _ => 1,
+    });
+    bytes.sum()
 }
 
 /// What a request takes if it does not say.
