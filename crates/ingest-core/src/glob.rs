@@ -20,7 +20,9 @@ impl Glob {
         let Some(mut text) = text.strip_prefix(head) else {
             return false;
         };
-        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let Some((middle, tail)) = rest.rsplit_once('*') else {
+            return text.ends_with(rest);
+        };
         // Each inner piece at its first place leaves the most for those behind it.
         for piece in middle.split('*') {
             match text.split_once(piece) {

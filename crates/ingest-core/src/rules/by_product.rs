@@ -2,10 +2,14 @@
 
 use crate::ObjectUri;
 
+/// The folder of Hadoop's committers for what is not committed yet.
+const TEMPORARY: &str = "_temporary";
+
 /// Why an object is no data by the conventions of Hadoop, Spark and S3 browsers; `None` if it may be.
 pub(super) fn by_product(uri: &ObjectUri, size: Option<u64>) -> Option<&'static str> {
     let name = uri.file_name();
-    if uri.key().split('/').any(|segment| segment == "_temporary") {
+    // Splitting costs more than all else here, and next to no key needs it.
+    if uri.key().contains(TEMPORARY) && uri.key().split('/').any(|segment| segment == TEMPORARY) {
         Some("temporary")
     } else if name.is_empty() && size.unwrap_or(0) == 0 {
         Some("folder-marker")
