@@ -6,8 +6,8 @@ use chrono::DateTime;
 use ingest_core::{
     FileFormat, Lane, LightLimits, ObjectHint, ObjectUri, RequestedObject, Route, TableName,
     batching::{
-        Action, ActionId, Batch, Batcher, BatchingConfig, BatchingError, Moment, Offset, Overflow,
-        Partition, Record,
+        Action, ActionId, Batch, Batcher, BatchingConfig, BatchingError, Moment, Offset, Overflow, Partition,
+        Record,
     },
 };
 
