@@ -27,7 +27,7 @@ use world::World;
 /// Schedules in an ordinary run of the tests.
 const SCHEDULES: u64 = 20_000;
 /// Schedules within which each planted flaw has to be found.
-const FLAW_SCHEDULES: u64 = 5_000;
+const FLAW_SCHEDULES: u64 = 50_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
