@@ -78,8 +78,9 @@ async fn partitions_that_are_paused_in_a_rebalance_are_resumed() {
     let announced = announce(kafka, &pipeline.events, 0..200).await;
     let options = [&OPTIONS[..], &["--batch-max-files", "10", "--max-held", "20"]].concat();
     let first = pipeline.dispatcher_that_is_not_ready(&options).await;
+    // One lane may take half of what may be held.
     eventually("as much is held as may be", WITHIN, async || {
-        metric(&first.url, "event_ingest_dispatcher_held_announcements").await.filter(|held| *held >= 20.0)
+        metric(&first.url, "event_ingest_dispatcher_held_announcements").await.filter(|held| *held >= 10.0)
     })
     .await;
     let second = pipeline.dispatcher_that_is_not_ready(&options).await;
