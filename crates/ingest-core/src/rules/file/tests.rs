@@ -222,7 +222,7 @@ fn what_is_not_known_is_an_error_that_names_its_line() {
         let problems = problems(text);
         assert!(problems[0].starts_with(&format!("line {line}: ")), "{text}: {problems:?}");
         assert!(problems[0].to_lowercase().contains(words), "{text}: {problems:?}");
-        assert_eq!(problems[0].matches("line ").count(), 1, "{problems:?}");
+        assert!(!problems[0].contains("at line"), "{problems:?}");
     }
     assert!(problems("")[0].contains("rules"), "{:?}", problems(""));
     assert!(problems("rules: []")[0].contains("no rules"));
