@@ -9,8 +9,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use service_kit::kafka::client_log;
 
-use crate::client_log;
 use crate::engine::Engine;
 use crate::metrics::DispatcherMetrics;
 use crate::positions::{self, Cause};
@@ -21,9 +21,6 @@ const OFFSET_FACILITY: &str = "OFFSET";
 
 /// The part that tells of the ids of topics. [`Config::consumer`](crate::config::Config) turns it on.
 const METADATA_FACILITY: &str = "METADATA";
-/// The part that tells of asynchronous commits which failed. rdkafka 0.39 asks for no other report of them: its
-/// `commit_callback` is never called (fede1024/rust-rdkafka#856).
-const COMMIT_FACILITY: &str = "COMMITFAIL";
 
 /// The consumer's context. Its callbacks come from within `poll`, on the thread that polls.
 pub(crate) struct Context {
@@ -106,7 +103,7 @@ impl ClientContext for Context {
         {
             self.engine().source_identified(id);
         }
-        if facility == COMMIT_FACILITY {
+        if facility == client_log::COMMIT_FACILITY {
             self.commit_failed(&message);
             return;
         }

@@ -4,7 +4,6 @@
 //! batching machine, sends what it asks for and commits what it allows.
 
 mod args;
-mod client_log;
 mod clock;
 mod config;
 mod consume;

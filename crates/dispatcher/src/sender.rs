@@ -9,9 +9,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
-use service_kit::kafka::LastFailure;
+use service_kit::kafka::{LastFailure, client_log};
 
-use crate::client_log;
 use crate::outgoing::Outgoing;
 
 /// Reports that may wait to be read; the producer's thread waits for room.

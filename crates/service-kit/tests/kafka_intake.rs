@@ -253,3 +253,19 @@ async fn a_producer_that_gave_up_ends_the_intake() {
     assert!(matches!(error, KafkaIntakeError::Producer { .. }), "{error}");
     assert_eq!(cluster.committed().await, None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_whose_commit_was_refused_is_committed_again() {
+    let cluster = Cluster::new();
+    cluster.produce(&["a"]).await;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    cluster.mock.request_errors(RDKafkaApiKey::OffsetCommit, &[refused]);
+    let running = cluster.start(&scripted(), 16);
+    // Nothing else is read, and nothing ends: only the refusal itself leads to another commit.
+    let mut poll = tokio::time::interval(Duration::from_millis(20));
+    while cluster.committed().await != Some(1) {
+        poll.tick().await;
+    }
+    let page = running.stop().await.page();
+    assert!(page.contains("event_ingest_kafka_commit_failures_total 1"), "{page}");
+}

@@ -10,9 +10,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, ClientContext};
 use service_kit::intake::gate::Place;
+use service_kit::kafka::client_log;
 use tokio::task::JoinHandle;
-
-use crate::client_log;
 
 /// The W3C header of a traced sender.
 const TRACEPARENT: &str = "traceparent";

@@ -1,7 +1,7 @@
 //! Consumes a topic and hands each record to the handler. A record's offset may be committed once its work is durably
 //! done, or its dead letter acknowledged; until then it is tried again as long as its partition is ours.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::FutureProducer;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempts, Outputs};
@@ -23,6 +24,9 @@ use crate::intake::{Handler, IntakeMetrics};
 
 /// How long the intake may be at its bound before it pauses its partitions. Far below `max.poll.interval.ms`.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
+
+/// How long after a refused commit the positions are committed again: a rebalance is over by then.
+const COMMIT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What to consume, where answers and dead letters go, and the bounds.
 #[derive(Debug, Clone)]
@@ -133,15 +137,7 @@ impl KafkaIntake {
         }
         // The last commit and the goodbye wait for the broker, which must not hold up other tasks.
         let left = tokio::task::spawn_blocking(move || {
-            let positions = self.consumer.context().positions();
-            if !positions.is_empty() {
-                let committed =
-                    self.list(positions).and_then(|list| self.consumer.commit(&list, CommitMode::Sync));
-                if let Err(error) = committed {
-                    self.metrics.kafka_commit_failures.inc();
-                    tracing::warn!(%error, "last positions not committed: records may be delivered again");
-                }
-            }
+            self.commit(self.consumer.context().positions(), CommitMode::Sync);
         });
         left.await.expect("leaving the group does not panic");
         consumed
@@ -150,6 +146,7 @@ impl KafkaIntake {
     async fn consume(&self, tasks: &mut JoinSet<Option<Ticket>>) -> Result<(), KafkaIntakeError> {
         let mut waiting: VecDeque<(OwnedMessage, Taken)> = VecDeque::new();
         let mut paused = false;
+        let mut commit_again = None;
         loop {
             let busy = tasks.len() >= self.config.concurrency;
             tokio::select! {
@@ -157,6 +154,13 @@ impl KafkaIntake {
                 () = self.stop.cancelled() => return Ok(()),
                 () = self.attempts.producer_ended.cancelled() => return Err(self.producer_error()),
                 Some(finished) = tasks.join_next() => self.settle(finished),
+                () = self.consumer.context().commit_refused.notified() => {
+                    commit_again.get_or_insert_with(|| Instant::now() + COMMIT_AGAIN_AFTER);
+                }
+                () = sleep_until(commit_again.unwrap_or_else(Instant::now)), if commit_again.is_some() => {
+                    commit_again = None;
+                    self.commit(self.consumer.context().positions(), CommitMode::Async);
+                }
                 received = self.consumer.recv(), if !busy || paused => match received {
                     Ok(record) => {
                         if let Some(taken) = self.consumer.context().take(record.partition(), record.offset()) {
@@ -201,18 +205,23 @@ impl KafkaIntake {
         let Some(position) = self.consumer.context().finish(ticket) else {
             return;
         };
-        let committed = self
-            .list([(ticket.partition, position)])
-            .and_then(|list| self.consumer.commit(&list, CommitMode::Async));
+        self.commit([(ticket.partition, position)].into(), CommitMode::Async);
+    }
+
+    fn commit(&self, positions: BTreeMap<i32, i64>, mode: CommitMode) {
+        if positions.is_empty() {
+            return;
+        }
+        let committed = self.list(&positions).and_then(|list| self.consumer.commit(&list, mode));
         if let Err(error) = committed {
             self.metrics.kafka_commit_failures.inc();
-            tracing::warn!(%error, partition = ticket.partition, position, "position not committed");
+            tracing::warn!(%error, ?positions, "positions not committed: records may be delivered again");
         }
     }
 
-    fn list(&self, positions: impl IntoIterator<Item = (i32, i64)>) -> KafkaResult<TopicPartitionList> {
+    fn list(&self, positions: &BTreeMap<i32, i64>) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
-        for (partition, position) in positions {
+        for (&partition, &position) in positions {
             list.add_partition_offset(&self.config.topic, partition, Offset::Offset(position))?;
         }
         Ok(list)

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod backoff;
+pub mod client_log;
 mod dead_letter;
 mod headers;
 mod intake;

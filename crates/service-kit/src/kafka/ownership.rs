@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, TopicPartitionList};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::client_log;
 use super::offsets::{OffsetTracker, Ticket};
 use super::reach::LastFailure;
 use crate::intake::IntakeMetrics;
@@ -30,11 +33,19 @@ pub(crate) struct Ownership {
     stop: CancellationToken,
     metrics: IntakeMetrics,
     pub failure: LastFailure,
+    /// A commit was refused: what it was to say is still to be said.
+    pub commit_refused: Notify,
 }
 
 impl Ownership {
     pub fn new(stop: CancellationToken, metrics: IntakeMetrics) -> Self {
-        Self { state: Mutex::default(), stop, metrics, failure: LastFailure::default() }
+        Self {
+            state: Mutex::default(),
+            stop,
+            metrics,
+            failure: LastFailure::default(),
+            commit_refused: Notify::new(),
+        }
     }
 
     pub fn take(&self, partition: i32, offset: i64) -> Option<Taken> {
@@ -77,6 +88,16 @@ impl Ownership {
 }
 
 impl ClientContext for Ownership {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == client_log::COMMIT_FACILITY {
+            self.metrics.kafka_commit_failures.inc();
+            tracing::warn!(detail = message, "offsets not committed");
+            self.commit_refused.notify_one();
+            return;
+        }
+        client_log::log(level, facility, message);
+    }
+
     /// The same comes out of the consumer, and is logged there.
     fn error(&self, error: KafkaError, reason: &str) {
         self.failure.record(&error, reason);
@@ -101,16 +122,6 @@ impl ConsumerContext for Ownership {
                 tracing::error!(%error, "rebalance failed: all partitions are given up");
                 let all: Vec<i32> = self.state().owned.keys().copied().collect();
                 self.revoke(&all);
-            }
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => tracing::debug!(?offsets, "offsets committed"),
-            Err(error) => {
-                self.metrics.kafka_commit_failures.inc();
-                tracing::warn!(%error, ?offsets, "offsets not committed");
             }
         }
     }
