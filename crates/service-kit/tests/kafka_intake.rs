@@ -251,14 +251,15 @@ async fn a_producer_that_gave_up_ends_the_intake() {
     let running = cluster.start(&scripted(), 16);
     let error = running.ended.await.expect("no panic").expect_err("nothing can be sent any more");
     assert!(matches!(error, KafkaIntakeError::Producer { .. }), "{error}");
-    assert_eq!(cluster.committed().await, None);
+    // Where it began may be committed; what is behind the record may not.
+    assert_eq!(cluster.committed().await.unwrap_or(0), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_position_whose_commit_was_refused_is_committed_again() {
     let cluster = Cluster::new();
     cluster.produce(&["a"]).await;
-    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     cluster.mock.request_errors(RDKafkaApiKey::OffsetCommit, &[refused]);
     let running = cluster.start(&scripted(), 16);
     // Nothing else is read, and nothing ends: only the refusal itself leads to another commit.

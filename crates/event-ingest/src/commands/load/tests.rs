@@ -104,7 +104,7 @@ fn load(sink: &Arc<Sink>, stop: &CancellationToken) -> Load<EveryThousandth, Sin
         rules: RuleSet::new([Rule::all(target)]),
         store: "s3".to_owned(),
         policy: Policy { min_age: TimeDelta::zero(), include_rolled_back: false },
-        allow: AllowList::parse(["s3://b"], []).unwrap(),
+        allow: AllowList::parse(["s3://b"], ["db.t"]).unwrap(),
         judge: Some(EveryThousandth::default()),
         loader: Some(Loader::new(sink.clone(), 2, stop.clone())),
         report: Report::new(Style { json: true, name_planned: false }, Box::new(std::io::sink())),
