@@ -88,7 +88,7 @@ impl RuleArgs {
             buckets: self.buckets.clone(),
             prefix: self.prefix.clone(),
             suffix: self.suffix.clone(),
-            events: self.events.clone(),
+            events: self.events.iter().map(Rule::event).collect(),
             ..Rule::all(Target { format: self.format, ..Target::new(self.table.clone()) })
         }
     }

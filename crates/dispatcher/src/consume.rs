@@ -97,6 +97,7 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             context.engine().step()?;
             if committed.elapsed() >= COMMIT_INTERVAL {
+                whereabouts::look_again(context, &self.consumer);
                 whereabouts::look_into_resets(context, &self.consumer);
                 whereabouts::go_back(context, &self.consumer);
                 context.commit(&self.consumer, CommitMode::Async);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ingest_core::batching::Partition;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use service_kit::kafka::client_log;
 
@@ -41,7 +41,12 @@ impl Context {
 
     /// Commits the positions that have moved. What fails is tried again by the next commit.
     pub fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
-        let positions = self.engine().commits();
+        let mut positions = self.engine().commits();
+        if positions.iter().any(|position| !self.engine().source_topic.is_known(position.partition)) {
+            // Of which topic they are would be told wrongly. They are named again.
+            positions.retain(|position| self.engine().source_topic.is_known(position.partition));
+            self.engine().commit_failed();
+        }
         if positions.is_empty() {
             return;
         }
@@ -122,7 +127,7 @@ impl ClientContext for Context {
             return;
         };
         for (partition, known) in &topic.partitions {
-            if known.consumer_lag >= 0 {
+            if known.desired && known.consumer_lag >= 0 {
                 self.metrics.lag.with_label_values(&[&partition.to_string()]).set(known.consumer_lag);
             }
         }
@@ -131,6 +136,12 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Revoke(list) = rebalance {
+            // librdkafka remembers a pause beyond the assignment: a partition that comes back would never be read.
+            if let Err(error) = consumer.resume(list) {
+                tracing::warn!(%error, partitions = ?partitions(list), "partitions that go are not resumed");
+            }
+        }
         match rebalance {
             Rebalance::Assign(list) => {
                 let partitions = partitions(list);
@@ -159,8 +170,8 @@ impl ConsumerContext for Context {
         }
     }
 
-    /// New partitions are read, whatever holds for the others: while those are paused, these are to be as well, so that
-    /// all can be resumed together.
+    /// New partitions are read, unless told otherwise: while the others are paused, these are to be as well, so that all
+    /// can be resumed together.
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let Rebalance::Assign(list) = rebalance else { return };
         if list.count() > 0 && self.engine().paused {
@@ -168,12 +179,6 @@ impl ConsumerContext for Context {
             if let Err(error) = paused {
                 tracing::warn!(%error, partitions = ?partitions(list), "new partitions are not paused");
             }
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.commit_failed(&error);
         }
     }
 }

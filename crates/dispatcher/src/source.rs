@@ -26,6 +26,8 @@ pub(crate) struct Source {
     resets: Vec<(Partition, Offset)>,
     /// Partitions that the client has said to go back.
     announced: BTreeSet<Partition>,
+    /// Partitions whose notes could not be looked up yet: of which topic their positions are is not known.
+    unknown: BTreeSet<Partition>,
 }
 
 impl Source {
@@ -39,7 +41,24 @@ impl Source {
     pub fn forget(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             self.partitions.remove(partition);
+            self.unknown.remove(partition);
+            self.announced.remove(partition);
         }
+    }
+
+    /// The notes of these partitions are to be looked up later.
+    pub fn look_later(&mut self, partitions: impl IntoIterator<Item = Partition>) {
+        self.unknown.extend(partitions);
+    }
+
+    /// Partitions whose notes are still to be looked up. Named once.
+    pub fn take_unknown(&mut self) -> BTreeSet<Partition> {
+        std::mem::take(&mut self.unknown)
+    }
+
+    /// Whether it is known of which topic the position of a partition is.
+    pub fn is_known(&self, partition: Partition) -> bool {
+        !self.unknown.contains(&partition)
     }
 
     /// The id of the topic is this. Says whether it was another one before.

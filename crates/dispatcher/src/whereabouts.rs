@@ -22,7 +22,10 @@ pub(crate) fn look(context: &Context, consumer: &BaseConsumer<Context>, assigned
     let committed = match consumer.committed_offsets(assigned.clone(), ASK_TIMEOUT) {
         Ok(committed) => committed,
         Err(error) => {
-            return tracing::warn!(%error, topic = context.topic, "positions of the group not looked up");
+            tracing::warn!(%error, topic = context.topic, "positions of the group not looked up yet");
+            let partitions =
+                assigned.elements().iter().map(|element| element.partition()).collect::<Vec<_>>();
+            return context.engine().source_topic.look_later(partitions);
         }
     };
     let mut without = Vec::new();
@@ -45,8 +48,18 @@ pub(crate) fn look(context: &Context, consumer: &BaseConsumer<Context>, assigned
     // Kafka deletes positions with their topic; that was told already.
     if !without.is_empty() && !context.engine().source_topic.was_replaced() {
         let others = any_position(context, consumer, end.saturating_duration_since(Instant::now()));
-        context.metrics.reset(Cause::of_none(others.unwrap_or(false)), &without);
+        context.metrics.reset(others.map_or(Cause::Unclear, Cause::of_none), &without);
     }
+}
+
+/// Looks up what could not be looked up before.
+pub(crate) fn look_again(context: &Context, consumer: &BaseConsumer<Context>) {
+    let unknown = context.engine().source_topic.take_unknown();
+    let mut list = TopicPartitionList::with_capacity(unknown.len());
+    for partition in unknown {
+        list.add_partition(&context.topic, partition);
+    }
+    look(context, consumer, &list);
 }
 
 /// Whether the group has a position in any partition of the topic.

@@ -34,7 +34,8 @@ pub struct BatchingConfig {
     pub light: LightLimits,
     /// What becomes of a batch that would leave the light limits.
     pub overflow: Overflow,
-    /// Most announcements held in open and unacknowledged batches; the last record may exceed it.
+    /// Most announcements held in open and unacknowledged batches; the last record may exceed it. While a lane is stuck
+    /// the others may hold half as many, whatever it holds.
     pub max_held: usize,
     /// Most dead letters that wait for their acknowledgement.
     pub max_dead_letters: usize,

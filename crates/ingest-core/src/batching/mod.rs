@@ -295,9 +295,11 @@ impl Batcher {
         if self.load.weigh(self.now) {
             self.assignments.go_back();
         }
-        // Room that a stuck lane takes is nobody's to wait for.
+        // Room that a stuck lane takes is nobody's to wait for; the others have half of all at least, however large the
+        // batches were that the stuck one took in at last.
         let stuck = self.load.stuck_objects();
-        let (held, room) = (self.held() - stuck, self.config.max_held.saturating_sub(stuck));
+        let held = self.held() - stuck;
+        let room = self.config.max_held.saturating_sub(stuck).max(self.config.max_held.div_ceil(2));
         let over = |share: usize| held >= room.div_ceil(share);
         self.saturated = if self.saturated { over(2) } else { over(1) };
     }

@@ -120,6 +120,12 @@ impl Rule {
         }
     }
 
+    /// A pattern of events, as S3 spells them or not, as announcements spell them once they are read: without `s3:`.
+    pub fn event(pattern: &Glob) -> Glob {
+        let pattern = pattern.to_string();
+        Glob::new(pattern.strip_prefix("s3:").unwrap_or(&pattern))
+    }
+
     /// The first condition that an object does not meet; `None` if it meets all. What is cheap to ask is asked first.
     pub fn fails(&self, subject: &Subject<'_>) -> Option<Condition> {
         let key = subject.uri.key();

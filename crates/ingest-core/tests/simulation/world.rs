@@ -77,7 +77,8 @@ impl World {
         let instances: Vec<_> =
             (0..rng.random_range(1..=3)).map(|_| Instance::new(&config, 0, broker.topic)).collect();
         let bounds = Bounds {
-            held: config.max_held,
+            // Half of it is kept for the lanes that are not stuck.
+            held: config.max_held + config.max_held.div_ceil(2),
             letters: config.max_dead_letters,
             objects: OBJECTS,
             // What a sweep leaves behind: see the machine.

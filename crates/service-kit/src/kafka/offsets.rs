@@ -46,6 +46,14 @@ impl OffsetTracker {
     /// A record is taken in. `None` if its partition is not ours; it is then read again by its owner.
     pub fn take(&mut self, partition: i32, offset: i64) -> Option<Ticket> {
         let progress = self.partitions.get_mut(&partition)?;
+        if progress.next.is_some_and(|next| offset < next) {
+            // The topic went back: it was made anew, or cut. What was taken before is of another log, and says nothing of
+            // this one.
+            self.ownerships += 1;
+            progress.ownership = self.ownerships;
+            progress.unfinished.clear();
+            progress.reported = None;
+        }
         progress.unfinished.insert(offset);
         progress.next = Some(offset + 1);
         progress.reported.get_or_insert(offset);
@@ -104,6 +112,20 @@ mod tests {
         assert_eq!(tracker.finish(old), None, "the record was given out anew");
         assert_eq!(tracker.finish(again), Some(2));
         assert_eq!(tracker.finish(again), None, "once");
+    }
+
+    #[test]
+    fn a_topic_that_goes_back_is_another_log() {
+        let mut tracker = OffsetTracker::default();
+        tracker.assign(0);
+        let [high, low] = [1_000, 5].map(|offset| tracker.take(0, offset).expect("ours"));
+        let again = tracker.take(0, 6).expect("ours");
+        assert_eq!(tracker.finish(low), Some(6), "not what is unfinished of the old log");
+        assert_eq!(tracker.finish(high), None);
+        assert_eq!(tracker.finish(again), Some(7));
+        let same = tracker.take(0, 6).expect("ours");
+        assert_eq!(tracker.finish(again), None, "its offset is another record's by now");
+        assert_eq!(tracker.finish(same), Some(7));
     }
 
     #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::Notify;
@@ -105,7 +105,7 @@ impl ClientContext for Ownership {
 }
 
 impl ConsumerContext for Ownership {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let partitions = |list: &TopicPartitionList| -> Vec<i32> {
             list.elements().iter().map(|element| element.partition()).collect()
         };
@@ -116,6 +116,10 @@ impl ConsumerContext for Ownership {
             }
             Rebalance::Revoke(list) => {
                 tracing::info!(partitions = ?partitions(list), "partitions revoked");
+                // librdkafka remembers a pause beyond the assignment: a partition that comes back would never be read.
+                if let Err(error) = consumer.resume(list) {
+                    tracing::warn!(%error, partitions = ?partitions(list), "partitions that go are not resumed");
+                }
                 self.revoke(&partitions(list));
             }
             Rebalance::Error(error) => {

@@ -25,6 +25,8 @@ pub(super) const PRODUCER_DEFAULTS: &[(&str, &str)] = &[
     ("acks", "all"),
     ("enable.idempotence", "true"),
     ("linger.ms", "5"),
+    // The brokers decide: what they take must not be refused here.
+    ("message.max.bytes", "1000000000"),
     ("message.timeout.ms", "60000"),
     ("queue.buffering.max.kbytes", "32768"),
 ];

@@ -6,6 +6,7 @@ use std::io;
 
 use clap::Args;
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use super::layer::{Layer, file_of, is_known};
@@ -159,6 +160,8 @@ impl ClientProperties {
         for (name, property) in &self.given {
             config.set(name, &property.value);
         }
+        // Some of what librdkafka says in its log is said nowhere else: filters are for what people see.
+        config.set_log_level(RDKafkaLogLevel::Info);
         Ok(config)
     }
 }

@@ -101,7 +101,9 @@ impl Letter {
     /// The headers and the payload of the record as it was, and how often it has been redriven by then.
     pub fn original(&self, record: &OwnedMessage) -> anyhow::Result<(OwnedHeaders, Option<Bytes>)> {
         let times = self.times.saturating_add(1).to_string();
-        let (headers, payload) = match self.event.clone() {
+        // Who gave up delivering an event wrote it anew; all others are as they came.
+        let rewritten = matches!(self.source, Source::Undelivered { .. });
+        let (headers, payload) = match self.event.clone().filter(|_| rewritten) {
             Some(mut event) => {
                 for extension in KNATIVE {
                     event.remove_extension(extension);

@@ -28,6 +28,9 @@ use super::reader::{Extent, Reader, SCATTERED};
 use super::{Place, one_line};
 use crate::commands::EXIT_SET_ASIDE;
 
+/// How late a turn may be: that much of what was missed is made up for.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Records, their bytes, and the time until what was sent is awaited and committed.
 const MAX_UNCOMMITTED: (usize, usize, Duration) = (500, 8 << 20, Duration::from_secs(1));
 /// Most records a second that can be asked for.
@@ -212,8 +215,12 @@ impl Redrive<'_> {
                     if full || self.settled.elapsed() >= time {
                         self.settle().await?;
                     }
-                    if stop.run_until_cancelled(self.turns.tick()).await.is_none() {
+                    let Some(due) = stop.run_until_cancelled(self.turns.tick()).await else {
                         return Ok(false);
+                    };
+                    // Turns that nobody took are not made up for: the rate is a bound.
+                    if due.elapsed() >= LATE {
+                        self.turns.reset();
                     }
                     self.send(&record, &letter, topic).await?;
                 }

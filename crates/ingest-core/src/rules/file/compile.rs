@@ -69,13 +69,8 @@ impl Compiler<'_> {
         let outcome =
             if entry.ignore { self.ignore(entry) } else { self.target(entry, regex.as_ref(), regex_known) };
         let buckets = self.globs("buckets", conditions.buckets.as_ref(), "*");
-        let mut events = self.globs("events", conditions.events.as_ref(), "ObjectCreated:*");
-        // Rules speak of events as announcements do once they are read.
-        for event in &mut events {
-            if let Some(name) = event.to_string().strip_prefix("s3:") {
-                *event = Glob::new(name);
-            }
-        }
+        let events = self.globs("events", conditions.events.as_ref(), "ObjectCreated:*");
+        let events = events.iter().map(Rule::event).collect();
         Some(Rule {
             name: self.rule.clone(),
             line: Some(self.place.line()),
