@@ -9,6 +9,7 @@ use ingest_core::batching::{
 use ingest_core::event::dispatcher_source;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use service_kit::kafka::Outgoing;
 use service_kit::rules::LiveRules;
 
 use crate::clock::Clock;
@@ -16,7 +17,7 @@ use crate::config::{Config, Topics};
 use crate::consume::DispatchError;
 use crate::judge::Judge;
 use crate::metrics::DispatcherMetrics;
-use crate::outgoing::{self, Outgoing};
+use crate::outgoing;
 use crate::positions::Cause;
 use crate::sender::{Report, Sender};
 use crate::source::Source;
@@ -85,7 +86,7 @@ impl Engine {
         for action in self.batcher.take_in(record, now) {
             if let Action::DeadLetter(letter) = &action {
                 tracing::error!(reason = letter.reason, partition, offset, "record goes to the dead letters");
-                self.letters.insert(letter.id, outgoing::dead_letter(&message.detach(), &letter.reason));
+                self.letters.insert(letter.id, Outgoing::dead_letter(&message.detach(), &letter.reason));
             }
             self.send(&action);
         }
@@ -296,7 +297,7 @@ impl Engine {
         if let (Some(code), Some(letter)) = (error.rdkafka_error_code(), self.letters.get_mut(&id))
             && code == RDKafkaErrorCode::MessageSizeTooLarge
         {
-            letter.omit_payload();
+            letter.shrink();
         }
         let topic = match self.batcher.failed(id) {
             Some(Action::Produce(batch)) => self.topics.lane(batch.lane),

@@ -9,9 +9,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
-use service_kit::kafka::{LastFailure, client_log};
-
-use crate::outgoing::Outgoing;
+use service_kit::kafka::{LastFailure, Outgoing, client_log};
 
 /// Reports that may wait to be read; the producer's thread waits for room.
 const REPORTS: usize = 1024;

@@ -133,7 +133,9 @@ impl Record<'_> {
         let key = object.key.ok_or(missing("s3.object.key"))?;
         let names = Names { bucket, key, etag: object.e_tag, version_id: object.version_id };
         let event_time = self.event_time.and_then(|time| event_time(&time));
-        parsed.announcements.push(names.announce(index, producer, event_name, object.size, event_time)?);
+        // MinIO leaves out what is empty, a size of nothing too.
+        let size = object.size.or_else(|| (producer == Producer::Minio).then_some(0));
+        parsed.announcements.push(names.announce(index, producer, event_name, size, event_time)?);
         Ok(())
     }
 }

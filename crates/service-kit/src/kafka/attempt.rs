@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
+use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, BackoffLimits};
-use super::dead_letter::{OMITTED_HEADER, dead_letter_headers};
 use super::headers::{cloud_event_headers, read_record};
 use super::offsets::Ticket;
+use super::outgoing::Outgoing;
 use super::ownership::Taken;
 use crate::intake::{Handler, IntakeMetrics, Reply, run};
 
@@ -36,14 +36,6 @@ pub(crate) struct Attempts {
     pub producer_ended: CancellationToken,
 }
 
-/// A record to produce, kept whole, so that it can be tried again.
-struct Outgoing<'a> {
-    topic: &'a str,
-    key: Option<Vec<u8>>,
-    headers: OwnedHeaders,
-    payload: Option<Bytes>,
-}
-
 impl Attempts {
     /// Works on a record until it is settled. `None` if it was given up: its partition is no longer ours, or we stop.
     pub async fn until_settled(self: Arc<Self>, record: OwnedMessage, taken: Taken) -> Option<Ticket> {
@@ -62,38 +54,37 @@ impl Attempts {
                 Reply::Reject { reason, .. } => {
                     let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
                     tracing::error!(reason, topic, partition, offset, "record goes to the dead letters");
-                    break Some(self.outputs.dead_letter(&record, &reason));
+                    let topic = self.outputs.dead_letter_topic.as_str();
+                    break Some((topic, Outgoing::dead_letter(&record, &reason)));
                 }
                 Reply::Retry { reason, after, .. } => {
                     self.again("handle", &reason, after, &mut backoff, &taken.given_up).await?;
                 }
             }
         };
-        if let Some(outgoing) = outgoing {
-            self.until_acknowledged(outgoing, &taken.given_up).await?;
+        if let Some((topic, outgoing)) = outgoing {
+            self.until_acknowledged(topic, outgoing, &taken.given_up).await?;
         }
         Some(taken.ticket)
     }
 
     async fn until_acknowledged(
         &self,
-        mut outgoing: Outgoing<'_>,
+        topic: &str,
+        mut outgoing: Outgoing,
         given_up: &CancellationToken,
     ) -> Option<()> {
         let mut backoff = Backoff::new(self.backoff);
         loop {
-            match self.outputs.send(&outgoing).await {
+            match self.outputs.send(topic, &outgoing).await {
                 Ok(()) => return Some(()),
                 Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))
-                    if outgoing.payload.is_some() =>
-                {
-                    outgoing = outgoing.without_payload();
-                }
+                    if outgoing.shrink() => {}
                 Err(error) => {
                     if self.outputs.fatal_error().is_some() {
                         self.producer_ended.cancel();
                     }
-                    let reason = format!("topic {}: {error}", outgoing.topic);
+                    let reason = format!("topic {topic}: {error}");
                     self.again("produce", &reason, None, &mut backoff, given_up).await?;
                 }
             }
@@ -122,15 +113,13 @@ impl Outputs {
         self.producer.client().fatal_error()
     }
 
-    fn result(&self, event: cloudevents::Event, record: &OwnedMessage) -> Option<Outgoing<'_>> {
+    fn result(&self, event: cloudevents::Event, record: &OwnedMessage) -> Option<(&str, Outgoing)> {
         let topic = self.results_topic.as_deref()?;
         match cloud_event_headers(event) {
-            Ok((headers, payload)) => Some(Outgoing {
-                topic,
-                key: record.key().map(<[u8]>::to_vec),
-                headers,
-                payload: Some(payload),
-            }),
+            Ok((headers, payload)) => {
+                let key = record.key().map(<[u8]>::to_vec);
+                Some((topic, Outgoing { key, headers, payload: Some(payload) }))
+            }
             Err(error) => {
                 // The work is done: an answer that cannot be written must not undo that.
                 tracing::error!(%error, "the answer could not be written");
@@ -139,29 +128,11 @@ impl Outputs {
         }
     }
 
-    fn dead_letter(&self, record: &OwnedMessage, reason: &str) -> Outgoing<'_> {
-        Outgoing {
-            topic: &self.dead_letter_topic,
-            key: record.key().map(<[u8]>::to_vec),
-            headers: dead_letter_headers(record, reason),
-            payload: record.payload().map(Bytes::copy_from_slice),
-        }
-    }
-
-    async fn send(&self, outgoing: &Outgoing<'_>) -> Result<(), KafkaError> {
-        let mut record = FutureRecord::<[u8], [u8]>::to(outgoing.topic).headers(outgoing.headers.clone());
+    async fn send(&self, topic: &str, outgoing: &Outgoing) -> Result<(), KafkaError> {
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).headers(outgoing.headers.clone());
         record.key = outgoing.key.as_deref();
         record.payload = outgoing.payload.as_deref();
         let sent = self.producer.send(record, Duration::ZERO).await;
         sent.map(|_| ()).map_err(|(error, _)| error)
-    }
-}
-
-impl Outgoing<'_> {
-    /// A record that a broker finds too large even as a dead letter keeps its key, its headers and its origin.
-    fn without_payload(mut self) -> Self {
-        let bytes = self.payload.take().map_or(0, |payload| payload.len());
-        self.headers = self.headers.insert(Header { key: OMITTED_HEADER, value: Some(&bytes.to_string()) });
-        self
     }
 }

@@ -19,6 +19,8 @@ pub const TIME_HEADER: &str = "dead-letter-time";
 pub const REDRIVEN_HEADER: &str = "dlq-redriven";
 /// Set to the number of bytes left out, if the payload would not fit beside these headers.
 pub const OMITTED_HEADER: &str = "dead-letter-omitted-bytes";
+/// Set if the record's own key and headers would not fit either, and are left out.
+pub const BARE_HEADER: &str = "dead-letter-bare";
 
 /// A reason longer than this is cut, so that a record stays within the size that brokers allow.
 const MAX_REASON_BYTES: usize = 1024;

@@ -8,6 +8,7 @@ mod headers;
 mod intake;
 mod layer;
 mod offsets;
+mod outgoing;
 mod ownership;
 mod policy;
 mod properties;
@@ -15,11 +16,12 @@ mod reach;
 
 pub use backoff::BackoffLimits;
 pub use dead_letter::{
-    DEAD_LETTER_PREFIX, OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER, REASON_HEADER, REDRIVEN_HEADER,
-    TIME_HEADER, TOPIC_HEADER, dead_letter_headers,
+    BARE_HEADER, DEAD_LETTER_PREFIX, OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER, REASON_HEADER,
+    REDRIVEN_HEADER, TIME_HEADER, TOPIC_HEADER, dead_letter_headers,
 };
 pub use headers::{HeaderList, cloud_event_headers, header_list};
 pub use intake::{KafkaIntake, KafkaIntakeConfig, KafkaIntakeError, KafkaProbe};
 pub use offsets::{OffsetTracker, Ticket};
+pub use outgoing::Outgoing;
 pub use properties::{ClientProperties, KafkaArgs, PropertyError};
 pub use reach::{LastFailure, check_topics};

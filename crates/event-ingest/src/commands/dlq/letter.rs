@@ -13,8 +13,8 @@ use cloudevents::{AttributesReader, Event};
 use ingest_core::Lane;
 use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
 use service_kit::kafka::{
-    DEAD_LETTER_PREFIX, HeaderList, OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER, REASON_HEADER,
-    REDRIVEN_HEADER, TIME_HEADER, TOPIC_HEADER, cloud_event_headers, header_list,
+    BARE_HEADER, DEAD_LETTER_PREFIX, HeaderList, OFFSET_HEADER, OMITTED_HEADER, PARTITION_HEADER,
+    REASON_HEADER, REDRIVEN_HEADER, TIME_HEADER, TOPIC_HEADER, cloud_event_headers, header_list,
 };
 
 /// What the names of Knative's extensions begin with, as headers.
@@ -75,8 +75,10 @@ impl Letter {
         let event = structured(&headers, record.payload().unwrap_or_default());
         let (source, reason) = described(&headers, event.as_ref());
         let times = text(&headers, REDRIVEN_HEADER).and_then(|times| times.parse().ok()).unwrap_or_default();
-        let stuck = text(&headers, OMITTED_HEADER)
-            .map(|_| "its payload was left out, being too large to be set aside");
+        let stuck = [OMITTED_HEADER, BARE_HEADER]
+            .into_iter()
+            .find_map(|mark| text(&headers, mark))
+            .map(|_| "a part of it was left out, being too large to be set aside");
         Self { reason, source, times, headers, event, stuck }
     }
 

@@ -17,7 +17,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
             Self::Ignored => "ignored",

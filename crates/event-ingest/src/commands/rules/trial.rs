@@ -35,24 +35,40 @@ pub(super) fn run(args: &TrialArgs, input: impl Read, out: &mut impl Write) -> a
         show(Subject { uri, event: Some(event), size: args.size })?;
     }
     if let Some(path) = &args.notification {
-        let parsed = notification::parse(&bytes(path, input)?)
-            .with_context(|| format!("{} would go to the dead letters", path.display()))?;
-        for announcement in &parsed.announcements {
-            show(Subject::of(announcement))?;
-        }
-        for ignored in &parsed.ignored {
-            match args.output {
-                Output::Text => {
-                    writeln!(out, "an event without a new object: ignored ({})", ignored.reason())?
+        match notification::parse(&bytes(path, input)?) {
+            Ok(parsed) => {
+                for announcement in &parsed.announcements {
+                    show(Subject::of(announcement))?;
                 }
-                Output::Json => {
-                    let line = serde_json::json!({"outcome": "ignored", "reason": ignored.reason()});
-                    writeln!(out, "{line}")?;
+                for ignored in &parsed.ignored {
+                    let said = "an event without a new object: ignored";
+                    without_object(args.output, out, said, Fate::Ignored, ignored.reason())?;
                 }
+            }
+            Err(error) => {
+                set_aside = true;
+                let said = "no notification that can be read: to the dead letters";
+                without_object(args.output, out, said, Fate::DeadLetter, &error.to_string())?;
             }
         }
     }
     Ok(if set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+}
+
+/// Writes what becomes of a record, or a part of it, that announces nothing.
+fn without_object(
+    output: Output,
+    out: &mut impl Write,
+    said: &str,
+    fate: Fate,
+    reason: &str,
+) -> std::io::Result<()> {
+    match output {
+        Output::Text => writeln!(out, "{said} ({reason})"),
+        Output::Json => {
+            writeln!(out, "{}", serde_json::json!({"outcome": fate.as_str(), "reason": reason}))
+        }
+    }
 }
 
 fn bytes(path: &Path, input: impl Read) -> anyhow::Result<Vec<u8>> {
