@@ -20,11 +20,7 @@ home=$(tool_dir camel "$pom" "$source")
 
 fill() {
   say "camel: fetching its jars (30 MB)"
-  timeout 900 mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/libs" \
-    -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$1/maven.log" 2>&1 || {
-    cat "$1/maven.log" >&2
-    die "Maven could not fetch Camel: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
-  }
+  maven_jars "$pom" "$1" libs "Camel"
   "${JAVA_HOME:+$JAVA_HOME/bin/}javac" -nowarn -proc:none -cp "$1/libs/*" -d "$1/classes" "$source" >&2 ||
     die "$source could not be compiled"
 }

@@ -38,10 +38,7 @@ cluster_id=ZXZlbnQtaW5nZXN0LWRldg
 
 fetch_jars() {
   say "kafka: fetching its jars (44 MB)"
-  timeout 900 mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/libs" \
-    -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$1/maven.log" 2>&1 && return
-  cat "$1/maven.log" >&2
-  die "Maven could not fetch the jars of Kafka: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
+  maven_jars "$pom" "$1" libs "the jars of Kafka"
 }
 
 # Quick to start and small: a test broker serves a few topics for a few minutes. The back-offs and session times are

@@ -38,6 +38,14 @@ install_once() {
   ) 9>"$dir.lock"
 }
 
+# maven_jars POM NEW_DIR FOLDER WHAT: fetches the jars that the pom names into a folder of a new installation.
+maven_jars() {
+  timeout 900 mvn -q -B -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2/$3" \
+    -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$2/maven.log" 2>&1 && return
+  cat "$2/maven.log" >&2
+  die "Maven could not fetch $4: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
+}
+
 cargo_deny_version=0.20.2
 cargo_deny_home() { printf '%s/cargo-deny-%s\n' "$cache" "$cargo_deny_version"; }
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c

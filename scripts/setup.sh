@@ -197,11 +197,7 @@ fill_spark() {
   "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/spark/requirements.txt" >&2 ||
     die "Spark could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
   rm -rf "$work"
-  timeout 900 mvn -q -B -f "$repo/scripts/spark/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
-    -DoutputDirectory="$1/jars" -Dmaven.wagon.http.retryHandler.count=3 -Dmaven.wagon.rto=60000 >"$1/maven.log" 2>&1 || {
-    cat "$1/maven.log" >&2
-    die "Maven could not fetch Spark's jars: it needs Maven Central, or a mirror named in ~/.m2/settings.xml"
-  }
+  maven_jars "$repo/scripts/spark/pom.xml" "$1" jars "Spark's jars"
 }
 
 # A DuckDB beside the other: the S3 extension that the package index has belongs to an older one.
