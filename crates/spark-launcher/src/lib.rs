@@ -1,0 +1,5 @@
+//! The spark launcher: owns heavy requests until every object of them is in the table or set aside.
+
+mod backend;
+
+pub use backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};
