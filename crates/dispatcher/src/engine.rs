@@ -19,6 +19,7 @@ use crate::judge::Judge;
 use crate::metrics::DispatcherMetrics;
 use crate::outgoing;
 use crate::positions::Cause;
+use crate::quota::Quota;
 use crate::sender::{Report, Sender};
 use crate::source::Source;
 
@@ -40,6 +41,8 @@ pub(crate) struct Engine {
     /// The CloudEvents source of requests.
     source: String,
     metrics: DispatcherMetrics,
+    /// For the lines of batches.
+    lines: Quota,
     /// Dead letters in flight: a record cannot be read again without going back.
     letters: BTreeMap<ActionId, Outgoing>,
     /// What failed, by the time of its next attempt.
@@ -65,6 +68,7 @@ impl Engine {
             topics: config.topics.clone(),
             source: dispatcher_source(&config.group),
             metrics,
+            lines: Quota::new(),
             letters: BTreeMap::new(),
             retries: VecDeque::new(),
             source_topic: Source::default(),
@@ -211,8 +215,12 @@ impl Engine {
         self.wait_while(time, |batcher| !batcher.accepting()).map(drop)
     }
 
-    /// Shows the machine's state in the metrics.
-    pub fn observe(&self) {
+    /// Shows the machine's state in the metrics, and says how many batches had no line of their own.
+    pub fn observe(&mut self) {
+        let batches = self.lines.renew();
+        if batches > 0 {
+            tracing::info!(batches, "more batches dispatched");
+        }
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.open_batches.set(gauge(self.batcher.open_batches()));
         self.metrics.held.set(gauge(self.batcher.held()));
@@ -275,22 +283,31 @@ impl Engine {
         }
     }
 
-    fn acknowledged(&self, batch: &Batch) {
+    fn acknowledged(&mut self, batch: &Batch) {
         let request = &batch.request;
         let lane = batch.lane.as_str();
         let took = self.clock.now().elapsed.saturating_sub(batch.opened_at);
         self.metrics.batches.with_label_values(&[lane]).inc();
         self.metrics.files.with_label_values(&[lane]).inc_by(request.file_count() as u64);
         self.metrics.batch_duration.observe(took.as_secs_f64());
-        tracing::info!(
-            request_id = request.request_id,
-            table = %request.table,
-            files = request.file_count(),
-            bytes = request.total_bytes(),
-            lane,
-            millis = took.as_millis() as u64,
-            "batch dispatched"
-        );
+        macro_rules! say {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = request.request_id,
+                    table = %request.table,
+                    files = request.file_count(),
+                    bytes = request.total_bytes(),
+                    lane,
+                    millis = took.as_millis() as u64,
+                    "batch dispatched"
+                )
+            };
+        }
+        if self.lines.take() {
+            say!(info);
+        } else {
+            say!(debug);
+        }
     }
 
     fn failed(&mut self, id: ActionId, error: &KafkaError) {

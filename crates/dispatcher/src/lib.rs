@@ -15,6 +15,7 @@ mod notify;
 mod outgoing;
 mod positions;
 mod probe;
+mod quota;
 mod run;
 mod sender;
 mod source;

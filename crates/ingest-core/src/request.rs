@@ -46,12 +46,19 @@ impl RequestedObject {
         const REST: usize = 160;
         let texts = [Some(self.uri.bucket()), Some(self.uri.key())];
         let hints = [self.hint.etag.as_deref(), self.hint.version_id.as_deref()];
-        REST + texts.into_iter().chain(hints).flatten().map(json_bytes).sum::<usize>()
+        REST + texts.into_iter().chain(hints).flatten().map(text_bytes).sum::<usize>()
     }
 }
 
+/// About what a request of these objects takes as JSON, in bytes.
+fn json_bytes(objects: &[RequestedObject]) -> usize {
+    // Table, format, and names of fields.
+    const REST: usize = 512;
+    REST + objects.iter().map(RequestedObject::json_bytes).sum::<usize>()
+}
+
 /// What a text takes within a JSON string.
-fn json_bytes(text: &str) -> usize {
+fn text_bytes(text: &str) -> usize {
     let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     // Without a way out of the loop, which would have it look at one byte after the other.
     if !text.bytes().fold(false, |any, byte| any | escaped(byte)) {

@@ -1,6 +1,7 @@
 //! Batches that still take files: one a route.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
@@ -9,6 +10,30 @@ use std::{
 
 use super::{BatchingConfig, Overflow, progress::Claim};
 use crate::{Lane, RequestedObject, Route};
+
+/// A route that batches are kept by. Nearly always it is the same allocation, and not looked into.
+#[derive(Debug, Clone)]
+struct Key(Arc<Route>);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key {}
 
 /// A batch that takes no more files.
 #[derive(Debug)]
@@ -31,9 +56,9 @@ struct OpenBatch {
 }
 
 impl OpenBatch {
-    fn push(&mut self, object: RequestedObject, claim: Claim) {
+    fn push(&mut self, object: RequestedObject, json_bytes: usize, claim: Claim) {
         self.bytes = self.bytes.saturating_add(object.hint.size.unwrap_or(0));
-        self.json_bytes += object.json_bytes();
+        self.json_bytes += json_bytes;
         self.objects.push(object);
         self.claims.push(claim);
     }
@@ -41,9 +66,9 @@ impl OpenBatch {
 
 #[derive(Debug, Default)]
 pub(super) struct OpenBatches {
-    batches: BTreeMap<Arc<Route>, OpenBatch>,
+    batches: BTreeMap<Key, OpenBatch>,
     /// The deadline of each batch, soonest first.
-    deadlines: BTreeSet<(Duration, Arc<Route>)>,
+    deadlines: BTreeSet<(Duration, Key)>,
     objects: usize,
 }
 
@@ -60,6 +85,7 @@ impl OpenBatches {
         let size = object.hint.size.unwrap_or(0);
         let json_bytes = object.json_bytes();
         let limits = route.limits.over(config);
+        let route = Key(route);
         let heavy = |bytes: u64, files: usize| limits.light.lane(bytes, files) == Lane::Heavy;
         let splits = |bytes, files| limits.overflow == Overflow::Split && heavy(bytes, files);
 
@@ -69,9 +95,9 @@ impl OpenBatches {
         });
         let before = would_overflow.then(|| self.close(&route)).flatten();
 
-        let batch = self.batches.entry(Arc::clone(&route)).or_insert_with(|| {
+        let batch = self.batches.entry(route.clone()).or_insert_with(|| {
             let deadline = now.saturating_add(limits.max_wait);
-            self.deadlines.insert((deadline, Arc::clone(&route)));
+            self.deadlines.insert((deadline, route.clone()));
             OpenBatch {
                 opened_at: now,
                 deadline,
@@ -81,12 +107,12 @@ impl OpenBatches {
                 claims: Vec::new(),
             }
         });
-        batch.push(object, claim);
+        batch.push(object, json_bytes, claim);
         self.objects += 1;
         if let Some(idle) = limits.idle {
             let deadline = batch.opened_at.saturating_add(limits.max_wait).min(now.saturating_add(idle));
-            self.deadlines.remove(&(batch.deadline, Arc::clone(&route)));
-            self.deadlines.insert((deadline, Arc::clone(&route)));
+            self.deadlines.remove(&(batch.deadline, route.clone()));
+            self.deadlines.insert((deadline, route.clone()));
             batch.deadline = deadline;
         }
         let full = batch.objects.len() >= limits.max_files || splits(batch.bytes, batch.objects.len());
@@ -116,11 +142,12 @@ impl OpenBatches {
             let taken = mem::take(&mut batch.objects).into_iter().zip(mem::take(&mut batch.claims));
             (batch.bytes, batch.json_bytes) = (0, 0);
             for (object, claim) in taken.filter(|(_, claim)| keeps(claim)) {
-                batch.push(object, claim);
+                let json_bytes = object.json_bytes();
+                batch.push(object, json_bytes, claim);
             }
             *objects -= before - batch.objects.len();
             if batch.objects.is_empty() {
-                deadlines.remove(&(batch.deadline, Arc::clone(route)));
+                deadlines.remove(&(batch.deadline, route.clone()));
             }
             !batch.objects.is_empty()
         });
@@ -140,10 +167,15 @@ impl OpenBatches {
         self.objects
     }
 
-    fn close(&mut self, route: &Arc<Route>) -> Option<Closed> {
+    fn close(&mut self, route: &Key) -> Option<Closed> {
         let (route, batch) = self.batches.remove_entry(route)?;
-        self.deadlines.remove(&(batch.deadline, Arc::clone(&route)));
+        self.deadlines.remove(&(batch.deadline, route.clone()));
         self.objects -= batch.objects.len();
-        Some(Closed { route, objects: batch.objects, claims: batch.claims, opened_at: batch.opened_at })
+        Some(Closed {
+            route: route.0,
+            objects: batch.objects,
+            claims: batch.claims,
+            opened_at: batch.opened_at,
+        })
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{RequestedObject, wire::Millis};
+use super::{RequestedObject, json_bytes, wire::Millis};
 use crate::{FileFormat, ObjectUri, TableName};
 
 const DIGEST_BYTES: usize = 20;
@@ -41,7 +41,8 @@ pub(super) fn request_id(
             )
         })
         .collect();
-    let text = serde_json::to_vec(&(table, format, options, entries))
+    let mut text = Vec::with_capacity(json_bytes(objects));
+    serde_json::to_writer(&mut text, &(table, format, options, entries))
         .expect("strings, numbers and lists always serialize");
     hex::encode(&Sha256::digest(text)[..DIGEST_BYTES])
 }

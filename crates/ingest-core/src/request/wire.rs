@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     IngestRequest, MAX_FILES_PER_REQUEST, MAX_REQUEST_ID_BYTES, ObjectHint, RequestDefaults, RequestedObject,
+    json_bytes,
 };
 use crate::{FileFormat, ObjectUri, TableName, UriError};
 
@@ -239,7 +240,9 @@ pub(super) fn write(request: &IngestRequest) -> Vec<u8> {
             })
             .collect(),
     };
-    serde_json::to_vec(&outgoing).expect("strings, numbers and lists always serialize")
+    let mut text = Vec::with_capacity(json_bytes(&request.objects));
+    serde_json::to_writer(&mut text, &outgoing).expect("strings, numbers and lists always serialize");
+    text
 }
 
 #[cfg(test)]
