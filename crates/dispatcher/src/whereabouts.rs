@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use ingest_core::batching::Partition;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
@@ -97,15 +96,17 @@ pub(crate) fn look_into_resets(context: &Context, consumer: &BaseConsumer<Contex
 /// Goes back to what was let go of. What fails is tried again the next time.
 pub(crate) fn go_back(context: &Context, consumer: &BaseConsumer<Context>) {
     let places = context.engine().going_back();
+    if places.iter().any(|(_, offset)| *offset == 0) {
+        // That may be another topic's beginning: what was read of the old one until now cannot be read again.
+        context.engine().source_gone();
+    }
     for (partition, offset) in places {
         match consumer.seek(&context.topic, partition, Offset::Offset(offset), ASK_TIMEOUT) {
-            Ok(()) => went_back(context, partition, offset),
+            Ok(()) => {
+                context.engine().went_back(partition);
+                tracing::info!(partition, offset, "gone back to what was let go of");
+            }
             Err(error) => tracing::warn!(%error, partition, offset, "not gone back yet"),
         }
     }
-}
-
-fn went_back(context: &Context, partition: Partition, offset: ingest_core::batching::Offset) {
-    context.engine().went_back(partition);
-    tracing::info!(partition, offset, "gone back to what was let go of");
 }

@@ -106,9 +106,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_inside_is_said() {
-        let error = keys(&sqs(&json!("hello"))).unwrap_err();
-        assert_eq!(error, NotificationError::Shape);
-        assert_eq!(keys(&json!({"body": "hello"})).unwrap_err().reason(), "not-json");
+        for message in [sqs(&json!("hello")), json!({"body": "hello"}), sqs(&json!({"a": 1}))] {
+            let error = keys(&message).unwrap_err();
+            assert!(!error.is_foreign(), "an envelope is meant for us: {error}");
+            assert_eq!(error.reason(), "bad-envelope");
+            assert!(error.to_string().contains("not a notification"), "{error}");
+        }
         let mut unknown = record();
         unknown["eventSource"] = "other:s3".into();
         assert_eq!(keys(&sqs(&unknown)), Err(NotificationError::Producer("other:s3".to_owned())));

@@ -131,10 +131,15 @@ fn read(body: &[u8], envelopes: usize, parsed: &mut Parsed) -> Result<(), Notifi
         return Err(NotificationError::Nesting);
     }
     // Nearly every message is of this shape, and one pass over it is all it takes.
-    if s3_records::read(body, envelopes, parsed)? {
-        return Ok(());
-    }
-    envelope::read(body, envelopes, parsed)
+    let found = s3_records::read(body, envelopes, parsed).and_then(|found| match found {
+        true => Ok(()),
+        false => envelope::read(body, envelopes, parsed),
+    });
+    found.map_err(|error| match error.is_foreign() && envelopes > 0 {
+        // What wraps it says that it is meant for us, whatever is in it.
+        true => NotificationError::Envelope { envelope: "an envelope", reason: error.to_string() },
+        false => error,
+    })
 }
 
 /// A time as announced. One that cannot be read is as good as none: it is only a hint.

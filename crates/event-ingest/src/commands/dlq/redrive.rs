@@ -203,11 +203,11 @@ impl Redrive<'_> {
             match self.args.target(&letter) {
                 Err(reason) => {
                     self.summary.stuck += 1;
-                    self.say(&record, "stays", &reason)?;
+                    self.say(partition, offset, "stays", &reason)?;
                 }
                 Ok(topic) if self.args.dry_run => {
                     self.summary.redriven += 1;
-                    self.say(&record, "would go", &format!("to {topic}  {}", letter.reason))?;
+                    self.say(partition, offset, "would go", &format!("to {topic}  {}", letter.reason))?;
                 }
                 Ok(topic) => {
                     let (records, bytes, time) = MAX_UNCOMMITTED;
@@ -244,6 +244,10 @@ impl Redrive<'_> {
                 self.settle().await?;
                 self.producer.send_result(outgoing()).map_err(|(error, _)| error)?
             }
+            Err((error, _)) if is_final(&error) => {
+                self.summary.stuck += 1;
+                return Ok(self.say(partition, offset, "stays", &error.to_string())?);
+            }
             Err((error, _)) => return Err(error).with_context(|| format!("topic {topic}")),
         };
         self.sent.push(Sent { partition, offset, delivery });
@@ -275,9 +279,13 @@ impl Redrive<'_> {
                     self.progress.entry(partition).or_default().add(offset, offset + 1);
                     self.summary.redriven += 1;
                 }
+                Ok(Err((error, _))) if is_final(&error) => {
+                    self.summary.stuck += 1;
+                    self.say(partition, offset, "stays", &error.to_string())?;
+                }
                 Ok(Err((error, record))) => failed = Some((error, record.topic().to_owned())),
                 // A producer that is gone tells nothing of its last records.
-                Err(canceled) => tracing::warn!(%canceled, partition, offset, "delivery unknown"),
+                Err(_) => failed = Some((KafkaError::Canceled, "(unknown)".to_owned())),
             }
         }
         self.reader.commit(&self.progress).await?;
@@ -288,8 +296,7 @@ impl Redrive<'_> {
         }
     }
 
-    fn say(&mut self, record: &OwnedMessage, what: &str, text: &str) -> io::Result<()> {
-        let (partition, offset) = (record.partition(), record.offset());
+    fn say(&mut self, partition: i32, offset: i64, what: &str, text: &str) -> io::Result<()> {
         let text = one_line(text);
         let out = &mut self.out;
         let place = format!("{partition}/{offset}");
@@ -314,6 +321,12 @@ impl Redrive<'_> {
         let what = if self.args.dry_run { "would be redriven" } else { "redriven" };
         writeln!(self.out, "{redriven} {what}, {already} were redriven before, {stuck} stay")
     }
+}
+
+/// Whether a broker will never take the record as it is.
+fn is_final(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{InvalidMessage, InvalidRecord, MessageSizeTooLarge};
+    matches!(error.rdkafka_error_code(), Some(InvalidMessage | InvalidRecord | MessageSizeTooLarge))
 }
 
 /// Shown on a terminal alone.
