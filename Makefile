@@ -17,7 +17,7 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test soak test-fast demo up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ demo: build ## see real Parquet files go from a bucket into an Iceberg table (KE
 
 up: build ## the demo, and it stays until Ctrl-C
 	@scripts/demo.sh --stay
+
+demo-heavy: build ## see more than 500 MB go through Kafka, dispatcher, launcher, Spark and publisher, with the seconds of each stage
+	@scripts/demo-heavy.sh
 
 kafka: ## a Kafka broker on 127.0.0.1:9092 with the topics, until Ctrl-C
 	@scripts/setup.sh kafka

@@ -67,3 +67,13 @@ postgres_bin() {
   bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
   [ -x "$bin/initdb" ] && printf '%s\n' "$bin"
 }
+
+# spark_environment: what PySpark wants to find, and nothing of another Spark of this machine.
+spark_environment() {
+  local java
+  java=$(command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java") || die "Java is missing"
+  # PySpark takes Java from JAVA_HOME; what lies on the path is enough for it only where that is no link.
+  JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$java")")")}
+  export JAVA_HOME SPARK_LOCAL_IP=127.0.0.1
+  unset SPARK_HOME SPARK_CONF_DIR
+}

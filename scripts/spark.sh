@@ -14,15 +14,10 @@ TEXT
 }
 
 run() {
-  local home java
+  local home
   home=$(spark_home)
   [ -d "$home" ] || die "Spark is not installed: run 'make setup'"
-  java=$(command -v "${JAVA_HOME:+$JAVA_HOME/bin/}java") || die "Java is missing"
-  # PySpark takes Java from JAVA_HOME; what lies on the path is enough for it only where that is no link.
-  JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$java")")")}
-  export JAVA_HOME SPARK_LOCAL_IP=127.0.0.1
-  # Another Spark of this machine is not meant.
-  unset SPARK_HOME SPARK_CONF_DIR
+  spark_environment
   SPARK_JARS=$(printf '%s,' "$home"/jars/*.jar) exec "$home/bin/python" "$@"
 }
 

@@ -10,6 +10,7 @@ mod corpus;
 mod crash;
 mod dispatcher_killed;
 mod dlq;
+mod heavy;
 mod hostile;
 mod killed;
 mod limited;
