@@ -14,6 +14,9 @@ pub const TYPE_HEAVY: &str = "dev.eventingest.request.heavy.v1";
 /// Type of a result.
 pub const TYPE_COMPLETED: &str = "dev.eventingest.completed.v1";
 
+/// Type of the answer to a heavy request: somebody owns it from now on.
+pub const TYPE_ACCEPTED: &str = "dev.eventingest.accepted.v1";
+
 /// Type of the news that an object was set aside.
 pub const TYPE_QUARANTINED: &str = "dev.eventingest.quarantined.v1";
 

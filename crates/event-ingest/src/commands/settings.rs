@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use lake::LakeConfig;
-use light_worker::{LakeArgs, LakeUse, allow_list, catalog_listing};
+use lake_args::{LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Origin, Property};
 use service_kit::logging::LoggingArgs;
 

@@ -35,7 +35,7 @@ impl Ingest for Worker {
             body: Bytes::from(request.to_json()),
         };
         match self.0.handle(event).await {
-            Reply::Done(answer) => {
+            Reply::Done(answer) | Reply::Accepted(answer) => {
                 let Some(Data::Json(result)) = answer.data() else {
                     return Err(IngestError::retry("the worker answered without a result"));
                 };

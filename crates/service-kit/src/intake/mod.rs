@@ -27,6 +27,8 @@ pub trait Handler: Send + Sync + 'static {
 pub enum Reply {
     /// Done, durably. The event is the answer, and may be routed on.
     Done(Box<Event>),
+    /// Owned, durably, by this service: it will be done (202). The event says so, and may be routed on.
+    Accepted(Box<Event>),
     /// Cannot be done, however often it is tried.
     Reject {
         /// Why, as a class.
@@ -76,6 +78,7 @@ impl Reply {
     pub fn outcome(&self) -> &'static str {
         match self {
             Reply::Done(_) => "done",
+            Reply::Accepted(_) => "accepted",
             Reply::Reject { status: RejectStatus::Invalid, .. } => "invalid",
             Reply::Reject { status: RejectStatus::Unauthorized, .. } => "unauthorized",
             Reply::Reject { status: RejectStatus::Forbidden, .. } => "forbidden",

@@ -50,7 +50,7 @@ impl Attempts {
             };
             self.metrics.answered(INTAKE, &reply);
             match reply {
-                Reply::Done(event) => break self.outputs.result(*event, &record),
+                Reply::Done(event) | Reply::Accepted(event) => break self.outputs.result(*event, &record),
                 Reply::Reject { reason, .. } => {
                     let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
                     tracing::error!(reason, topic, partition, offset, "record goes to the dead letters");

@@ -1,5 +1,5 @@
-//! The flags that say which catalog, which storage and which ledger: the same for the worker and for the
-//! operator's commands.
+//! The flags that say which catalog, which storage and which ledger: the same for the light worker, the spark launcher
+//! and the operator's commands, none of which may know another.
 
 use std::collections::BTreeMap;
 
