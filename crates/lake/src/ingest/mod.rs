@@ -4,9 +4,11 @@ mod committer;
 mod flight;
 mod gathering;
 mod opening;
+mod outstanding;
 mod plan;
 mod preview;
 mod publish;
+mod ready;
 mod registering;
 mod slice;
 mod tables;
@@ -31,6 +33,7 @@ use committer::Committers;
 use slice::Slice;
 use tables::Tables;
 
+pub use outstanding::{Current, Standing};
 pub use preview::Preview;
 pub(crate) use tables::new_snapshot_id;
 
