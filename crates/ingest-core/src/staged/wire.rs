@@ -37,8 +37,8 @@ pub enum StagedError {
     /// One of branch and snapshot without the other.
     #[error("branch and snapshot id belong together: give both, or null for both")]
     HalfAStage,
-    /// A branch that is not this attempt's own.
-    #[error("branch {0:?} is not of the form event-ingest-<request id>-<attempt>-<eight hex digits>, or another attempt's")]
+    /// A branch that is not this request's own.
+    #[error("branch {0:?} is not of the form event-ingest-<request id>-<attempt>-<eight hex digits>, or another request's")]
     Branch(String),
     /// Too many objects.
     #[error("the list has {0} objects: at most {MAX_FILES_PER_REQUEST} fit into one")]
@@ -157,8 +157,8 @@ pub(super) fn read_event(body: &[u8]) -> Result<Staged, StagedError> {
     let stage = match (branch, snapshot_id) {
         (None, None) => None,
         (Some(branch), Some(snapshot_id)) => {
-            let own = StageBranch::parse(&branch)
-                .is_some_and(|own| own.request_id == request_id && own.attempt == attempt);
+            // Of this request, but perhaps an earlier attempt's: a stage may be used again.
+            let own = StageBranch::parse(&branch).is_some_and(|own| own.request_id == request_id);
             if !own {
                 return Err(StagedError::Branch(branch));
             }
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn events_name_a_branch_of_their_own_attempt_or_none() {
+    fn events_name_a_branch_of_their_own_request_or_none() {
         let event = |branch: Value, snapshot: Value| {
             let event = json!({"version": 1, "request_id": "r", "attempt": 1, "table": "db.t", "branch": branch,
                 "snapshot_id": snapshot, "objects": "s3://b/l"});
@@ -382,7 +382,8 @@ mod tests {
         for (branch, snapshot) in [(json!("event-ingest-r-1-00000000"), Value::Null), (Value::Null, json!(1))] {
             assert!(matches!(event(branch, snapshot), Err(StagedError::HalfAStage)));
         }
-        for branch in ["main", "event-ingest-r-2-00000000", "event-ingest-s-1-00000000"] {
+        assert!(event(json!("event-ingest-r-2-00000000"), json!(1)).is_ok());
+        for branch in ["main", "event-ingest-s-1-00000000"] {
             assert!(matches!(event(json!(branch), json!(1)), Err(StagedError::Branch(_))), "{branch}");
         }
     }

@@ -68,7 +68,7 @@ impl Lake {
                 footing: view.footing(),
                 evolved: Some(evolved),
                 properties: HashMap::new(),
-                registered: Vec::new(),
+                kept: Vec::new(),
                 ownable: Vec::new(),
                 files: Vec::new(),
                 stores: self.tables.catalog.stores(&view.table),
