@@ -9,11 +9,14 @@ use lake::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::backend::AttemptName;
-use crate::launcher::{Launcher, Status, lock};
+use crate::launcher::{Launcher, lock};
 use crate::record::Record;
 use crate::record::documents::Taken;
-use crate::record::store::{Found, Records};
+use crate::record::store::Found;
 use crate::sink::Standing;
+
+/// How often a request is taken anew because its record came to an end meanwhile.
+const TAKES: usize = 5;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,44 +53,52 @@ impl Launcher {
     /// It is not owned: it may not be (forbidden), or a store or the table does not answer.
     pub async fn accept(&self, request: &IngestRequest) -> Result<Accepted> {
         let id = content_id(request);
-        for _ in Records::takes() {
-            let found = self.parts.records.find(&id).await?;
-            let standings = self.parts.sink.outstanding(request).await?;
-            if standings.iter().all(|standing| *standing == Standing::Forbidden) {
-                let none = "none of the files is in an allowed bucket and prefix";
-                return Err(Error::new(ErrorKind::Forbidden, none));
-            }
-            if standings.iter().all(|standing| matches!(standing, Standing::InTable | Standing::Forbidden)) {
-                return Ok(Accepted::In(all_in(request, &standings)));
-            }
+        let mut found = self.parts.records.find(&id).await?;
+        // After that: what a record that ends meanwhile has seen is seen here, too.
+        let standings = self.parts.sink.outstanding(request).await?;
+        if standings.iter().all(|standing| *standing == Standing::Forbidden) {
+            let none = "none of the files is in an allowed bucket and prefix";
+            return Err(Error::new(ErrorKind::Forbidden, none));
+        }
+        if standings.iter().all(|standing| matches!(standing, Standing::InTable | Standing::Forbidden)) {
+            return Ok(Accepted::In(all_in(request, &standings)));
+        }
+        let mut taken = false;
+        for _ in 0..TAKES {
             let first = match found {
-                Found::Live(record) if record.cancelled => return Err(ending(&id, "cancelled")),
-                Found::Live(record) if !settled(&record, &standings) => {
+                Found::Live(record) if record.cancelled => return Err(ending(&id)),
+                Found::Live(record) if !counts_as_done(&record, &standings) => {
+                    if taken {
+                        self.first_steps(&record).await;
+                    }
                     return Ok(Accepted::Owned(owned(&record, request, &standings)));
                 }
-                Found::Live(_) => {
-                    // What was set aside is wanted again: the record that saw it set aside has to end first.
-                    match self.work_on(&id, &BTreeMap::new()).await? {
-                        Status::Over => continue,
-                        _ => return Err(ending(&id, "closed")),
-                    }
+                Found::Live(record) if record.newest().is_some_and(|newest| newest.ended.is_none()) => {
+                    return Err(ending(&id));
                 }
+                Found::Live(record) => record.next(),
                 Found::Vacant(first) => first,
             };
             self.room()?;
-            let taken = Taken { record_id: id.clone(), received: (self.clock)(), set_aside_before: set_aside(&standings) };
-            let Some(record) = self.parts.records.take(request, first, &taken).await? else { continue };
-            let (files, bytes) = (request.file_count(), request.total_bytes());
-            tracing::info!(record_id = id, request_id = request.request_id, table = %request.table, files, bytes, "taken");
-            self.live.fetch_add(1, Ordering::Relaxed);
-            let held = lock(&self.held).enter(&id, request);
-            // From here on the record owns the request: what fails now is tried again by the scan.
-            if let Err(error) = self.work_on(&id, &held).await {
-                tracing::warn!(record_id = id, %error, "first attempt not started: the next scan tries again");
-            }
-            return Ok(Accepted::Owned(owned(&record, request, &standings)));
+            let (received, set_aside_before) = ((self.clock)(), set_aside(&standings));
+            let note = Taken { record_id: id.clone(), received, set_aside_before };
+            // Whoever wrote it: whether that record will do for this request is seen when it is found.
+            taken = self.parts.records.take(request, first, &note).await?;
+            found = self.parts.records.find(&id).await?;
         }
-        Err(ending(&id, "closed"))
+        Err(ending(&id))
+    }
+
+    /// From its taking on the record owns the request: what fails here is tried again by the scan.
+    async fn first_steps(&self, record: &Record) {
+        let Record { id, request, .. } = record;
+        let (files, bytes) = (request.file_count(), request.total_bytes());
+        tracing::info!(record_id = id, request_id = request.request_id, table = %request.table, files, bytes, "taken");
+        self.live.fetch_add(1, Ordering::Relaxed);
+        let held = lock(&self.held).enter(id, request);
+        if let Err(error) = self.work_on(id, &held).await {
+            tracing::warn!(record_id = id, %error, "first attempt not started: the next scan tries again");
+        }
     }
 
     /// Fails if there are as many live records as may be.
@@ -106,8 +117,13 @@ pub fn content_id(request: &IngestRequest) -> String {
     IngestRequest::new(table, format, options, objects, timestamp).request_id
 }
 
-fn settled(record: &Record, standings: &[Standing]) -> bool {
-    standings.iter().enumerate().all(|(place, standing)| record.settles(place, *standing))
+/// Whether a record takes an object for done that this request wants tried again: one that was set aside since the record
+/// was taken. Then the request needs a record of its own, which owns all that the other one does.
+fn counts_as_done(record: &Record, standings: &[Standing]) -> bool {
+    let counts = |(place, standing): (usize, &Standing)| {
+        matches!(standing, Standing::SetAside(_)) && record.settles(place, *standing)
+    };
+    standings.iter().enumerate().any(counts)
 }
 
 fn set_aside(standings: &[Standing]) -> BTreeMap<usize, DateTime<Utc>> {
@@ -118,8 +134,9 @@ fn set_aside(standings: &[Standing]) -> BTreeMap<usize, DateTime<Utc>> {
     standings.iter().enumerate().filter_map(aside).collect()
 }
 
-fn ending(id: &str, how: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("an earlier record of this request, {id}, is being {how}: send it again"))
+fn ending(id: &str) -> Error {
+    let why = format!("an earlier record of this request, {id}, is about to end: send it again");
+    Error::new(ErrorKind::Unavailable, why)
 }
 
 fn owned(record: &Record, request: &IngestRequest, standings: &[Standing]) -> Owned {

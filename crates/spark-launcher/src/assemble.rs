@@ -15,17 +15,12 @@ use crate::record::store::Records;
 use crate::sink::Sink;
 use crate::submit::Submit;
 
-/// Name of the folder of records below the ledgers, unless told otherwise.
-const FOLDER: &str = "heavy";
-
-/// Where the records of a lake are: at `configured`, or beside its ledgers.
+/// The records of a lake.
 ///
 /// # Errors
 /// A location that no store can reach.
-pub fn records(lake: &Lake, configured: Option<&str>) -> lake::Result<Records> {
-    let beside = || format!("{}/{FOLDER}", lake.ledger_root().trim_end_matches('/'));
-    let root = configured.map_or_else(beside, str::to_owned);
-    Ok(Records::new(Files::new(lake.stores().clone(), &root)?))
+pub fn records(lake: &Lake) -> lake::Result<Records> {
+    Ok(Records::new(Files::new(lake.stores().clone(), lake.heavy_root())?))
 }
 
 /// A backend could not be made.
@@ -40,8 +35,12 @@ pub enum BackendStartError {
 ///
 /// # Errors
 /// Records that cannot be reached, or a backend that cannot be made.
-pub async fn launcher(config: &Config, lake: Arc<Lake>, metrics: &Metrics) -> Result<Launcher, crate::RunError> {
-    let records = records(&lake, config.heavy_root.as_deref())?;
+pub async fn launcher(
+    config: &Config,
+    lake: Arc<Lake>,
+    metrics: &Metrics,
+) -> Result<Launcher, crate::RunError> {
+    let records = records(&lake)?;
     let sink: Arc<dyn Sink> = lake;
     Ok(Launcher::new(Parts {
         backend: backend(&config.backend, &sink).await?,
@@ -53,7 +52,10 @@ pub async fn launcher(config: &Config, lake: Arc<Lake>, metrics: &Metrics) -> Re
     }))
 }
 
-async fn backend(config: &BackendConfig, sink: &Arc<dyn Sink>) -> Result<Arc<dyn Backend>, BackendStartError> {
+async fn backend(
+    config: &BackendConfig,
+    sink: &Arc<dyn Sink>,
+) -> Result<Arc<dyn Backend>, BackendStartError> {
     Ok(match config {
         BackendConfig::Inline(at_once) => Arc::new(Inline::new(sink.clone(), *at_once)),
         BackendConfig::Submit(config) => Arc::new(Submit::new(config.clone())),

@@ -47,7 +47,8 @@ impl Handler for HeavyHandler {
         match self.launcher.accept(&request).await {
             Ok(Accepted::In(result)) => {
                 tracing::info!(request_id = request.request_id, table = %request.table, "nothing to do");
-                let body = serde_json::to_value(&result).expect("a result is made of strings, numbers and lists");
+                let body =
+                    serde_json::to_value(&result).expect("a result is made of strings, numbers and lists");
                 Reply::Done(Box::new(answer(TYPE_COMPLETED, &request, body, event.traceparent)))
             }
             Ok(Accepted::Owned(owned)) => {

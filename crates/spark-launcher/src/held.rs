@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn the_oldest_record_has_an_object_and_says_so_again() {
         let mut held = Held::default();
-        let (old, new) = (request(r#"["s3://b/a.csv","s3://b/b.csv"]"#), request(r#"["s3://b/c.csv","s3://b/b.csv"]"#));
+        let (old, new) =
+            (request(r#"["s3://b/a.csv","s3://b/b.csv"]"#), request(r#"["s3://b/c.csv","s3://b/b.csv"]"#));
         assert!(held.enter("old", &old).is_empty());
         for _ in 0..2 {
             assert_eq!(held.enter("new", &new), [(1, "old".to_owned())].into());

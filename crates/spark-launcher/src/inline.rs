@@ -40,7 +40,12 @@ impl Inline {
         Self { sink, slots: Arc::new(Semaphore::new(at_once)), runs: Arc::default(), at_once }
     }
 
-    async fn run(sink: Arc<dyn Sink>, slots: Arc<Semaphore>, runs: Arc<Mutex<HashMap<AttemptName, Run>>>, attempt: Attempt) {
+    async fn run(
+        sink: Arc<dyn Sink>,
+        slots: Arc<Semaphore>,
+        runs: Arc<Mutex<HashMap<AttemptName, Run>>>,
+        attempt: Attempt,
+    ) {
         let Ok(_slot) = slots.acquire().await else { return };
         match lock(&runs).get_mut(&attempt.name) {
             Some(run) => (run.begun, run.state) = (true, AttemptState::Live("running".to_owned())),
@@ -73,12 +78,16 @@ impl Backend for Inline {
             if let Some(run) = runs.get(&attempt.name) {
                 return match run.state {
                     AttemptState::Live(_) | AttemptState::Succeeded if run.content == content => Ok(()),
-                    _ => Err(BackendError::Rejected("it failed before, or asked for something else".to_owned())),
+                    _ => Err(BackendError::Rejected(
+                        "it failed before, or asked for something else".to_owned(),
+                    )),
                 };
             }
             let live = runs.values().filter(|run| matches!(run.state, AttemptState::Live(_))).count();
             if live >= self.at_once + MAX_WAITING {
-                return Err(BackendError::Unavailable(format!("{live} attempts run or wait in this process")));
+                return Err(BackendError::Unavailable(format!(
+                    "{live} attempts run or wait in this process"
+                )));
             }
             if runs.len() - live >= MAX_ENDED {
                 runs.retain(|_, run| matches!(run.state, AttemptState::Live(_)));

@@ -136,7 +136,9 @@ impl Launcher {
                     }
                     Err(error) => self.without_retry(&current, error).await?,
                 },
-                Action::Stop(_) if stopped => Next::Rest(Status::Waiting(Wait::Running("stopping".to_owned()))),
+                Action::Stop(_) if stopped => {
+                    Next::Rest(Status::Waiting(Wait::Running("stopping".to_owned())))
+                }
                 Action::Stop(number) => {
                     stopped = true;
                     self.parts.backend.stop(&name(id, number)).await.map_err(|e| unavailable(&e))?;
@@ -207,7 +209,12 @@ impl Launcher {
             Ok(()) => self.note_started(record_id, *number).await,
             Err(BackendError::Unavailable(reason)) => {
                 self.parts.metrics.attempt("unavailable");
-                tracing::warn!(record_id, attempt = number, reason, "attempt not started: it will be tried again");
+                tracing::warn!(
+                    record_id,
+                    attempt = number,
+                    reason,
+                    "attempt not started: it will be tried again"
+                );
                 Ok(Next::Rest(Status::Unstarted(reason)))
             }
             Err(BackendError::Rejected(reason)) => {
@@ -221,7 +228,8 @@ impl Launcher {
     async fn note_started(&self, id: &str, number: u32) -> Result<Next> {
         let name = name(id, number);
         let backend = self.parts.backend.name();
-        let says = Started { time: (self.clock)(), application: name.to_string(), backend: backend.to_owned() };
+        let says =
+            Started { time: (self.clock)(), application: name.to_string(), backend: backend.to_owned() };
         if self.parts.records.mark(id, Mark::Started, number, &says).await? {
             self.parts.metrics.attempt("started");
             tracing::info!(record_id = id, attempt = number, application = %name, backend, "attempt started");
@@ -249,8 +257,12 @@ impl Launcher {
             self.parts.metrics.attempt(ended.how.as_str());
             let (how, reason, undone) = (ended.how.as_str(), ended.reason.as_deref(), ended.undone);
             match ended.left_undone() {
-                false => tracing::info!(record_id = id, attempt = number, how, reason, undone, "attempt ended"),
-                true => tracing::warn!(record_id = id, attempt = number, how, reason, undone, "attempt ended"),
+                false => {
+                    tracing::info!(record_id = id, attempt = number, how, reason, undone, "attempt ended")
+                }
+                true => {
+                    tracing::warn!(record_id = id, attempt = number, how, reason, undone, "attempt ended")
+                }
             }
         }
         Ok(Next::Reload)
@@ -259,9 +271,13 @@ impl Launcher {
     /// Gives the record up if no retry can mend the error.
     async fn without_retry(&self, record: &Record, error: Error) -> Result<Next> {
         match error.kind() {
-            ErrorKind::Invalid | ErrorKind::Forbidden if !record.failed => self.fail(record, error.to_string()).await,
+            ErrorKind::Invalid | ErrorKind::Forbidden if !record.failed => {
+                self.fail(record, error.to_string()).await
+            }
             ErrorKind::Invalid | ErrorKind::Forbidden => Ok(Next::Rest(Status::Waiting(Wait::Person))),
-            ErrorKind::Config | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Inconsistent => Err(error),
+            ErrorKind::Config | ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Inconsistent => {
+                Err(error)
+            }
         }
     }
 

@@ -25,6 +25,8 @@ mod metrics;
 pub mod record;
 mod run;
 pub mod scan;
+#[cfg(test)]
+mod simulation;
 pub mod sink;
 mod sink_lake;
 mod submit;

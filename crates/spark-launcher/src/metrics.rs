@@ -46,11 +46,8 @@ pub const DURATION: Metric = Metric {
     labels: &[],
 };
 /// Scans that did not see everything.
-pub const SCAN_FAILURES: Metric = Metric {
-    name: "heavy_scan_failures_total",
-    help: "Scans that could not list the records.",
-    labels: &[],
-};
+pub const SCAN_FAILURES: Metric =
+    Metric { name: "heavy_scan_failures_total", help: "Scans that could not list the records.", labels: &[] };
 /// When the last scan ended.
 pub const LAST_SCAN: Metric = Metric {
     name: "heavy_last_scan_timestamp_seconds",

@@ -97,7 +97,8 @@ pub async fn run_on(
         stop.cancel();
         ended
     };
-    let (server, consumed, ()) = tokio::join!(server, consumed, launcher.scan_until(config.scan_interval, &stop));
+    let (server, consumed, ()) =
+        tokio::join!(server, consumed, launcher.scan_until(config.scan_interval, &stop));
     consumed?;
     Ok(server?)
 }

@@ -60,7 +60,8 @@ impl Launcher {
     /// # Errors
     /// The records cannot be listed.
     pub async fn scan(&self) -> Result<Scan> {
-        let listed = self.parts.records.list().await.inspect_err(|_| self.parts.metrics.scan_failures.inc())?;
+        let listed =
+            self.parts.records.list().await.inspect_err(|_| self.parts.metrics.scan_failures.inc())?;
         let mut scan = Scan::default();
         let mut held = Held::default();
         let mut under_way = FuturesUnordered::new();
@@ -75,7 +76,8 @@ impl Launcher {
                     scan.tables.insert(record.request.table.clone());
                     // What was given up keeps nobody waiting.
                     let gives_way = record.failed || record.cancelled;
-                    let others = if gives_way { BTreeMap::new() } else { held.enter(&record.id, &record.request) };
+                    let others =
+                        if gives_way { BTreeMap::new() } else { held.enter(&record.id, &record.request) };
                     under_way.push(self.one(record, others));
                 }
                 Err(error) => {
@@ -113,7 +115,8 @@ impl Launcher {
             return;
         };
         *scan.states.entry(state).or_default() += 1;
-        let age = received.filter(|_| state != "failed").map(|received| ((self.clock)() - received).num_seconds());
+        let age =
+            received.filter(|_| state != "failed").map(|received| ((self.clock)() - received).num_seconds());
         scan.oldest = scan.oldest.max(age.unwrap_or(0));
     }
 }
@@ -129,5 +132,9 @@ struct Seen {
 
 fn unread(listed: &Listed, error: &lake::Error) -> Seen {
     tracing::error!(record_id = listed.id, %error, "record cannot be read");
-    Seen { id: listed.id.clone(), received: listed.request().map(|(_, written)| written), state: Some("unknown") }
+    Seen {
+        id: listed.id.clone(),
+        received: listed.request().map(|(_, written)| written),
+        state: Some("unknown"),
+    }
 }

@@ -48,7 +48,11 @@ pub trait Sink: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The catalog does not answer.
-    async fn drop_stale_branches(&self, table: &TableName, live: &BTreeSet<String>) -> lake::Result<Vec<String>>;
+    async fn drop_stale_branches(
+        &self,
+        table: &TableName,
+        live: &BTreeSet<String>,
+    ) -> lake::Result<Vec<String>>;
 
     /// Whether the catalog answers.
     ///

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_request_keeps_all_it_had_beside_what_is_added() {
-        let body = br#"{"files":["s3://b/a.csv"],"table":"db.t","request_id":"label","objects":[{"etag":"e"}]}"#;
+        let body =
+            br#"{"files":["s3://b/a.csv"],"table":"db.t","request_id":"label","objects":[{"etag":"e"}]}"#;
         let request = IngestRequest::from_json(body, &RequestDefaults::default(), Utc::now()).unwrap();
         let asked = Asked { record_id: "r".repeat(40), attempt: 3 };
         let (read, more): (IngestRequest, Asked) = read(&write(&request, &asked)).unwrap();

@@ -41,7 +41,9 @@ impl Files {
     pub async fn create(&self, file: &str, bytes: Vec<u8>) -> Result<bool> {
         match self.put(file, bytes, PutMode::Create).await {
             Ok(()) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(false)
+            }
             Err(error) => Err(self.failed("write", file, error)),
         }
     }
@@ -52,7 +54,9 @@ impl Files {
     }
 
     async fn put(&self, file: &str, bytes: Vec<u8>, mode: PutMode) -> object_store::Result<()> {
-        let at = self.at(file).map_err(|error| object_store::Error::Generic { store: "records", source: error.into() })?;
+        let at = self
+            .at(file)
+            .map_err(|error| object_store::Error::Generic { store: "records", source: error.into() })?;
         at.store.put_opts(&at.path, bytes.into(), PutOptions::from(mode)).await.map(|_| ())
     }
 
@@ -83,10 +87,15 @@ impl Files {
     pub fn list(&self, folder: &str) -> Result<BoxStream<'static, Result<(String, ObjectMeta)>>> {
         let at = self.at(folder)?;
         let url = self.url(folder);
-        let unlisted = move |error| Error::new(ErrorKind::Unavailable, format!("cannot list `{url}`")).caused_by(error);
+        let unlisted =
+            move |error| Error::new(ErrorKind::Unavailable, format!("cannot list `{url}`")).caused_by(error);
         let listed = at.store.list(Some(&at.path)).map_err(unlisted);
         let folder = at.path;
-        Ok(listed.try_filter_map(move |meta| futures::future::ready(Ok(below(&folder, &meta).map(|name| (name, meta))))).boxed())
+        Ok(listed
+            .try_filter_map(move |meta| {
+                futures::future::ready(Ok(below(&folder, &meta).map(|name| (name, meta))))
+            })
+            .boxed())
     }
 
     fn at(&self, file: &str) -> Result<Location> {
@@ -100,7 +109,10 @@ impl Files {
     /// The error about a file that none of ours wrote.
     pub fn damaged(&self, file: &str, why: &str) -> Error {
         let url = self.url(file);
-        Error::new(ErrorKind::Inconsistent, format!("`{url}` is no file of a record: {why}; look at it and remove it"))
+        Error::new(
+            ErrorKind::Inconsistent,
+            format!("`{url}` is no file of a record: {why}; look at it and remove it"),
+        )
     }
 }
 

@@ -6,12 +6,14 @@
 //! | [`documents`] | what they say |
 //! | [`files`] | small files in object storage
 //! | [`store`] | writing, reading and listing them |
+//! | [`operate`] | what a person may do about them
 //! | [`closed`] | what is left of a record that is over |
 
 pub mod closed;
 pub mod documents;
 pub mod files;
 pub mod names;
+pub mod operate;
 pub mod store;
 
 use std::collections::{BTreeMap, HashMap};
@@ -75,7 +77,11 @@ impl Record {
     /// Ended attempts that count against the limit: they left something undone, and nobody asked for more since.
     pub fn failures(&self) -> impl Iterator<Item = &Ended> {
         let counts = |marks: &&Marks| marks.number > self.retried;
-        self.attempts.iter().filter(counts).filter_map(|marks| marks.ended.as_ref()).filter(|ended| ended.left_undone())
+        self.attempts
+            .iter()
+            .filter(counts)
+            .filter_map(|marks| marks.ended.as_ref())
+            .filter(|ended| ended.left_undone())
     }
 
     /// Whether an object needs nothing more, by what is known of it: what was set aside before the record was taken
@@ -95,7 +101,9 @@ impl Record {
             self.request.objects.iter().enumerate().map(|(place, object)| (key(object), place)).collect();
         let undone = |object: &&RequestedObject| {
             let place = places.get(&key(object)).copied();
-            place.is_some_and(|place| standings.get(place).is_some_and(|standing| !self.settles(place, *standing)))
+            place.is_some_and(|place| {
+                standings.get(place).is_some_and(|standing| !self.settles(place, *standing))
+            })
         };
         attempt.objects.iter().filter(undone).count()
     }

@@ -82,7 +82,9 @@ mod tests {
         for mark in Mark::ALL {
             assert_eq!(Mark::parse(&mark.file(17)), Some((mark, 17)));
         }
-        for other in ["attempt.json", "attempt-.json", "attempt-0.json", "attempt-01.json", "attempt-1", "x-1.json"] {
+        for other in
+            ["attempt.json", "attempt-.json", "attempt-0.json", "attempt-01.json", "attempt-1", "x-1.json"]
+        {
             assert_eq!(Mark::parse(other), None, "{other}");
         }
         assert!(is_id(&"0a".repeat(20)) && !is_id(&"0A".repeat(20)) && !is_id("0a"));

@@ -21,8 +21,6 @@ use crate::backend::{Attempt, AttemptName};
 
 /// Files of records that are held in mind while they are listed. There are never so many: live records are bounded.
 const MAX_LISTED_FILES: usize = 500_000;
-/// How often a request is taken anew because its record was closed meanwhile.
-const TAKES: usize = 5;
 
 /// The records below one root.
 #[derive(Debug, Clone)]
@@ -130,23 +128,13 @@ impl Records {
         self.read_record(listed, through).await
     }
 
-    /// Writes the record of a request, whose first attempt has the number that [`Records::find`] gave. Whether it was
-    /// made by this call or another one, it is there afterwards; `None` if another one came and went meanwhile.
+    /// Writes the record of a request, unless there is one whose first attempt has this number; says whether it did.
     ///
     /// # Errors
     /// The store does not answer: the request is not owned, or nobody knows.
-    pub async fn take(&self, request: &IngestRequest, first: u32, taken: &Taken) -> Result<Option<Record>> {
-        let id = &taken.record_id;
-        self.files.create(&path(id, Mark::Request, first), documents::write(request, taken)).await?;
-        match self.find(id).await? {
-            Found::Live(record) => Ok(Some(*record)),
-            Found::Vacant(_) => Ok(None),
-        }
-    }
-
-    /// How often [`Records::take`] is worth repeating.
-    pub fn takes() -> std::ops::Range<usize> {
-        0..TAKES
+    pub async fn take(&self, request: &IngestRequest, first: u32, taken: &Taken) -> Result<bool> {
+        let file = path(&taken.record_id, Mark::Request, first);
+        self.files.create(&file, documents::write(request, taken)).await
     }
 
     /// Writes what an attempt is asked for, unless that was written before; either way that is the attempt.
@@ -168,7 +156,8 @@ impl Records {
     pub async fn attempt(&self, id: &str, number: u32) -> Result<Option<Attempt>> {
         let file = path(id, Mark::Attempt, number);
         let Some(bytes) = self.files.read(&file).await? else { return Ok(None) };
-        let (request, asked) = documents::read::<Asked>(&bytes).map_err(|why| self.files.damaged(&file, &why))?;
+        let (request, asked) =
+            documents::read::<Asked>(&bytes).map_err(|why| self.files.damaged(&file, &why))?;
         if (asked.record_id.as_str(), asked.attempt) != (id, number) {
             return Err(self.files.damaged(&file, "it speaks of another attempt"));
         }
@@ -241,10 +230,13 @@ impl Records {
     }
 
     async fn read_record(&self, listed: &Listed, through: u32) -> Result<Option<Record>> {
-        let Some((first, _)) = listed.request().filter(|(number, _)| *number > through) else { return Ok(None) };
+        let Some((first, _)) = listed.request().filter(|(number, _)| *number > through) else {
+            return Ok(None);
+        };
         let file = path(&listed.id, Mark::Request, first);
         let Some(bytes) = self.files.read(&file).await? else { return Ok(None) };
-        let (request, taken) = documents::read::<Taken>(&bytes).map_err(|why| self.files.damaged(&file, &why))?;
+        let (request, taken) =
+            documents::read::<Taken>(&bytes).map_err(|why| self.files.damaged(&file, &why))?;
         let started: BTreeSet<u32> = listed.numbers(Mark::Started, first).collect();
         let ended: BTreeSet<u32> = listed.numbers(Mark::Ended, first).collect();
         let mut attempts = Vec::new();

@@ -14,7 +14,12 @@ pub struct SubmitArgs {
     #[arg(long = "spark-submit", env = "SPARK_SUBMIT", default_value = "spark-submit", value_name = "FILE")]
     pub program: PathBuf,
     /// With spark-submit: the job's file, local or where Spark can read it
-    #[arg(long = "spark-job", env = "SPARK_JOB", default_value = "/opt/event-ingest/main.py", value_name = "FILE")]
+    #[arg(
+        long = "spark-job",
+        env = "SPARK_JOB",
+        default_value = "/opt/event-ingest/main.py",
+        value_name = "FILE"
+    )]
     pub job: String,
     /// With spark-submit: the master, such as local[2] or yarn; Spark's own configuration says it otherwise
     #[arg(long = "spark-master", env = "SPARK_MASTER_URL")]
@@ -26,7 +31,12 @@ pub struct SubmitArgs {
     #[arg(long = "spark-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub arguments: Vec<String>,
     /// With spark-submit: folder for logs and process numbers, of this launcher alone
-    #[arg(long = "spark-work-dir", env = "SPARK_WORK_DIR", default_value = "/var/lib/event-ingest/spark", value_name = "DIR")]
+    #[arg(
+        long = "spark-work-dir",
+        env = "SPARK_WORK_DIR",
+        default_value = "/var/lib/event-ingest/spark",
+        value_name = "DIR"
+    )]
     pub folder: PathBuf,
     /// With spark-submit: processes at once
     #[arg(long = "spark-processes", env = "SPARK_PROCESSES", default_value = "1", value_parser = positive)]

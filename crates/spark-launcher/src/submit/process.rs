@@ -58,7 +58,10 @@ impl Process {
                 std::thread::sleep(LOOK_EVERY);
             }
             if begun.elapsed() > GRACE * 2 {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("process {} does not end", self.pid)));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("process {} does not end", self.pid),
+                ));
             }
             signal = Signal::SIGKILL;
         }

@@ -54,7 +54,17 @@ async fn what_ends_well_has_succeeded_and_is_not_started_again() {
     }
     let log = fs::read_to_string(submit.folder(&attempt.name).join(LOG)).unwrap();
     let name = attempt.name.to_string();
-    let line = ["--name", &name, "--master", "local[2]", "--conf", "spark.a=b c", "--verbose", "main.py", &attempt.document];
+    let line = [
+        "--name",
+        &name,
+        "--master",
+        "local[2]",
+        "--conf",
+        "spark.a=b c",
+        "--verbose",
+        "main.py",
+        &attempt.document,
+    ];
     assert_eq!(log.lines().collect::<Vec<_>>(), line);
     let other = super::tests::attempt(1, "b.csv");
     assert!(matches!(submit.start(&other).await, Err(BackendError::Rejected(_))));
@@ -81,7 +91,10 @@ async fn a_new_launcher_finds_the_process_counts_it_and_ends_it_with_its_childre
     submit(folder.path(), script).start(&attempt).await.unwrap();
     let again = submit(folder.path(), script);
     assert!(matches!(again.state(&attempt.name).await.unwrap(), AttemptState::Live(_)));
-    assert!(matches!(again.start(&super::tests::attempt(2, "a.csv")).await, Err(BackendError::Unavailable(_))));
+    assert!(matches!(
+        again.start(&super::tests::attempt(2, "a.csv")).await,
+        Err(BackendError::Unavailable(_))
+    ));
     let child = folder.path().join("child");
     let child = async {
         loop {
@@ -117,7 +130,11 @@ async fn a_process_of_the_same_number_is_not_taken_for_ours() {
     fs::create_dir_all(&at).unwrap();
     let ours = Process::of(std::process::id());
     let other = Process { start: ours.start - 1, ..ours };
-    fs::write(at.join(PROCESS), serde_json::to_vec(&Submitted { process: other, content: String::new() }).unwrap()).unwrap();
+    fs::write(
+        at.join(PROCESS),
+        serde_json::to_vec(&Submitted { process: other, content: String::new() }).unwrap(),
+    )
+    .unwrap();
     assert!(ours.lives());
     assert!(matches!(submit.state(&name).await.unwrap(), AttemptState::Failed(_)));
 }
