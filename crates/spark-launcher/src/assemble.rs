@@ -35,7 +35,7 @@ pub enum BackendStartError {
 ///
 /// # Errors
 /// Records that cannot be reached, or a backend that cannot be made.
-pub async fn launcher(
+pub async fn assemble(
     config: &Config,
     lake: Arc<Lake>,
     metrics: &Metrics,

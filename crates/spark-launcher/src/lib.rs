@@ -32,7 +32,7 @@ mod sink_lake;
 mod submit;
 mod tidy;
 
-pub use assemble::{BackendStartError, launcher, records};
+pub use assemble::{BackendStartError, assemble, records};
 pub use backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};
 pub use config::{Args, BackendConfig, BackendKind, Config, ConfigError, Source};
 pub use handler::{HeavyHandler, SOURCE};

@@ -45,7 +45,7 @@ pub enum RunError {
 /// Why it ended, if not because it was told to.
 pub async fn run(config: Config, lake: Lake, stop: CancellationToken) -> Result<(), RunError> {
     let metrics = Metrics::new();
-    let launcher = Arc::new(assemble::launcher(&config, Arc::new(lake), &metrics).await?);
+    let launcher = Arc::new(assemble::assemble(&config, Arc::new(lake), &metrics).await?);
     if config.scan_once {
         if let Some(scanned) = stop.run_until_cancelled(launcher.scan_and_tidy()).await {
             let scan = scanned?;

@@ -3,11 +3,9 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 /// How long a process may take to end by itself once it is told to.
@@ -42,30 +40,37 @@ impl Process {
     /// # Errors
     /// The system refuses.
     pub fn end(self) -> io::Result<()> {
-        let begun = Instant::now();
-        let mut signal = Signal::SIGTERM;
-        while self.lives() {
-            let pid = i32::try_from(self.pid).map_err(io::Error::other)?;
-            match killpg(Pid::from_raw(pid), signal) {
-                Ok(()) | Err(Errno::ESRCH) => {}
-                Err(error) => return Err(error.into()),
+        for signal in ["TERM", "KILL"] {
+            if !self.lives() {
+                return Ok(());
             }
-            let until = begun + GRACE;
+            self.signal(signal)?;
+            let until = Instant::now() + GRACE;
             while self.lives() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);
             }
-            if signal == Signal::SIGKILL {
-                std::thread::sleep(LOOK_EVERY);
-            }
-            if begun.elapsed() > GRACE * 2 {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("process {} does not end", self.pid),
-                ));
-            }
-            signal = Signal::SIGKILL;
         }
-        Ok(())
+        match self.lives() {
+            true => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("process {} does not end", self.pid)))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Sends a signal to the whole group. By the shell, which `spark-submit` needs as well: without unsafe code there is
+    /// no other way.
+    fn signal(self, signal: &str) -> io::Result<()> {
+        let line = format!("kill -s {signal} -- -{}", self.pid);
+        let mut shell = Command::new("sh");
+        // Who has ended meanwhile cannot be told anything: whether it lives is looked at anyway.
+        shell
+            .args(["-c", &line])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .map(|_| ())
     }
 }
 
