@@ -1,11 +1,10 @@
 //! What is left behind goes after a while: stories, lists of stages, branches of stages that nobody will publish.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::TryStreamExt;
 use lake::Result;
 
 use crate::launcher::{Launcher, lock};
-use crate::record::names::closed_id;
 use crate::scan::Scan;
 
 /// How often that is looked after.
@@ -15,8 +14,8 @@ const EVERY: TimeDelta = TimeDelta::hours(1);
 pub const KEPT: TimeDelta = TimeDelta::days(7);
 /// Stories that are read for their tables' names; others of the same tables are read the next time.
 const MAX_STORIES: usize = 1_000;
-/// Old files that are taken away at once; what is left is taken the next time.
-const MAX_REMOVED: usize = 10_000;
+/// Stories that are handled at once; what is left is handled the next time.
+const MAX_HANDLED: usize = 10_000;
 
 impl Launcher {
     /// Looks after what is left behind, if that is due.
@@ -30,7 +29,7 @@ impl Launcher {
         }
         let mut tables = scan.tables.clone();
         let mut stories = 0;
-        for (id, written) in self.stories().await? {
+        for (id, written) in self.parts.records.stories(MAX_HANDLED).await? {
             if now - written >= KEPT && !scan.live.contains(&id) {
                 self.forget(&id).await?;
             } else if stories < MAX_STORIES {
@@ -53,19 +52,6 @@ impl Launcher {
         Ok(())
     }
 
-    /// Ids of closed records and when they were closed, the newest first, at most so many as are handled at once.
-    async fn stories(&self) -> Result<Vec<(String, DateTime<Utc>)>> {
-        let mut listed = self.parts.records.files().list("closed")?;
-        let mut stories = Vec::new();
-        while let Some((file, meta)) = listed.try_next().await? {
-            stories.extend(closed_id(&file).map(|id| (id.to_owned(), meta.last_modified)));
-            if stories.len() == MAX_REMOVED {
-                break;
-            }
-        }
-        stories.sort_by_key(|(_, written)| std::cmp::Reverse(*written));
-        Ok(stories)
-    }
 
     /// Removes what is left of a closed record, its story last.
     async fn forget(&self, id: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod dlq;
 pub mod files;
+pub mod heavy;
 pub mod ingest;
 pub mod ledger;
 mod load;

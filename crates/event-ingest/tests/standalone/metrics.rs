@@ -24,6 +24,17 @@ const OF_WORKERS: [Metric; 6] = [
     light_worker::LATENCY,
     light_worker::FAILURES,
 ];
+const OF_LAUNCHERS: [Metric; 9] = [
+    spark_launcher::RECORDS,
+    spark_launcher::OLDEST,
+    spark_launcher::ATTEMPTS,
+    spark_launcher::GIVEN_UP,
+    spark_launcher::CLOSED,
+    spark_launcher::DURATION,
+    spark_launcher::SCAN_FAILURES,
+    spark_launcher::LAST_SCAN,
+    spark_launcher::STALE_BRANCHES,
+];
 const OF_RULES: [Metric; 3] = [rules::RULES_LOADED, rules::RULES_ERRORS, rules::RULES_BROKEN];
 const OF_STANDALONE: [Metric; 5] =
     [flow::ROWS, flow::HELD, flow::DEAD_LETTERS, reconcile::PASSES, reconcile::ANNOUNCED];
@@ -41,6 +52,7 @@ fn the_page_has_every_metric_with_its_labels_and_no_other() {
         .chain(dispatcher::NOTIFY_METRICS)
         .chain(&OF_INTAKES)
         .chain(&OF_WORKERS)
+        .chain(&OF_LAUNCHERS)
         .chain(&OF_STANDALONE)
         .chain(&OF_RULES);
     let ours: BTreeSet<String> = ours.map(row).collect();

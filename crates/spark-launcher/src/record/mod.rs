@@ -7,6 +7,7 @@
 //! | [`files`] | small files in object storage
 //! | [`store`] | writing, reading and listing them |
 //! | [`operate`] | what a person may do about them
+//! | [`summary`] | one as a person looks at it
 //! | [`closed`] | what is left of a record that is over |
 
 pub mod closed;
@@ -15,6 +16,7 @@ pub mod files;
 pub mod names;
 pub mod operate;
 pub mod store;
+pub mod summary;
 
 use std::collections::{BTreeMap, HashMap};
 

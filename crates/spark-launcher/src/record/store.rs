@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::closed::{Closed, Closing, Told};
 use super::documents::{self, Asked, Ended, Started, Taken};
 use super::files::Files;
-use super::names::{Mark, is_id};
+use super::names::{Mark, closed_id, is_id};
 use super::{Marks, Record};
 use crate::backend::{Attempt, AttemptName};
 
@@ -213,6 +213,23 @@ impl Records {
     /// The store does not answer, or the file cannot be read.
     pub async fn closed(&self, id: &str) -> Result<Option<Closed>> {
         self.json(&closed(id)).await
+    }
+
+    /// Ids of closed records and when they were closed, the newest first; at most so many.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn stories(&self, limit: usize) -> Result<Vec<(String, DateTime<Utc>)>> {
+        let mut listed = self.files.list("closed")?;
+        let mut stories = Vec::new();
+        while let Some((file, meta)) = listed.try_next().await? {
+            stories.extend(closed_id(&file).map(|id| (id.to_owned(), meta.last_modified)));
+            if stories.len() == limit {
+                break;
+            }
+        }
+        stories.sort_by_key(|(_, written)| std::cmp::Reverse(*written));
+        Ok(stories)
     }
 
     /// The files, for those who look after them.
