@@ -41,10 +41,10 @@ pub struct OperatorArgs {
     #[arg(long, env = "SPARK_TIME_TO_LIVE", default_value = "3d", value_parser = duration)]
     pub spark_time_to_live: Duration,
     /// Bytes of a batch for each executor
-    #[arg(long, env = "SPARK_BYTES_PER_EXECUTOR", default_value = "4GiB", value_parser = byte_size)]
+    #[arg(long, env = "SPARK_BYTES_PER_EXECUTOR", default_value = "2GiB", value_parser = byte_size)]
     pub spark_bytes_per_executor: u64,
     /// Files of a batch for each executor
-    #[arg(long, env = "SPARK_FILES_PER_EXECUTOR", default_value = "1000", value_parser = positive)]
+    #[arg(long, env = "SPARK_FILES_PER_EXECUTOR", default_value = "500", value_parser = positive)]
     pub spark_files_per_executor: usize,
     /// Most executors of an application
     #[arg(long, env = "SPARK_MAX_EXECUTORS", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(config.image.as_deref(), Some("i:1"));
         assert_eq!(config.environment.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["A=1", "B=x=y"]);
         assert_eq!(config.environment_secrets, ["s3"]);
-        assert_eq!((config.sizing.max_executors, config.sizing.bytes_per_executor), (3, 4 << 30));
+        assert_eq!((config.sizing.max_executors, config.sizing.bytes_per_executor), (3, 2 << 30));
         assert_eq!(config.time_to_live, Duration::from_secs(3 * 86_400));
         assert!(config.template.says("/spec/driver/serviceAccount"));
     }

@@ -3,9 +3,9 @@
 use ingest_core::IngestRequest;
 
 /// Cores of an executor: tasks that it runs at once.
-pub(super) const EXECUTOR_CORES: u32 = 4;
+pub(super) const EXECUTOR_CORES: u32 = 2;
 /// Memory of an executor: 2 GiB a task, enough to sort and write a partition of 128 MiB compressed.
-pub(super) const EXECUTOR_MEMORY: &str = "8g";
+pub(super) const EXECUTOR_MEMORY: &str = "4g";
 /// Cores of a driver, which only plans and commits.
 pub(super) const DRIVER_CORES: u32 = 1;
 /// Memory of a driver; it holds the footers' and splits' metadata of all files.
@@ -30,9 +30,9 @@ pub struct Sizing {
 }
 
 impl Default for Sizing {
-    /// 4 GiB are eight rounds of four tasks, of 128 MiB each.
+    /// 2 GiB are eight rounds of two tasks, of 128 MiB each.
     fn default() -> Self {
-        Self { bytes_per_executor: 4 << 30, files_per_executor: 1_000, max_executors: 16 }
+        Self { bytes_per_executor: 2 << 30, files_per_executor: 500, max_executors: 16 }
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
     fn bytes_and_files_count_and_the_bound_holds() {
         assert_eq!(executors([Some(0)]), 1);
         assert_eq!(executors([]), 1);
-        assert_eq!(executors([Some(4 << 30)]), 1);
-        assert_eq!(executors([Some(4 << 30), Some(1)]), 2);
-        assert_eq!(executors((0..1_001).map(|_| Some(1))), 2, "small files cost by the file");
-        assert_eq!(executors((0..64).map(|_| None)), 2, "of unknown size: 128 MiB each");
+        assert_eq!(executors([Some(2 << 30)]), 1);
+        assert_eq!(executors([Some(2 << 30), Some(1)]), 2);
+        assert_eq!(executors((0..501).map(|_| Some(1))), 2, "small files cost by the file");
+        assert_eq!(executors((0..32).map(|_| None)), 2, "of unknown size: 128 MiB each");
         assert_eq!(executors([Some(u64::MAX), Some(u64::MAX)]), 16);
     }
 
