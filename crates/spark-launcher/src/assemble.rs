@@ -8,6 +8,7 @@ use service_kit::metrics::Metrics;
 use crate::backend::Backend;
 use crate::config::{BackendConfig, Config};
 use crate::inline::Inline;
+use crate::operator::OperatorBackend;
 use crate::launcher::{Launcher, Parts};
 use crate::metrics::LauncherMetrics;
 use crate::record::files::Files;
@@ -27,8 +28,8 @@ pub fn records(lake: &Lake) -> lake::Result<Records> {
 #[derive(Debug, thiserror::Error)]
 pub enum BackendStartError {
     /// Kubernetes: no configuration, or no access.
-    #[error("backend spark-operator: {0}")]
-    Operator(String),
+    #[error("no access to Kubernetes: {0}")]
+    Kubernetes(#[from] kube::Error),
 }
 
 /// The launcher that the settings describe, over a lake.
@@ -58,6 +59,7 @@ async fn backend(
 ) -> Result<Arc<dyn Backend>, BackendStartError> {
     Ok(match config {
         BackendConfig::Inline(at_once) => Arc::new(Inline::new(sink.clone(), *at_once)),
+        BackendConfig::Operator(config) => Arc::new(OperatorBackend::connect(config.as_ref().clone()).await?),
         BackendConfig::Submit(config) => Arc::new(Submit::new(config.clone())),
     })
 }

@@ -14,6 +14,7 @@ use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntake
 use service_kit::logging::LoggingArgs;
 
 use crate::decide::Limits;
+use crate::operator::{OperatorArgs, OperatorConfig, OperatorConfigError};
 use crate::submit::{SubmitArgs, SubmitConfig};
 
 /// Where requests come from.
@@ -30,6 +31,8 @@ pub enum Source {
 /// What runs attempts.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendKind {
+    /// SparkApplications of the Spark operator.
+    SparkOperator,
     /// Processes of spark-submit on this machine.
     SparkSubmit,
     /// This process, without Spark.
@@ -75,6 +78,9 @@ pub struct Args {
     /// With inline: attempts at once; each takes about 100 MiB of memory
     #[arg(long, env = "INLINE_ATTEMPTS", default_value = "1", value_parser = positive)]
     pub inline_attempts: usize,
+    /// How the Spark operator is told.
+    #[command(flatten)]
+    pub operator: OperatorArgs,
     /// How spark-submit is run.
     #[command(flatten)]
     pub submit: SubmitArgs,
@@ -190,6 +196,8 @@ pub struct Config {
 pub enum BackendConfig {
     /// So many attempts at once in this process.
     Inline(usize),
+    /// SparkApplications.
+    Operator(Box<OperatorConfig>),
     /// Processes.
     Submit(SubmitConfig),
 }
@@ -203,6 +211,9 @@ pub enum ConfigError {
     /// `--allow-source` or `--allow-table`.
     #[error(transparent)]
     Allow(#[from] AllowError),
+    /// The Spark operator's.
+    #[error("--backend spark-operator: {0}")]
+    Operator(#[from] OperatorConfigError),
     /// Two settings contradict one another.
     #[error("{shorter}: expected at most {longer} {longest:?}, was given {first:?}")]
     Order {
@@ -250,6 +261,7 @@ impl Args {
             kafka: intake,
             backend: match self.backend {
                 BackendKind::Inline => BackendConfig::Inline(self.inline_attempts),
+                BackendKind::SparkOperator => BackendConfig::Operator(Box::new(self.operator.config()?)),
                 BackendKind::SparkSubmit => BackendConfig::Submit(self.submit.config()),
             },
             limits: Limits {

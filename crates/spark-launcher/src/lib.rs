@@ -7,7 +7,7 @@
 //! | [`launcher`] | the shell that does what the rule says |
 //! | [`accept`], [`scan`], `tidy` | when it does: a request comes, time passes, things are left behind |
 //! | [`sink`] | what it needs of tables |
-//! | [`Backend`]; [`Inline`], [`Submit`] | what runs attempts |
+//! | [`Backend`]; [`operator`], [`Submit`], [`Inline`] | what runs attempts |
 //! | [`Config`], [`run`] | the service around all this |
 
 #![warn(missing_docs)]
@@ -22,6 +22,7 @@ mod held;
 mod inline;
 pub mod launcher;
 mod metrics;
+pub mod operator;
 pub mod record;
 mod run;
 pub mod scan;
