@@ -152,16 +152,24 @@ async fn a_stage_is_answered_with_its_result_a_conflict_or_a_refusal() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(header(&answer, "ce-type"), Some("dev.eventingest.completed.v1"));
     let result: Value = answer.json().await.expect("JSON");
-    assert_eq!((&result["mode"], &result["rows"], &result["snapshot_id"]), (&json!("spark"), &json!(7), &json!(8)));
+    assert_eq!(
+        (&result["mode"], &result["rows"], &result["snapshot_id"]),
+        (&json!("spark"), &json!(7), &json!(8))
+    );
 
     let answer = service.post_body(&staged("conflict"), &STAGED).await;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
     let body: Value = answer.json().await.expect("JSON");
-    let expected = json!({"error": "conflict", "reason": "as the test says", "known": ["s3://b/known.parquet"]});
+    let expected =
+        json!({"error": "conflict", "reason": "as the test says", "known": ["s3://b/known.parquet"]});
     assert_eq!(body, expected);
 
     for (request_id, status) in [("forbidden", 403), ("invalid", 400), ("busy", 429), ("inconsistent", 503)] {
-        assert_eq!(refusal(service.post_body(&staged(request_id), &STAGED).await).await.0, status, "{request_id}");
+        assert_eq!(
+            refusal(service.post_body(&staged(request_id), &STAGED).await).await.0,
+            status,
+            "{request_id}"
+        );
     }
     for body in ["", "{}", REQUEST, &staged("r").replace("\"version\":1", "\"version\":2")] {
         assert_eq!(refusal(service.post_body(body, &STAGED).await).await.0, 400, "{body}");

@@ -14,7 +14,8 @@ use super::{
 use crate::identity::{normalise_etag, normalise_version_id};
 use crate::request::{Millis, is_request_id};
 use crate::{
-    FileFormat, MAX_FILES_PER_REQUEST, MAX_REQUEST_ID_BYTES, ObjectHint, ObjectUri, RequestedObject, TableName, UriError,
+    FileFormat, MAX_FILES_PER_REQUEST, MAX_REQUEST_ID_BYTES, ObjectHint, ObjectUri, RequestedObject,
+    TableName, UriError,
 };
 
 /// The version of both shapes.
@@ -38,7 +39,9 @@ pub enum StagedError {
     #[error("branch and snapshot id belong together: give both, or null for both")]
     HalfAStage,
     /// A branch that is not this request's own.
-    #[error("branch {0:?} is not of the form event-ingest-<request id>-<attempt>-<eight hex digits>, or another request's")]
+    #[error(
+        "branch {0:?} is not of the form event-ingest-<request id>-<attempt>-<eight hex digits>, or another request's"
+    )]
     Branch(String),
     /// Too many objects.
     #[error("the list has {0} objects: at most {MAX_FILES_PER_REQUEST} fit into one")]
@@ -254,8 +257,7 @@ fn known(version: u32, request_id: &str) -> Result<(), StagedError> {
 
 impl IncomingObject {
     fn read(self, what: &'static str, index: usize) -> Result<RequestedObject, StagedError> {
-        let uri =
-            ObjectUri::parse(&self.file).map_err(|source| StagedError::File { what, index, source })?;
+        let uri = ObjectUri::parse(&self.file).map_err(|source| StagedError::File { what, index, source })?;
         let hint = ObjectHint {
             event_time: self.event_time,
             size: self.size,
@@ -341,12 +343,17 @@ mod tests {
         assert!(refusal(|list| list["staged"][0]["rows"] = json!(-1)).contains("u64"));
         assert!(refusal(|list| list["rejected"][0]["file"] = json!("/j")).contains("rejected object 0"));
         assert!(refusal(|list| list["rejected"] = json!([object("s3://b/k")])).contains("twice"));
-        assert!(refusal(|list| {
-            list["staged"] = json!([{"file": "s3://b/k", "etag": "E", "version_id": "null", "rows": 1},
+        assert!(
+            refusal(|list| {
+                list["staged"] = json!([{"file": "s3://b/k", "etag": "E", "version_id": "null", "rows": 1},
                 {"file": "s3://b/k", "etag": "W/\"e\"", "rows": 1}]);
-        })
-        .contains("twice"));
-        assert!(refusal(|list| (list["staged"], list["rejected"]) = (json!([]), json!([]))).contains("no objects"));
+            })
+            .contains("twice")
+        );
+        assert!(
+            refusal(|list| (list["staged"], list["rejected"]) = (json!([]), json!([])))
+                .contains("no objects")
+        );
     }
 
     #[test]
@@ -359,8 +366,9 @@ mod tests {
 
     #[test]
     fn lists_are_bounded_and_so_are_reasons() {
-        let many: Vec<Value> =
-            (0..=MAX_FILES_PER_REQUEST).map(|n| json!({"file": format!("s3://b/{n}"), "etag": "e", "rows": 0})).collect();
+        let many: Vec<Value> = (0..=MAX_FILES_PER_REQUEST)
+            .map(|n| json!({"file": format!("s3://b/{n}"), "etag": "e", "rows": 0}))
+            .collect();
         let most = many[1..].to_vec();
         assert!(refusal(|list| list["staged"] = json!(many)).contains("more than 10000"));
         assert!(refusal(|list| list["staged"] = json!(most)).contains("10001 objects"));
@@ -379,7 +387,8 @@ mod tests {
         };
         assert!(event(json!("event-ingest-r-1-00000000"), json!(1)).is_ok());
         assert!(event(Value::Null, Value::Null).is_ok());
-        for (branch, snapshot) in [(json!("event-ingest-r-1-00000000"), Value::Null), (Value::Null, json!(1))] {
+        for (branch, snapshot) in [(json!("event-ingest-r-1-00000000"), Value::Null), (Value::Null, json!(1))]
+        {
             assert!(matches!(event(branch, snapshot), Err(StagedError::HalfAStage)));
         }
         assert!(event(json!("event-ingest-r-2-00000000"), json!(1)).is_ok());

@@ -224,9 +224,7 @@ impl Flight {
             let of = |footing: &Footing| {
                 (footing.table, footing.schema_id, footing.last_column_id, footing.spec_id)
             };
-            of(member) != of(&now)
-                || member.name_mapping != now.name_mapping
-                || member.stage != now.stage
+            of(member) != of(&now) || member.name_mapping != now.name_mapping || member.stage != now.stage
         });
         let unchecked: Vec<Member> =
             self.aboard.iter().filter(|(_, member)| member.ledger != now.ledger).map(|(id, _)| *id).collect();

@@ -91,7 +91,15 @@ impl Lake {
         let writers = Semaphore::new(config.concurrent_writes.max(1));
         let tables = Arc::new(Tables::new(catalog, stores, ledger_root));
         let committers = Committers::new(tables.clone());
-        Ok(Self { config, tables, heavy_root, quarantine_listener: None, claims: Arc::default(), writers, committers })
+        Ok(Self {
+            config,
+            tables,
+            heavy_root,
+            quarantine_listener: None,
+            claims: Arc::default(),
+            writers,
+            committers,
+        })
     }
 
     /// Whether the catalog answers.

@@ -99,8 +99,7 @@ impl Lake {
                 Resolved::Fault(ObjectFault::Missing) => {
                     let said = &object.hint;
                     let (version, etag) = (said.version_id.as_deref(), said.etag.as_deref());
-                    let identity =
-                        ObjectIdentity::of(&self.config.store_name, &object.uri, version, etag);
+                    let identity = ObjectIdentity::of(&self.config.store_name, &object.uri, version, etag);
                     (identity, Err("the bucket has no such object".to_owned()))
                 }
                 Resolved::Fault(ObjectFault::Unaddressable(reason)) => (None, Err(reason)),

@@ -87,7 +87,8 @@ impl Lake {
         });
         let identities: Vec<ObjectIdentity> = identities.collect::<Result<_>>()?;
         let rejected: Vec<_> = list.rejected.iter().map(|rejected| self.identity(&rejected.object)).collect();
-        let wanted: Vec<ObjectIdentity> = identities.iter().chain(rejected.iter().flatten()).cloned().collect();
+        let wanted: Vec<ObjectIdentity> =
+            identities.iter().chain(rejected.iter().flatten()).cloned().collect();
         let claim = Arc::new(self.claims.acquire(&staged.table, &wanted).await);
         Ok(Listed { staged, list, identities, rejected, claim })
     }
@@ -176,7 +177,10 @@ impl Lake {
         }
         if !in_table.is_empty() {
             return Ok(Look::Conflict(Conflict {
-                reason: format!("{} of the staged objects came into the table by another way", in_table.len()),
+                reason: format!(
+                    "{} of the staged objects came into the table by another way",
+                    in_table.len()
+                ),
                 known: in_table,
             }));
         }
@@ -202,7 +206,8 @@ impl Lake {
         if rivals.is_empty() {
             return Ok(None);
         }
-        let reason = "another version of its key is in the table already, and the key is all that readers go by";
+        let reason =
+            "another version of its key is in the table already, and the key is all that readers go by";
         let folder = view.table.metadata().uuid().to_string();
         let known = listed.staged_files(|identity| rivals.contains(&ObjectName::of(identity)));
         for (StagedObject { object, .. }, identity) in listed.list.staged.iter().zip(&listed.identities) {
@@ -267,8 +272,9 @@ impl Lake {
             tally.put(place, if now { processed(object, *rows) } else { skipped(object, snapshot_id) });
         }
         let rejected = list.rejected.iter().zip(&listed.rejected);
-        let settled: Vec<_> =
-            rejected.map(|(rejected, identity)| self.settle(listed, folder, known, rejected, identity)).collect();
+        let settled: Vec<_> = rejected
+            .map(|(rejected, identity)| self.settle(listed, folder, known, rejected, identity))
+            .collect();
         let settled: Vec<FileOutcome> =
             stream::iter(settled).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
         for (place, outcome) in settled.into_iter().enumerate() {

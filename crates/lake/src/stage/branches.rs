@@ -90,8 +90,7 @@ fn removal(table: &Table, stale: &[Branch]) -> Commit {
         r#ref: branch.name.clone(),
         snapshot_id: Some(branch.snapshot_id),
     });
-    let updates =
-        stale.iter().map(|branch| TableUpdate::RemoveSnapshotRef { ref_name: branch.name.clone() });
+    let updates = stale.iter().map(|branch| TableUpdate::RemoveSnapshotRef { ref_name: branch.name.clone() });
     Commit { requirements: std::iter::once(uuid).chain(unmoved).collect(), updates: updates.collect() }
 }
 
@@ -109,7 +108,8 @@ fn branches(table: &TableMetadata) -> Result<Vec<Branch>> {
     }
     let mut branches = Vec::new();
     for (name, reference) in refs(table)? {
-        let (Some(of), Some(snapshot)) = (StageBranch::parse(&name), table.snapshot_by_id(reference.snapshot_id))
+        let (Some(of), Some(snapshot)) =
+            (StageBranch::parse(&name), table.snapshot_by_id(reference.snapshot_id))
         else {
             continue;
         };

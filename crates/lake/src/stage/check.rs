@@ -38,7 +38,8 @@ pub(crate) enum Arrival {
 
 /// Looks for a stage in the ancestry of `main`.
 pub(crate) fn arrival(table: &TableMetadata, stage: i64) -> Arrival {
-    let found = ancestry(table).find(|ancestor| ancestor.snapshot_id() == stage || source(ancestor) == Some(stage));
+    let found =
+        ancestry(table).find(|ancestor| ancestor.snapshot_id() == stage || source(ancestor) == Some(stage));
     match found {
         None => Arrival::None,
         Some(ancestor) if ancestor.snapshot_id() != stage && is_ours(ancestor) => {
@@ -70,7 +71,9 @@ pub(crate) fn check(table: &TableMetadata, staged: &Snapshot, list: &StagedList)
         && table.snapshot_by_id(parent).is_some()
         && !on_main(parent)
     {
-        return never(format!("does not follow a snapshot of main, but {parent}: it is more than one append"));
+        return never(format!(
+            "does not follow a snapshot of main, but {parent}: it is more than one append"
+        ));
     }
     let rows = list.rows().map(|rows| rows.to_string());
     if Some(said("added-records").unwrap_or("0")) != rows.as_deref() {
@@ -82,7 +85,9 @@ pub(crate) fn check(table: &TableMetadata, staged: &Snapshot, list: &StagedList)
     }
     let schema = staged.schema_id().and_then(|id| table.schema_by_id(id));
     if schema.is_none_or(|schema| schema.as_struct() != table.current_schema().as_struct()) {
-        return Err(Unfit::Changed(format!("the schema of the table is another than snapshot {id} was written at")));
+        return Err(Unfit::Changed(format!(
+            "the schema of the table is another than snapshot {id} was written at"
+        )));
     }
     Ok(())
 }

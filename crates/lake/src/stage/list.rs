@@ -60,9 +60,10 @@ impl Lake {
         }
         let staged = list.staged.iter().map(|staged| &staged.object);
         for object in staged.chain(list.rejected.iter().map(|rejected| &rejected.object)) {
-            self.config.allow.check_source(&object.uri).map_err(|e| {
-                Error::forbidden(format!("`{}` in `{url}`", object.uri)).caused_by(e)
-            })?;
+            self.config
+                .allow
+                .check_source(&object.uri)
+                .map_err(|e| Error::forbidden(format!("`{}` in `{url}`", object.uri)).caused_by(e))?;
         }
         Ok(())
     }
@@ -83,7 +84,9 @@ mod tests {
     #[test]
     fn a_list_is_a_file_of_its_requests_folder() {
         let is = |url| is_list("file:///w/heavy", "r", url);
-        for url in ["file:///w/heavy/stages/r/b.json", "file:/w/heavy/stages/r/b.json", "/w/heavy/stages/r/b.json"] {
+        for url in
+            ["file:///w/heavy/stages/r/b.json", "file:/w/heavy/stages/r/b.json", "/w/heavy/stages/r/b.json"]
+        {
             assert!(is(url), "{url}");
         }
         for url in [

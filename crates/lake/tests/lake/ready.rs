@@ -26,7 +26,11 @@ async fn a_missing_table_is_made_by_the_first_file_that_can() {
     assert_eq!(columns(&table), ["id", "name"]);
     assert_eq!(table.metadata().snapshots().len(), 1, "its ledger is begun");
     assert!(fixture.lake.make_ready(&request(&["bad", "a"])).await.unwrap());
-    assert_eq!(fixture.table().await.metadata_location(), table.metadata_location(), "said again it does nothing");
+    assert_eq!(
+        fixture.table().await.metadata_location(),
+        table.metadata_location(),
+        "said again it does nothing"
+    );
     let quarantined = fixture.lake.outstanding(&request(&["bad"])).await.unwrap();
     assert!(matches!(quarantined[0].1, lake::ingest::Standing::New(_)), "bad files are not its business");
 }

@@ -17,9 +17,12 @@ async fn age(fixture: &Fixture, by: Duration) {
     let pointer = fixture.table().await.metadata_location().unwrap().to_owned();
     let path = pointer.strip_prefix("file://").unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let older = |time: &mut serde_json::Value| *time = (time.as_i64().unwrap() - by.as_millis() as i64).into();
+    let older =
+        |time: &mut serde_json::Value| *time = (time.as_i64().unwrap() - by.as_millis() as i64).into();
     older(&mut json["last-updated-ms"]);
-    for (list, key) in [("snapshots", "timestamp-ms"), ("snapshot-log", "timestamp-ms"), ("metadata-log", "timestamp-ms")] {
+    for (list, key) in
+        [("snapshots", "timestamp-ms"), ("snapshot-log", "timestamp-ms"), ("metadata-log", "timestamp-ms")]
+    {
         json[list].as_array_mut().unwrap().iter_mut().for_each(|entry| older(&mut entry[key]));
     }
     std::fs::write(path, json.to_string()).unwrap();

@@ -79,8 +79,7 @@ impl Fixture {
             let metadata = HashMap::from([("PARQUET:field_id".to_owned(), id.to_owned())]);
             Field::new(name, ty, true).with_metadata(metadata)
         };
-        let schema =
-            Schema::new(vec![field("id", DataType::Int64, "1"), field("name", DataType::Utf8, "2")]);
+        let schema = Schema::new(vec![field("id", DataType::Int64, "1"), field("name", DataType::Utf8, "2")]);
         let names: StringArray = ids.clone().map(|id| Some(format!("name {id}"))).collect();
         let columns = vec![Arc::new(Int64Array::from_iter_values(ids.clone())) as _, Arc::new(names) as _];
         let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
@@ -114,8 +113,7 @@ impl Fixture {
         let branch = format!("event-ingest-{}-1-{run}", list.request_id);
         let summary = stage_summary(list, &files);
         let parent = self.table().await.metadata().current_snapshot_id();
-        let mut append =
-            Append { operation: Operation::Append, summary, files, deleted: Vec::new(), parent };
+        let mut append = Append { operation: Operation::Append, summary, files, deleted: Vec::new(), parent };
         spoil(&mut append);
         let snapshot_id = self.snapshot_on(&branch, append).await;
         Stage { branch, snapshot_id }
@@ -185,10 +183,9 @@ impl Fixture {
     /// Writes the list where jobs do, and makes the event.
     pub fn written(&self, list: &StagedList, stage: Option<Stage>) -> Staged {
         let name = stage.as_ref().map_or("rejected", |stage| stage.branch.as_str());
-        let path = self.folder().join(format!(
-            "warehouse/_event_ingest/heavy/stages/{}/{name}.json",
-            list.request_id
-        ));
+        let path = self
+            .folder()
+            .join(format!("warehouse/_event_ingest/heavy/stages/{}/{name}.json", list.request_id));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, list.to_json()).unwrap();
         Staged {

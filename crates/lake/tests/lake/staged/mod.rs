@@ -185,8 +185,13 @@ async fn a_table_that_changed_is_a_conflict_that_names_no_file() {
             .iter()
             .enumerate()
             .map(|(n, name)| {
-                let ty = if n == 0 { iceberg::spec::PrimitiveType::Long } else { iceberg::spec::PrimitiveType::String };
-                iceberg::spec::NestedField::optional(n as i32 + 1, *name, iceberg::spec::Type::Primitive(ty)).into()
+                let ty = if n == 0 {
+                    iceberg::spec::PrimitiveType::Long
+                } else {
+                    iceberg::spec::PrimitiveType::String
+                };
+                iceberg::spec::NestedField::optional(n as i32 + 1, *name, iceberg::spec::Type::Primitive(ty))
+                    .into()
             })
             .collect();
         fields.push(field.into());
@@ -284,8 +289,14 @@ async fn the_heavy_root_is_no_table_to_any_clean_up() {
     delete(&fixture, &mut found).await;
     let age = chrono::TimeDelta::zero();
     let later = chrono::Utc::now() + chrono::TimeDelta::days(365);
-    let gone: Vec<_> =
-        seen.ledger.unreachable(seen.table.metadata(), later, age).await.unwrap().try_collect().await.unwrap();
+    let gone: Vec<_> = seen
+        .ledger
+        .unreachable(seen.table.metadata(), later, age)
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
     assert!(gone.iter().all(|file| file.path != run), "{gone:?}");
     assert!(heavy.join(run).exists());
     assert_eq!(published(&fixture.lake, &staged).await.rows, 5);

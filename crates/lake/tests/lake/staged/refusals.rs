@@ -28,9 +28,11 @@ async fn spoilt(fixture: &Fixture, spoil: impl FnOnce(&mut Append)) -> Staged {
 #[tokio::test]
 async fn a_snapshot_that_is_not_the_one_append_of_its_list() {
     let fixture = begun().await;
-    let refused = async |staged: &Staged, says: &str| refused(&fixture, staged, ErrorKind::Invalid, says).await;
+    let refused =
+        async |staged: &Staged, says: &str| refused(&fixture, staged, ErrorKind::Invalid, says).await;
     let other = fixture.data_file(10..14).await;
-    let outside = fixture.data_file_at(10..15, &format!("file://{}/elsewhere/f.parquet", fixture.folder().display()));
+    let outside =
+        fixture.data_file_at(10..15, &format!("file://{}/elsewhere/f.parquet", fixture.folder().display()));
     let (half, more) = (fixture.data_file(10..12).await, fixture.data_file(12..15).await);
     let seed = fixture.data_file(0..5).await;
     let set = |key: &'static str, value: &'static str| {
@@ -39,7 +41,8 @@ async fn a_snapshot_that_is_not_the_one_append_of_its_list() {
     refused(&spoilt(&fixture, |append| append.operation = Operation::Overwrite).await, "no append").await;
     refused(&spoilt(&fixture, set("event-ingest.stage", "another")).await, "event-ingest.stage").await;
     refused(&spoilt(&fixture, set("event-ingest.request", "another")).await, "event-ingest.request").await;
-    refused(&spoilt(&fixture, |append| drop(append.summary.remove("event-ingest.stage"))).await, "stage").await;
+    refused(&spoilt(&fixture, |append| drop(append.summary.remove("event-ingest.stage"))).await, "stage")
+        .await;
     refused(&spoilt(&fixture, set("added-records", "4")).await, "added 4 rows").await;
     refused(&spoilt(&fixture, |append| append.files = vec![other]).await, "rows").await;
     refused(&spoilt(&fixture, |append| append.files = vec![outside]).await, "not below").await;
@@ -74,7 +77,8 @@ async fn a_list_that_is_elsewhere_or_anothers() {
     ] {
         refused(&fixture, &at(url), ErrorKind::Forbidden, "no file of").await;
     }
-    refused(&fixture, &at(format!("{heavy}/stages/{REQUEST}/none.json")), ErrorKind::Invalid, "no list").await;
+    refused(&fixture, &at(format!("{heavy}/stages/{REQUEST}/none.json")), ErrorKind::Invalid, "no list")
+        .await;
 
     let mut wrong = list.clone();
     wrong.digest = "0".repeat(64);
@@ -113,7 +117,8 @@ async fn a_branch_that_ends_elsewhere_is_staged_anew() {
 
 fn records(fixture: &Fixture) -> usize {
     let folders = std::fs::read_dir(fixture.folder().join("warehouse/_event_ingest")).unwrap();
-    let folders = folders.map(|folder| folder.unwrap().path().join("quarantine")).filter(|path| path.exists());
+    let folders =
+        folders.map(|folder| folder.unwrap().path().join("quarantine")).filter(|path| path.exists());
     folders.map(|folder| std::fs::read_dir(folder).unwrap().count()).sum()
 }
 
