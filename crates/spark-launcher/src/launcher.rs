@@ -44,15 +44,15 @@ pub struct Launcher {
     pub(crate) parts: Parts,
     pub(crate) held: Mutex<Held>,
     pub(crate) clock: fn() -> DateTime<Utc>,
-    pub(crate) rule: Rule,
+    rule: Rule,
     /// Live records, as of the last scan and what came since.
     pub(crate) live: AtomicUsize,
     pub(crate) looked_after: Mutex<Option<DateTime<Utc>>>,
     looked: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
-/// [`decide`], or in tests one that errs.
-pub(crate) type Rule = fn(&Record, &View<'_>, &Limits) -> Action;
+/// [`decide`], or in simulations one that errs.
+pub type Rule = fn(&Record, &View<'_>, &Limits) -> Action;
 
 impl fmt::Debug for Launcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,11 +87,16 @@ enum Next {
 impl Launcher {
     /// A launcher of these parts.
     pub fn new(parts: Parts) -> Self {
+        Self::simulated(parts, Utc::now, decide)
+    }
+
+    /// The same with a time and a rule of one's own.
+    pub fn simulated(parts: Parts, clock: fn() -> DateTime<Utc>, rule: Rule) -> Self {
         Self {
             parts,
             held: Mutex::default(),
-            clock: Utc::now,
-            rule: decide,
+            clock,
+            rule,
             live: AtomicUsize::new(0),
             looked_after: Mutex::default(),
             looked: Mutex::default(),

@@ -26,8 +26,6 @@ pub mod operator;
 pub mod record;
 mod run;
 pub mod scan;
-#[cfg(test)]
-mod simulation;
 pub mod sink;
 mod sink_lake;
 mod submit;

@@ -52,7 +52,6 @@ impl Launcher {
         Ok(())
     }
 
-
     /// Removes what is left of a closed record, its story last.
     async fn forget(&self, id: &str) -> Result<()> {
         let files = self.parts.records.files();

@@ -19,10 +19,8 @@ use testkit::{KubeApi, eventually, paths};
 use tokio::sync::OnceCell;
 
 const DEFINED_WITHIN: Duration = Duration::from_secs(30);
-const DEFINITIONS: [&str; 2] = [
-    "sparkapplications.sparkoperator.k8s.io.yaml",
-    "scheduledsparkapplications.sparkoperator.k8s.io.yaml",
-];
+const DEFINITIONS: [&str; 2] =
+    ["sparkapplications.sparkoperator.k8s.io.yaml", "scheduledsparkapplications.sparkoperator.k8s.io.yaml"];
 
 pub(crate) struct World {
     /// An administrator's client.
@@ -68,7 +66,8 @@ impl World {
             self.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await.unwrap();
             let plural = file.split('.').next().unwrap();
             let path = format!("/apis/sparkoperator.k8s.io/v1beta2/{plural}");
-            eventually(&format!("{plural} are served"), DEFINED_WITHIN, async || self.get(&path).await.ok()).await;
+            eventually(&format!("{plural} are served"), DEFINED_WITHIN, async || self.get(&path).await.ok())
+                .await;
         }
     }
 

@@ -41,7 +41,9 @@ impl Ingest for Worker {
                 };
                 serde_json::from_value(result.clone()).map_err(|error| IngestError::retry(error.to_string()))
             }
-            Reply::Reject { reason, .. } => Err(IngestError::Rejected(reason)),
+            Reply::Reject { reason, .. } | Reply::Conflict { reason, .. } => {
+                Err(IngestError::Rejected(reason))
+            }
             Reply::Retry { reason, after, .. } => {
                 Err(IngestError::Retry { reason, after: after.unwrap_or_default() })
             }

@@ -118,6 +118,10 @@ pub fn respond(reply: Reply) -> Response {
             }
             response
         }
+        Reply::Conflict { reason, known } => {
+            let body = serde_json::json!({"error": outcome, "reason": reason, "known": known}).to_string();
+            (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
         Reply::Retry { status, reason, after } => {
             let status = match status {
                 RetryStatus::TimedOut => StatusCode::REQUEST_TIMEOUT,

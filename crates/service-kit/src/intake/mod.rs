@@ -36,6 +36,14 @@ pub enum Reply {
         /// Why, in words.
         reason: String,
     },
+    /// Cannot be done as things are now: what the sender made rests on what has changed, and has to be made anew. Nobody
+    /// but the sender can, so on Kafka it is a rejection.
+    Conflict {
+        /// Why, in words.
+        reason: String,
+        /// What has to be left out when it is made anew.
+        known: Vec<String>,
+    },
     /// Could not be done now.
     Retry {
         /// Why, as a class.
@@ -84,6 +92,7 @@ impl Reply {
             Reply::Reject { status: RejectStatus::Forbidden, .. } => "forbidden",
             Reply::Reject { status: RejectStatus::TooLarge, .. } => "too_large",
             Reply::Reject { status: RejectStatus::Unsupported, .. } => "unsupported",
+            Reply::Conflict { .. } => "conflict",
             Reply::Retry { status: RetryStatus::TimedOut, .. } => "timed_out",
             Reply::Retry { status: RetryStatus::Busy, .. } => "busy",
             Reply::Retry { status: RetryStatus::Unavailable, .. } => "unavailable",

@@ -11,7 +11,10 @@ const MAX_MESSAGE_CHARS: usize = 1_000;
 /// Only what is wrong with the application itself is rejected. All else waits: for the API, for room, or for a person.
 pub(super) fn refusal(doing: &str, error: &Error) -> BackendError {
     let Error::Api(status) = error else {
-        return BackendError::Unavailable(format!("{doing}: the Kubernetes API does not answer: {}", chain(error)));
+        return BackendError::Unavailable(format!(
+            "{doing}: the Kubernetes API does not answer: {}",
+            chain(error)
+        ));
     };
     let message = message(status);
     match status.code {
@@ -78,10 +81,16 @@ mod tests {
     fn only_what_is_wrong_with_the_application_is_rejected() {
         for code in [400, 413, 422] {
             let error = refusal("starting x", &answered(code, "spec.mode: wrong"));
-            assert!(matches!(&error, BackendError::Rejected(text) if text.contains("spec.mode: wrong")), "{error}");
+            assert!(
+                matches!(&error, BackendError::Rejected(text) if text.contains("spec.mode: wrong")),
+                "{error}"
+            );
         }
         for code in [401, 403, 404, 405, 409, 415, 429, 500, 502, 503, 504] {
-            assert!(matches!(refusal("starting x", &answered(code, "")), BackendError::Unavailable(_)), "{code}");
+            assert!(
+                matches!(refusal("starting x", &answered(code, "")), BackendError::Unavailable(_)),
+                "{code}"
+            );
         }
         let lost = Error::Service("connection refused".into());
         assert!(matches!(refusal("starting x", &lost), BackendError::Unavailable(_)));

@@ -80,8 +80,10 @@ impl Applications {
     /// It stays, as being removed, until driver and executors are gone: so nobody believes that they are while they run.
     pub(super) async fn delete(&self, name: &str) -> Result<(), BackendError> {
         let doing = format!("removing {name}");
-        let params =
-            DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
+        let params = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Foreground),
+            ..DeleteParams::default()
+        };
         let request = self.requests.delete(name, &params);
         let request = request.map_err(|error| BackendError::Rejected(format!("{doing}: {error}")))?;
         match bounded(self.client.request::<Value>(request)).await {

@@ -4,3 +4,4 @@ mod config;
 mod fakes;
 mod requests;
 mod scans;
+mod simulation;

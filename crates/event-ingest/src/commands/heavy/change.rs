@@ -67,7 +67,10 @@ pub async fn retry(records: &Records, args: &RetryArgs) -> anyhow::Result<ExitCo
         if !args.dry_run {
             records.retry(record, &note()).await?;
         }
-        say(record, if args.dry_run { "would try again" } else { "tries again with the launcher's next scan" })?;
+        say(
+            record,
+            if args.dry_run { "would try again" } else { "tries again with the launcher's next scan" },
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -71,7 +71,10 @@ fn print(out: &mut impl Write, summary: &Summary, output: Output) -> anyhow::Res
     }
     let Summary { state, application, table, files, bytes, attempts, .. } = summary;
     let (seconds, attempts) = (summary.seconds(Utc::now()), attempts.len());
-    write!(out, "{state:<9}  {application}  {table}  {files} files  {bytes} bytes  {attempts} attempts  {seconds} s")?;
+    write!(
+        out,
+        "{state:<9}  {application}  {table}  {files} files  {bytes} bytes  {attempts} attempts  {seconds} s"
+    )?;
     match summary.reason.as_deref().filter(|_| *state != "done") {
         Some(reason) => writeln!(out, "  {}", reason.replace(char::is_control, " "))?,
         None => writeln!(out)?,

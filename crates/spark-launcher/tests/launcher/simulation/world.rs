@@ -13,8 +13,8 @@ use lake::{Error, ErrorKind};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};
-use crate::sink::{Sink, Standing};
+use spark_launcher::sink::{Sink, Standing};
+use spark_launcher::{Attempt, AttemptName, AttemptState, Backend, BackendError};
 
 thread_local! {
     static NOW: Cell<i64> = const { Cell::new(0) };

@@ -18,16 +18,16 @@ use service_kit::metrics::Metrics;
 
 use super::store::Unreliable;
 use super::world::{self, Shared};
-use crate::accept::{Accepted, content_id};
-use crate::decide::Limits;
-use crate::launcher::{Launcher, Parts, Rule};
-use crate::metrics::LauncherMetrics;
-use crate::record::closed::Closed;
-use crate::record::documents::{Ended, Note};
-use crate::record::files::Files;
-use crate::record::names::Mark;
-use crate::record::store::{Found, Records};
-use crate::sink::Standing;
+use spark_launcher::LauncherMetrics;
+use spark_launcher::accept::{Accepted, content_id};
+use spark_launcher::decide::Limits;
+use spark_launcher::launcher::{Launcher, Parts, Rule};
+use spark_launcher::record::closed::Closed;
+use spark_launcher::record::documents::{Ended, Note};
+use spark_launcher::record::files::Files;
+use spark_launcher::record::names::Mark;
+use spark_launcher::record::store::{Found, Records};
+use spark_launcher::sink::Standing;
 
 /// Events of a run before everything is let go well.
 const EVENTS: usize = 600;
@@ -91,9 +91,7 @@ impl Run {
                 max_records: 100,
                 metrics: LauncherMetrics::new(&Metrics::new()),
             };
-            let mut launcher = Launcher::new(parts);
-            (launcher.clock, launcher.rule) = (world::now, rule);
-            Arc::new(launcher)
+            Arc::new(Launcher::simulated(parts, world::now, rule))
         };
         let request = |files: &[&str]| {
             let files: Vec<String> = files.iter().map(|file| format!("s3://inbox/{file}.csv")).collect();

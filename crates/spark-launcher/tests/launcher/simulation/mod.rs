@@ -8,12 +8,12 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use crate::decide::{Action, Limits, View, decide};
-use crate::launcher::Rule;
-use crate::record::Record;
-use crate::record::closed::Closing;
-use crate::sink::Standing;
 use run::simulate;
+use spark_launcher::decide::{Action, Limits, View, decide};
+use spark_launcher::launcher::Rule;
+use spark_launcher::record::Record;
+use spark_launcher::record::closed::Closing;
+use spark_launcher::sink::Standing;
 
 /// Seeds of the usual run.
 const SEEDS: u64 = 150;
@@ -54,7 +54,7 @@ fn found(flaw: Rule) -> bool {
 
 /// Believes the backend.
 fn believes(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
-    use crate::record::documents::End;
+    use spark_launcher::record::documents::End;
     match record.newest().and_then(|newest| newest.ended.as_ref()) {
         Some(ended) if ended.how == End::Succeeded => Action::Close(Closing::Done),
         _ => decide(record, view, limits),
@@ -70,7 +70,7 @@ fn forgets_mending(record: &Record, view: &View<'_>, limits: &Limits) -> Action 
 /// Begins a new attempt while the newest one lives.
 fn impatient(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
     match decide(record, view, limits) {
-        Action::Wait(crate::decide::Wait::Running(_)) => Action::Begin(record.next(), vec![0]),
+        Action::Wait(spark_launcher::decide::Wait::Running(_)) => Action::Begin(record.next(), vec![0]),
         action => action,
     }
 }
@@ -96,7 +96,7 @@ fn hasty(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
 /// Does not start again what was written down and not started.
 fn forgetful(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
     match decide(record, view, limits) {
-        Action::StartAgain(_) => Action::Wait(crate::decide::Wait::Running("surely".to_owned())),
+        Action::StartAgain(_) => Action::Wait(spark_launcher::decide::Wait::Running("surely".to_owned())),
         action => action,
     }
 }
