@@ -42,6 +42,8 @@ enum Command {
     Heavy(commands::heavy::HeavyArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
+    /// Have Spark look after a table: small files, manifests, old snapshots, orphan files
+    Maintain(commands::maintain::MaintainArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -83,6 +85,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
         Command::Dlq(args) => commands::dlq::run(&Cli::command(), matches, args),
         Command::Heavy(args) => commands::heavy::run(&Cli::command(), matches, args),
+        Command::Maintain(args) => commands::maintain::run(&args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }

@@ -6,6 +6,7 @@ pub mod heavy;
 pub mod ingest;
 pub mod ledger;
 mod load;
+pub mod maintain;
 pub mod plan;
 pub mod reconcile;
 pub mod rules;
