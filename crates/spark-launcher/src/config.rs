@@ -214,6 +214,9 @@ pub enum ConfigError {
     /// The Spark operator's.
     #[error("--backend spark-operator: {0}")]
     Operator(#[from] OperatorConfigError),
+    /// Attempts would end with the scan that begins them.
+    #[error("--scan-once: with --backend inline attempts end with this process; give another backend")]
+    ScanOnce,
     /// Two settings contradict one another.
     #[error("{shorter}: expected at most {longer} {longest:?}, was given {first:?}")]
     Order {
@@ -234,6 +237,9 @@ impl Args {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn config(&self, vars: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+        if self.scan_once && self.backend == BackendKind::Inline {
+            return Err(ConfigError::ScanOnce);
+        }
         let catalog = self.lake.properties(vars);
         let kafka = ClientProperties::new(vars.clone(), &self.kafka.properties)?;
         let delays = (self.retry_delay_min, self.retry_delay_max);

@@ -108,10 +108,19 @@ impl Launcher {
     /// # Errors
     /// A store, the table or the backend does not answer. The record is as it was, or a step further.
     pub async fn work_on(&self, id: &str, held: &BTreeMap<usize, String>) -> Result<Status> {
+        self.go_on(id, None, held).await
+    }
+
+    /// The same for a record that was read just now.
+    pub(crate) async fn go_on(
+        &self,
+        id: &str,
+        mut record: Option<Record>,
+        held: &BTreeMap<usize, String>,
+    ) -> Result<Status> {
         let records = &self.parts.records;
         let mut stopped = false;
         let (mut backend, mut standings): (Option<AttemptState>, Option<Vec<Standing>>) = (None, None);
-        let mut record = None;
         for _ in 0..MAX_STEPS {
             let current = match record.take() {
                 Some(record) => record,

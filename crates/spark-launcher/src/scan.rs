@@ -98,9 +98,8 @@ impl Launcher {
     }
 
     async fn one(&self, record: Record, held: BTreeMap<usize, String>) -> Seen {
-        // The objects need not be held in memory twice.
-        let Record { id, received, failed, .. } = record;
-        let status = self.work_on(&id, &held).await;
+        let (id, received, failed) = (record.id.clone(), record.received, record.failed);
+        let status = self.go_on(&id, Some(record), &held).await;
         if let Err(error) = &status {
             tracing::warn!(record_id = id, %error, "record not worked on: the next scan tries again");
         }

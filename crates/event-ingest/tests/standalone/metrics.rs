@@ -46,6 +46,19 @@ fn row(metric: &Metric) -> String {
 }
 
 #[test]
+fn alerts_speak_of_metrics_that_there_are() {
+    let known: BTreeSet<String> =
+        OF_LAUNCHERS.iter().map(|metric| format!("{NAMESPACE}_{}", metric.name)).collect();
+    let alerts = read_to_string(paths::repository().join("deploy/alerts/heavy.yaml")).unwrap();
+    let words = alerts.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with(NAMESPACE)).collect();
+    assert!(named.len() > 3, "{named:?}");
+    for name in named {
+        assert!(known.contains(name), "{name} is no metric of the launcher");
+    }
+}
+
+#[test]
 fn the_page_has_every_metric_with_its_labels_and_no_other() {
     let ours = dispatcher::METRICS
         .iter()

@@ -32,6 +32,12 @@ fn nothing_runs_attempts_unless_it_is_said() {
 }
 
 #[test]
+fn attempts_do_not_end_with_the_scan_that_began_them() {
+    assert!(matches!(config(&["--backend=inline", "--scan-once"]), Err(ConfigError::ScanOnce)));
+    assert!(config(&["--backend=spark-submit", "--scan-once"]).is_ok());
+}
+
+#[test]
 fn pauses_that_contradict_one_another_are_named() {
     let error = config(&["--backend=inline", "--attempt-pause-min=2h"]).expect_err("longer than the longest");
     assert!(error.to_string().contains("ATTEMPT_PAUSE_MIN"), "{error}");

@@ -2,6 +2,7 @@
 
 mod config;
 mod fakes;
+mod inline;
 mod requests;
 mod scans;
 mod simulation;
