@@ -14,10 +14,15 @@ ifneq ($(wildcard $(CURDIR)/../shared/parquet-testing/data),)
 export PARQUET_TESTING_DIR ?= $(CURDIR)/../shared/parquet-testing
 endif
 
+# Definitions of other people's custom resources; without them what is checked against them says so and passes.
+ifneq ($(wildcard $(CURDIR)/../shared/crds/spark-operator),)
+export CRDS_DIR ?= $(CURDIR)/../shared/crds
+endif
+
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +49,15 @@ test: ## run all tests, also those of the whole system against real parts
 	@scripts/setup.sh build python kafka rest-catalog postgres spark data
 	$(BUILD)
 	cargo test --workspace --locked
+
+# Definitions of the Spark operator are needed: CRDS_DIR.
+test-kube: ## run the tests against a real Kubernetes API (the first time it is built for some minutes)
+ifdef CRDS_DIR
+	@scripts/setup.sh build kube
+	cargo test --workspace --locked --test kube
+else
+	@echo "test-kube: nothing to test: CRDS_DIR does not name a folder with the definitions of the Spark operator"
+endif
 
 # Each number is named and explained where the tests read it: tests/tests/system/rounds.rs.
 soak: export SOAK_KILLS ?= 500

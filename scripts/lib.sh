@@ -50,6 +50,7 @@ cargo_deny_version=0.20.2
 cargo_deny_home() { printf '%s/cargo-deny-%s\n' "$cache" "$cargo_deny_version"; }
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
 minio_home() { printf '%s/minio-%s\n' "$cache" "$minio_version"; }
+kube_home() { tool_dir kube "$repo/scripts/kube/go.mod" "$repo/scripts/kube/go.sum"; }
 duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
 spark_home() { tool_dir spark "$repo/scripts/spark/requirements.txt" "$repo/scripts/spark/pom.xml"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }

@@ -8,6 +8,7 @@
 #                             postgres      PostgreSQL's server
 #                             camel         a Java compiler and the Camel route that the dispatcher is measured beside
 #                             minio         Go and the MinIO server, built from its module
+#                             kube          Go, the API server of Kubernetes, built from its module, and etcd
 #                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
@@ -45,7 +46,7 @@ jdk_is_recent() {
   [ "${version:-0}" -ge 17 ]
 }
 
-# MinIO's module asks for it.
+# The modules of MinIO and Kubernetes ask for it.
 go_is_recent() {
   local version
   version=$(GOTOOLCHAIN=local go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
@@ -54,6 +55,9 @@ go_is_recent() {
 
 # offered PACKAGE: could apt-get install it? A package that others only name has no candidate.
 offered() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
+
+# Unpacked from its package: see scripts/kube.sh.
+etcd_is_there() { have etcd || offered etcd-server; }
 
 # java_package KIND: the oldest Java that Kafka runs on and this system offers, as jre or jdk. While the system does not
 # say (it has no apt, or no package lists yet), the one that most releases have.
@@ -110,6 +114,13 @@ check_system() {
         ;;
       # The release that Debian 12 has is too old: then there is one among its backports, or from Go's own site.
       minio) need golang "Go 1.24 or newer" go_is_recent ;;
+      kube)
+        need golang "Go 1.24 or newer" go_is_recent
+        need etcd-server "etcd" etcd_is_there
+        need util-linux "setpriv" have setpriv
+        need openssl "openssl" have openssl
+        need curl "curl" have curl
+        ;;
       data)
         need python3-venv "Python 3.11 or newer with venv" find_python
         need npm "npm" have npm
@@ -136,6 +147,8 @@ without_database() (
 
 install_packages() {
   local log run=()
+  # The lists alone may have been what was missing.
+  [ "${#packages[@]}" -gt 0 ] || return 0
   say "setup: installing ${packages[*]}"
   case " ${packages[*]} " in *" postgresql "*) run=(without_database) ;; esac
   log=$(mktemp)
@@ -220,10 +233,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, spark, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, spark, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | camel | postgres | minio | spark | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | minio | kube | spark | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -236,6 +249,7 @@ for part in "$@"; do
     rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
     camel) "$repo/scripts/camel.sh" install ;;
     minio) "$repo/scripts/minio.sh" install ;;
+    kube) "$repo/scripts/kube.sh" install ;;
     spark) install_once "$(spark_home)" fill_spark ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
     duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;

@@ -121,6 +121,7 @@ impl Bench {
             properties: properties.clone(),
             store_name: "s3".to_owned(),
             ledger_root: None,
+            heavy_root: None,
             create_tables: true,
             allow: AllowList::parse(["*"], ["*"])?,
             concurrent_writes: 2,

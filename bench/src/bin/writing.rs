@@ -87,6 +87,7 @@ async fn open(args: &Args) -> Result<(Arc<Stores>, Arc<Lake>)> {
         properties: properties.clone(),
         store_name: "s3".to_owned(),
         ledger_root: None,
+        heavy_root: None,
         create_tables: true,
         allow: AllowList::parse(["*"], ["*"])?,
         concurrent_writes: 2,

@@ -38,8 +38,12 @@ enum Command {
     Rules(commands::rules::RulesArgs),
     /// See dead letters, and send them back to where they came from
     Dlq(commands::dlq::DlqArgs),
+    /// See the requests that the spark launcher owns, let them try again, or end them
+    Heavy(commands::heavy::HeavyArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
+    /// Have Spark look after a table: small files, manifests, old snapshots, orphan files
+    Maintain(commands::maintain::MaintainArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -80,6 +84,8 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => commands::rules::run(&args, io::stdin(), io::stdout()),
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
         Command::Dlq(args) => commands::dlq::run(&Cli::command(), matches, args),
+        Command::Heavy(args) => commands::heavy::run(&Cli::command(), matches, args),
+        Command::Maintain(args) => commands::maintain::run(&args),
         Command::Ledger(args) => commands::ledger::run(&Cli::command(), matches, args),
     }
 }

@@ -11,8 +11,14 @@ pub const TYPE_LIGHT: &str = "dev.eventingest.request.light.v1";
 /// Type of a request for the heavy path.
 pub const TYPE_HEAVY: &str = "dev.eventingest.request.heavy.v1";
 
+/// Type of the news that a job has staged a request's objects.
+pub const TYPE_STAGED: &str = "dev.eventingest.staged.v1";
+
 /// Type of a result.
 pub const TYPE_COMPLETED: &str = "dev.eventingest.completed.v1";
+
+/// Type of the answer to a heavy request: somebody owns it from now on.
+pub const TYPE_ACCEPTED: &str = "dev.eventingest.accepted.v1";
 
 /// Type of the news that an object was set aside.
 pub const TYPE_QUARANTINED: &str = "dev.eventingest.quarantined.v1";

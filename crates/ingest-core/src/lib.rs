@@ -14,6 +14,7 @@ mod request;
 mod result;
 mod routing;
 pub mod rules;
+pub mod staged;
 mod table;
 pub mod units;
 mod uri;

@@ -10,6 +10,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use crate::{FileFormat, ObjectUri, TableName, identity::normalise_version_id};
 
 pub use wire::RequestError;
+pub(crate) use wire::{Millis, is_request_id};
 
 /// Most files of one request.
 pub const MAX_FILES_PER_REQUEST: usize = 10_000;

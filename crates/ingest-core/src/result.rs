@@ -39,7 +39,7 @@ pub struct FileOutcome {
     pub status: FileStatus,
     /// Rows that this request added from it.
     pub rows: u64,
-    /// How it was written: `rewrite`, `splice` or `register`; absent if it was not.
+    /// How it was written: `rewrite`, `splice`, `register`, or by `spark`; absent if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// Why it was not written.
@@ -64,7 +64,7 @@ pub struct IngestResult {
     pub files_quarantined: u64,
     /// The snapshot that holds the rows; `null` if nothing was added.
     pub snapshot_id: Option<i64>,
-    /// How the files were written: `rewrite`, `splice`, `register`, `mixed` or `none`.
+    /// How the files were written: `rewrite`, `splice`, `register`, `spark`, `mixed` or `none`.
     pub mode: String,
     /// Every file of the request, in its order.
     #[serde(default)]

@@ -16,6 +16,8 @@ pub struct LakeConfig {
     pub store_name: String,
     /// Where ledgers live; `<warehouse>/_event_ingest` if not given. A table keeps the one it began with.
     pub ledger_root: Option<String>,
+    /// Where heavy requests and what jobs staged of them are written down; `<ledger root>/heavy` if not given.
+    pub heavy_root: Option<String>,
     /// Whether a table that is not there is made, with the schema of the first file that arrives for it.
     pub create_tables: bool,
     /// What may be read and written.
@@ -31,6 +33,7 @@ impl fmt::Debug for LakeConfig {
             .field("properties", &Names(&self.properties))
             .field("store_name", &self.store_name)
             .field("ledger_root", &self.ledger_root)
+            .field("heavy_root", &self.heavy_root)
             .field("create_tables", &self.create_tables)
             .field("allow", &self.allow)
             .field("concurrent_writes", &self.concurrent_writes)
@@ -59,6 +62,7 @@ mod tests {
             properties: properties.map(|name| (name.to_owned(), "hush".to_owned())).into(),
             store_name: "s3".to_owned(),
             ledger_root: None,
+            heavy_root: None,
             create_tables: false,
             allow: AllowList::parse(["s3://inbox"], ["db.*"]).unwrap(),
             concurrent_writes: 1,

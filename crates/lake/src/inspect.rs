@@ -120,6 +120,11 @@ impl Lake {
     pub fn ledger_root(&self) -> &str {
         &self.tables.ledger_root
     }
+
+    /// Where heavy requests and what jobs staged of them are written down.
+    pub fn heavy_root(&self) -> &str {
+        &self.heavy_root
+    }
 }
 
 /// A head that names the runs of retained snapshots outside `main`, for reading alone.

@@ -12,6 +12,7 @@
 //! | [`catalog`] | loading tables, and the port by which commits leave |
 //! | [`commit`] | what a commit contains, and whether one landed |
 //! | [`quarantine`] | the record of what no retry can mend |
+//! | [`stage`] | what another engine staged on a branch, and whether it may be published |
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
 //! | [`reconcile`] | which objects of a listing are not in the table, and why |
 //! | [`maintain`] | whether table and ledger agree, a lost ledger made anew, files that nobody needs |
@@ -35,6 +36,7 @@ pub mod options;
 pub mod quarantine;
 pub mod reconcile;
 pub mod source;
+pub mod stage;
 pub mod storage;
 pub mod write;
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use ingest_core::{RequestDefaults, TableName};
 use lake::LakeConfig;
+use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Property, byte_size, duration, number, positive, socket_address};
 use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
 use service_kit::outlet::{OutletConfig, SinkUrl};
-
-use crate::lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 
 /// Where requests come from.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,15 @@
-//! One request: read it, ingest it, answer. Says what happened in one log line.
+//! One request, or one stage: read it, bring it in, answer. Says what happened in one log line.
 
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
-use ingest_core::event::{JSON, TYPE_COMPLETED};
+use ingest_core::event::{JSON, TYPE_COMPLETED, TYPE_STAGED};
+use ingest_core::staged::Staged;
 use ingest_core::{IngestRequest, IngestResult, RequestDefaults};
 use lake::ErrorKind;
+use lake::ingest::{Conflict, Publication};
 use service_kit::intake::{Handler, Incoming, RejectStatus, Reply, RetryStatus};
 
 use crate::{Ingest, WorkerMetrics};
@@ -40,6 +42,16 @@ impl<I: Ingest> IngestHandler<I> {
 #[async_trait]
 impl<I: Ingest> Handler for IngestHandler<I> {
     async fn handle(&self, event: Incoming) -> Reply {
+        match event.ty.as_deref() {
+            Some(TYPE_STAGED) => self.publish(event).await,
+            // A KafkaSource gives events types of its own.
+            _ => self.ingest(event).await,
+        }
+    }
+}
+
+impl<I: Ingest> IngestHandler<I> {
+    async fn ingest(&self, event: Incoming) -> Reply {
         let request = match IngestRequest::from_json(&event.body, &self.defaults, Utc::now()) {
             Ok(request) => request,
             Err(error) => {
@@ -50,9 +62,7 @@ impl<I: Ingest> Handler for IngestHandler<I> {
         tracing::debug!(request_id = request.request_id, table = %request.table, "taken");
         let started = Instant::now();
         let outcome = self.ingest.ingest(&request).await;
-        let elapsed = started.elapsed();
-        self.metrics.attempted(elapsed.as_secs_f64());
-        let milliseconds = elapsed.as_millis() as u64;
+        let milliseconds = self.attempted(started);
         let (files, bytes) = (request.file_count(), request.total_bytes());
         match outcome {
             Ok(result) => {
@@ -87,6 +97,56 @@ impl<I: Ingest> Handler for IngestHandler<I> {
                 refused(&error)
             }
         }
+    }
+
+    async fn publish(&self, event: Incoming) -> Reply {
+        let staged = match Staged::from_json(&event.body) {
+            Ok(staged) => staged,
+            Err(error) => {
+                tracing::warn!(event_id = event.id, %error, "not a staged event");
+                return Reply::Reject { status: RejectStatus::Invalid, reason: error.to_string() };
+            }
+        };
+        let (request_id, table) = (staged.request_id.as_str(), &staged.table);
+        let branch = staged.stage.as_ref().map(|stage| stage.branch.as_str());
+        let started = Instant::now();
+        let outcome = self.ingest.publish_staged(&staged).await;
+        let milliseconds = self.attempted(started);
+        match outcome {
+            Ok(Publication::Published(result)) => {
+                self.metrics.published(&result);
+                tracing::info!(
+                    request_id,
+                    %table,
+                    branch,
+                    rows = result.rows,
+                    milliseconds,
+                    snapshot = result.snapshot_id,
+                    processed = result.files_processed,
+                    skipped = result.files_skipped,
+                    quarantined = result.files_quarantined,
+                    "published"
+                );
+                completed(&result, event.traceparent)
+            }
+            Ok(Publication::Conflict(Conflict { reason, known })) => {
+                let left_out = known.len();
+                tracing::warn!(request_id, %table, branch, milliseconds, reason, left_out, "to be staged anew");
+                Reply::Conflict { reason, known }
+            }
+            Err(error) => {
+                self.metrics.failed(error.kind());
+                tracing::warn!(request_id, %table, branch, milliseconds, %error, "not published");
+                refused(&error)
+            }
+        }
+    }
+
+    /// Counts an attempt, and says how many milliseconds it took.
+    fn attempted(&self, started: Instant) -> u64 {
+        let elapsed = started.elapsed();
+        self.metrics.attempted(elapsed.as_secs_f64());
+        elapsed.as_millis() as u64
     }
 }
 

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ingest_core::staged::Staged;
 use ingest_core::{IngestRequest, IngestResult};
 use lake::Lake;
+use lake::ingest::Publication;
 
 /// Brings the rows of requests into tables.
 #[async_trait]
 pub trait Ingest: Send + Sync + 'static {
     /// Success only when every object of the request is visible in the table or durably set aside (invariant 3).
     async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult>;
+
+    /// Publishes what a job staged. Success only when every object of its list is visible in the table or durably set
+    /// aside (invariant 3).
+    async fn publish_staged(&self, staged: &Staged) -> lake::Result<Publication>;
 
     /// Whether the catalog answers.
     async fn ready(&self) -> lake::Result<()>;
@@ -20,6 +26,10 @@ pub trait Ingest: Send + Sync + 'static {
 impl Ingest for Lake {
     async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult> {
         Lake::ingest(self, request).await
+    }
+
+    async fn publish_staged(&self, staged: &Staged) -> lake::Result<Publication> {
+        Lake::publish_staged(self, staged).await
     }
 
     async fn ready(&self) -> lake::Result<()> {
@@ -32,6 +42,10 @@ impl Ingest for Lake {
 impl<I: Ingest> Ingest for Arc<I> {
     async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult> {
         (**self).ingest(request).await
+    }
+
+    async fn publish_staged(&self, staged: &Staged) -> lake::Result<Publication> {
+        (**self).publish_staged(staged).await
     }
 
     async fn ready(&self) -> lake::Result<()> {

@@ -6,7 +6,6 @@
 mod config;
 mod handler;
 mod ingest;
-mod lake_args;
 mod metrics;
 mod quarantined;
 mod run;
@@ -14,7 +13,6 @@ mod run;
 pub use config::{Args, Config, ConfigError, Source};
 pub use handler::{IngestHandler, SOURCE};
 pub use ingest::Ingest;
-pub use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 pub use metrics::{BYTES, DURATION, FAILURES, FILES, LATENCY, ROWS, WorkerMetrics};
 pub use quarantined::{QuarantineEvents, quarantined};
 pub use run::{RunError, run, run_on};

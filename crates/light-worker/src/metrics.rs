@@ -86,8 +86,20 @@ impl WorkerMetrics {
     }
 
     pub(crate) fn ingested(&self, request: &IngestRequest, result: &IngestResult, now: DateTime<Utc>) {
-        self.rows.inc_by(result.rows);
         self.bytes.inc_by(request.total_bytes());
+        self.published(result);
+        // The result lists the request's objects in their order.
+        for (object, file) in request.objects.iter().zip(&result.files) {
+            if let (Some(arrived), FileStatus::Processed) = (object.hint.event_time, file.status) {
+                // Two clocks: a little less than nothing is nothing.
+                self.latency.observe((now - arrived).as_seconds_f64().max(0.0));
+            }
+        }
+    }
+
+    /// What came in, or was set aside.
+    pub(crate) fn published(&self, result: &IngestResult) {
+        self.rows.inc_by(result.rows);
         for file in &result.files {
             let status = match file.status {
                 FileStatus::Processed => "processed",
@@ -96,13 +108,6 @@ impl WorkerMetrics {
                 FileStatus::Forbidden => "forbidden",
             };
             self.files.with_label_values(&[status]).inc();
-        }
-        // The result lists the request's objects in their order.
-        for (object, file) in request.objects.iter().zip(&result.files) {
-            if let (Some(arrived), FileStatus::Processed) = (object.hint.event_time, file.status) {
-                // Two clocks: a little less than nothing is nothing.
-                self.latency.observe((now - arrived).as_seconds_f64().max(0.0));
-            }
         }
     }
 }

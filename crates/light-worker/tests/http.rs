@@ -132,6 +132,58 @@ async fn failures_of_the_lake_become_statuses() {
     }
 }
 
+const STAGED: [(&str, &str); 4] = [
+    ("ce-specversion", "1.0"),
+    ("ce-id", "event-ingest-r-1-00000000"),
+    ("ce-type", "dev.eventingest.staged.v1"),
+    ("ce-source", "/event-ingest/spark-job"),
+];
+
+fn staged(request_id: &str) -> String {
+    json!({"version": 1, "request_id": request_id, "attempt": 1, "table": "db.t", "snapshot_id": 3,
+        "branch": format!("event-ingest-{request_id}-1-00000000"), "objects": "s3://w/list.json"})
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_stage_is_answered_with_its_result_a_conflict_or_a_refusal() {
+    let service = Service::start(&[]).await;
+    let answer = service.post_body(&staged("r"), &STAGED).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(header(&answer, "ce-type"), Some("dev.eventingest.completed.v1"));
+    let result: Value = answer.json().await.expect("JSON");
+    assert_eq!(
+        (&result["mode"], &result["rows"], &result["snapshot_id"]),
+        (&json!("spark"), &json!(7), &json!(8))
+    );
+
+    let answer = service.post_body(&staged("conflict"), &STAGED).await;
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    let body: Value = answer.json().await.expect("JSON");
+    let expected =
+        json!({"error": "conflict", "reason": "as the test says", "known": ["s3://b/known.parquet"]});
+    assert_eq!(body, expected);
+
+    for (request_id, status) in [("forbidden", 403), ("invalid", 400), ("busy", 429), ("inconsistent", 503)] {
+        assert_eq!(
+            refusal(service.post_body(&staged(request_id), &STAGED).await).await.0,
+            status,
+            "{request_id}"
+        );
+    }
+    for body in ["", "{}", REQUEST, &staged("r").replace("\"version\":1", "\"version\":2")] {
+        assert_eq!(refusal(service.post_body(body, &STAGED).await).await.0, 400, "{body}");
+    }
+    let page = service.metrics().await;
+    for line in [
+        r#"event_ingest_requests_total{intake="http",outcome="conflict"} 1"#,
+        r#"event_ingest_files_total{status="processed"} 1"#,
+        "event_ingest_rows_total 7",
+    ] {
+        assert!(page.contains(line), "missing {line} in\n{page}");
+    }
+}
+
 #[tokio::test]
 async fn more_requests_than_may_wait_are_sent_away() {
     let service = Service::start(&["--concurrency", "1", "--queue", "0"]).await;

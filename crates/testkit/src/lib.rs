@@ -4,6 +4,7 @@
 //! agreement means something. Helpers panic with what happened and what to do, as a test should. A real part that is
 //! missing is a failure that names it; nothing passes by skipping.
 
+mod documents;
 mod eventually;
 pub mod kafka;
 pub mod notifications;
@@ -17,13 +18,14 @@ mod servers;
 
 use std::net::TcpListener;
 
+pub use documents::yaml;
 pub use eventually::eventually;
 pub use kafka::{Kafka, SecuredKafka};
 pub use peer::Peer;
 pub use program::{ANY_PORT, Program};
 pub use python::python;
 pub use reader::Reader;
-pub use servers::{Postgres, RestCatalog};
+pub use servers::{KubeApi, Postgres, RestCatalog};
 
 /// A free loopback port that stays free while nothing listens there: none of those that the system gives to whoever
 /// does not ask for a certain one.

@@ -14,6 +14,20 @@ pub fn repository() -> &'static Path {
     &ROOT
 }
 
+/// The definitions of other people's custom resources, a folder a project: `CRDS_DIR`, or beside the checkout. `None` is
+/// nowhere; whoever asked says so.
+pub fn crds() -> Option<PathBuf> {
+    let named = std::env::var_os("CRDS_DIR").map(PathBuf::from);
+    if let Some(folder) = &named {
+        assert!(
+            folder.join("spark-operator").is_dir(),
+            "CRDS_DIR: {} holds no definitions",
+            folder.display()
+        );
+    }
+    named.or_else(|| Some(repository().join("../shared/crds")).filter(|beside| beside.is_dir()))
+}
+
 /// The Parquet files of `examples/data`, by name.
 pub fn example_files() -> Vec<PathBuf> {
     let folder = repository().join("examples/data");

@@ -191,6 +191,7 @@ impl Lakehouse {
             properties: self.catalog(),
             store_name: "s3".to_owned(),
             ledger_root: None,
+            heavy_root: None,
             create_tables: false,
             allow: AllowList::parse(["*"], ["*"]).unwrap(),
             concurrent_writes: 1,

@@ -2,9 +2,11 @@
 
 pub mod dlq;
 pub mod files;
+pub mod heavy;
 pub mod ingest;
 pub mod ledger;
 mod load;
+pub mod maintain;
 pub mod plan;
 pub mod reconcile;
 pub mod rules;

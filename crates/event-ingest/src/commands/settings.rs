@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use lake::LakeConfig;
-use light_worker::{LakeArgs, LakeUse, allow_list, catalog_listing};
+use lake_args::{LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Origin, Property};
 use service_kit::logging::LoggingArgs;
 
@@ -16,14 +16,14 @@ use crate::standalone::folder::{FolderError, Neighbour};
 /// Requests that write data files at once in a command that ingests, unless it says otherwise.
 const CONCURRENT_WRITES: usize = 2;
 
-/// Flags whose values come from the folder if there is one: catalog name, store name, ledger root.
-const OF_FOLDER: [&str; 3] = ["catalog-name", "store-name", "ledger-root"];
+/// Flags whose values come from the folder if there is one.
+const OF_FOLDER: [&str; 4] = ["catalog-name", "store-name", "ledger-root", "heavy-root"];
 
 /// The flags that all of the operator's commands have.
 #[derive(Args, Debug, Clone)]
 #[command(mut_arg("log_level", |arg| arg.default_value("warn")))]
 pub struct OperatorArgs {
-    /// Folder of a standalone instance: its catalog, warehouse, ledger, store name and, while it runs, S3 endpoint are taken, whatever the environment says. Only --catalog goes over it; --catalog-name, --store-name and --ledger-root contradict it
+    /// Folder of a standalone instance: its catalog, warehouse, ledger, store name and, while it runs, S3 endpoint are taken, whatever the environment says. Only --catalog goes over it; --catalog-name, --store-name, --ledger-root and --heavy-root contradict it
     #[arg(long, env = "EVENT_INGEST_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Catalog, storage and ledger.
@@ -68,6 +68,7 @@ impl OperatorArgs {
                 CATALOG_NAME.clone_into(&mut lake.catalog_name);
                 STORE_NAME.clone_into(&mut lake.store_name);
                 lake.ledger_root = None;
+                lake.heavy_root = None;
                 let mut properties = of_folder(data)?;
                 properties.extend(lake.properties(&BTreeMap::new()));
                 properties
@@ -103,8 +104,9 @@ impl OperatorArgs {
 
 /// The settings that a folder says, as `--print-config` lists them in place of flags and variables.
 fn replaced(lake: &LakeArgs) -> impl Iterator<Item = (String, Property)> {
-    let root = lake.ledger_root.as_deref().unwrap_or("(unset)");
-    let values = [&lake.catalog_name, &lake.store_name, root].map(str::to_owned);
+    let root = |root: &Option<String>| root.clone().unwrap_or_else(|| "(unset)".to_owned());
+    let roots = [root(&lake.ledger_root), root(&lake.heavy_root)];
+    let values = [lake.catalog_name.clone(), lake.store_name.clone()].into_iter().chain(roots);
     let shown = |(name, value): (&str, String)| (name.to_owned(), Property { value, origin: Origin::Flag });
     OF_FOLDER.into_iter().zip(values).map(shown)
 }

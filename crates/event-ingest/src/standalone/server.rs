@@ -155,6 +155,7 @@ fn lake_config(args: &StandaloneArgs, endpoint: &EndpointFile) -> anyhow::Result
         properties: properties.map(|(name, value)| (name.to_owned(), value)).collect(),
         store_name: STORE_NAME.to_owned(),
         ledger_root: None,
+        heavy_root: None,
         create_tables: true,
         allow: AllowList::parse([source.as_str()], tables.iter().map(String::as_str))?,
         concurrent_writes: CONCURRENT_WRITES,

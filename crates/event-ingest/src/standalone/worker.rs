@@ -35,13 +35,15 @@ impl Ingest for Worker {
             body: Bytes::from(request.to_json()),
         };
         match self.0.handle(event).await {
-            Reply::Done(answer) => {
+            Reply::Done(answer) | Reply::Accepted(answer) => {
                 let Some(Data::Json(result)) = answer.data() else {
                     return Err(IngestError::retry("the worker answered without a result"));
                 };
                 serde_json::from_value(result.clone()).map_err(|error| IngestError::retry(error.to_string()))
             }
-            Reply::Reject { reason, .. } => Err(IngestError::Rejected(reason)),
+            Reply::Reject { reason, .. } | Reply::Conflict { reason, .. } => {
+                Err(IngestError::Rejected(reason))
+            }
             Reply::Retry { reason, after, .. } => {
                 Err(IngestError::Retry { reason, after: after.unwrap_or_default() })
             }

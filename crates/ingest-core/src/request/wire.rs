@@ -53,7 +53,7 @@ pub enum RequestError {
 }
 
 /// A time as the wire has it: RFC 3339, UTC, milliseconds.
-pub(super) struct Millis(pub(super) DateTime<Utc>);
+pub(crate) struct Millis(pub(crate) DateTime<Utc>);
 
 impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -211,12 +211,16 @@ fn format_of(objects: &[RequestedObject]) -> Result<FileFormat, RequestError> {
 }
 
 fn valid_id(id: String) -> Result<String, RequestError> {
+    if is_request_id(&id) { Ok(id) } else { Err(RequestError::RequestId(id)) }
+}
+
+/// Whether a text could be part of a Kubernetes name.
+pub(crate) fn is_request_id(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let valid = id.len() <= MAX_REQUEST_ID_BYTES
+    id.len() <= MAX_REQUEST_ID_BYTES
         && id.starts_with(plain)
         && id.ends_with(plain)
-        && id.chars().all(|c| plain(c) || c == '-');
-    if valid { Ok(id) } else { Err(RequestError::RequestId(id)) }
+        && id.chars().all(|c| plain(c) || c == '-')
 }
 
 pub(super) fn write(request: &IngestRequest) -> Vec<u8> {

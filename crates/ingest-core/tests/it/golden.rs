@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use ingest_core::{
     IngestRequest, IngestResult, RequestDefaults,
     notification::{Parsed, parse},
+    staged::{Staged, StagedList},
 };
 use serde_json::{Value, json};
 
@@ -54,6 +55,25 @@ fn results_version_1() {
         let result: IngestResult = serde_json::from_str(&golden).unwrap();
         assert_eq!(serde_json::to_string_pretty(&result).unwrap(), golden.trim_end(), "{name}");
         assert_eq!(serde_json::from_slice::<IngestResult>(&result.to_json()).unwrap(), result);
+    }
+}
+
+#[test]
+fn staged_events_version_1() {
+    for name in names("staged-v1", ".event.json") {
+        let golden = read(&format!("staged-v1/{name}.event.json"));
+        let event = Staged::from_json(golden.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(event.to_json()).unwrap(), golden.trim_end(), "{name}");
+    }
+}
+
+#[test]
+fn lists_of_what_was_staged_version_1() {
+    for name in names("staged-v1", ".list.json") {
+        let golden = read(&format!("staged-v1/{name}.list.json"));
+        let list = StagedList::from_json(golden.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(list.to_json()).unwrap(), golden.trim_end(), "{name}");
+        assert_eq!(list.computed_digest(), list.digest, "{name}");
     }
 }
 

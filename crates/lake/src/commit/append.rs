@@ -8,12 +8,13 @@ use iceberg::spec::{
 };
 use iceberg::table::Table;
 use iceberg::{TableRequirement, TableUpdate};
+use ingest_core::staged::Stage;
 
 use super::manifests;
 use crate::catalog::Commit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::metadata_folder;
-use crate::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, Written, property_value};
+use crate::ledger::{PROPERTY_LEDGER, SUMMARY_LEDGER, SUMMARY_RUN, SUMMARY_SOURCE, Written, property_value};
 
 /// Key in a snapshot's summary: which program wrote it.
 const SUMMARY_WRITER: &str = "event-ingest.version";
@@ -35,6 +36,8 @@ pub struct Append<'a> {
     pub objects: usize,
     /// How many requests brought them.
     pub requests: usize,
+    /// The append on a branch that these files come from: the snapshot says so, and the branch goes with it.
+    pub stage: Option<&'a Stage>,
     /// Table properties to set in the same commit.
     pub properties: HashMap<String, String>,
     /// Name of the attempt. Never used twice, so that finding it in a table's ancestry proves that it landed.
@@ -103,7 +106,7 @@ pub fn commit_of(
         Some((first, added)) => snapshot.with_row_range(first, added).build(),
         None => snapshot.build(),
     };
-    Ok(Commit { requirements: requirements(table), updates: updates(table, snapshot, append)? })
+    Ok(Commit { requirements: requirements(table, append.stage), updates: updates(table, snapshot, append)? })
 }
 
 /// The id of the schema that the table has after the commit.
@@ -120,8 +123,13 @@ fn not_before(table: &TableMetadata, now_ms: i64) -> i64 {
 }
 
 /// What the plan of an append rests on. `main`'s snapshot is the lock: ledger and rows were checked against it.
-fn requirements(table: &TableMetadata) -> Vec<TableRequirement> {
-    vec![
+/// A branch that is published has to end where it was looked at, too.
+fn requirements(table: &TableMetadata, stage: Option<&Stage>) -> Vec<TableRequirement> {
+    let branch = stage.map(|stage| TableRequirement::RefSnapshotIdMatch {
+        r#ref: stage.branch.clone(),
+        snapshot_id: Some(stage.snapshot_id),
+    });
+    let plan = [
         TableRequirement::UuidMatch { uuid: table.uuid() },
         TableRequirement::RefSnapshotIdMatch {
             r#ref: MAIN_BRANCH.to_owned(),
@@ -130,7 +138,8 @@ fn requirements(table: &TableMetadata) -> Vec<TableRequirement> {
         TableRequirement::CurrentSchemaIdMatch { current_schema_id: table.current_schema_id() },
         TableRequirement::LastAssignedFieldIdMatch { last_assigned_field_id: table.last_column_id() },
         TableRequirement::DefaultSpecIdMatch { default_spec_id: table.default_partition_spec_id() },
-    ]
+    ];
+    plan.into_iter().chain(branch).collect()
 }
 
 /// The changes as the crate itself derives them: it moves the branch and keeps its retention settings, which are
@@ -146,7 +155,11 @@ fn updates(
     if let Some(schema) = append.evolved {
         builder = builder.add_current_schema(schema.as_ref().clone())?;
     }
-    Ok(builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?.set_properties(properties)?.build()?.changes)
+    builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?.set_properties(properties)?;
+    if let Some(stage) = append.stage {
+        builder = builder.remove_ref(&stage.branch);
+    }
+    Ok(builder.build()?.changes)
 }
 
 /// Writes the manifest list. For a table with row lineage, returns the first new row id and how many there are.
@@ -183,6 +196,10 @@ fn summary(table: &TableMetadata, append: &Append<'_>) -> Summary {
     ]);
     if let Some(run) = &append.ledger.run {
         keys.insert(SUMMARY_RUN.to_owned(), run.clone());
+    }
+    // By it engines know that the files are not the branch's alone, when its snapshot expires.
+    if let Some(stage) = append.stage {
+        keys.insert(SUMMARY_SOURCE.to_owned(), stage.snapshot_id.to_string());
     }
     let before = table.current_snapshot().map(|snapshot| &snapshot.summary().additional_properties);
     for (what, added) in [("data-files", added_files), ("records", added_rows), ("files-size", added_bytes)] {

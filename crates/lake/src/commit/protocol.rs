@@ -8,7 +8,7 @@
 //! | looking | the table, and an attempt of this flight is in the ancestry of `main` | ended | all members: committed |
 //! | looking | no such table | ended | all: replan |
 //! | looking | the table, and the last answer was a refusal, or out of rounds | ended | all: gave up |
-//! | looking | the table; for some members its uuid, schema or spec is another | as below for the rest | those: replan |
+//! | looking | the table; for some members its uuid, schema, spec or their branch is another | as below for the rest | those: replan |
 //! | looking | … and its ledger moved since some members were checked | checking | look those up |
 //! | looking | … and its ledger did not move | preparing | prepare |
 //! | checking | which members have an object in the ledger now | preparing | those: replan; prepare the rest |
@@ -30,6 +30,7 @@
 
 use std::collections::BTreeMap;
 
+use ingest_core::staged::Stage;
 use uuid::Uuid;
 
 use crate::ledger::Lineage;
@@ -50,6 +51,8 @@ pub struct Footing {
     pub name_mapping: Option<String>,
     /// The partition spec that the files were written for.
     pub spec_id: i32,
+    /// The append whose files they are, as long as its branch ends there. One that is published flies alone.
+    pub stage: Option<Stage>,
     /// The ledger that had none of the member's objects.
     pub ledger: Lineage,
 }
@@ -221,7 +224,7 @@ impl Flight {
             let of = |footing: &Footing| {
                 (footing.table, footing.schema_id, footing.last_column_id, footing.spec_id)
             };
-            of(member) != of(&now) || member.name_mapping != now.name_mapping
+            of(member) != of(&now) || member.name_mapping != now.name_mapping || member.stage != now.stage
         });
         let unchecked: Vec<Member> =
             self.aboard.iter().filter(|(_, member)| member.ledger != now.ledger).map(|(id, _)| *id).collect();
@@ -281,7 +284,15 @@ mod tests {
 
     fn footing(schema_id: i32, ledger: &str) -> Footing {
         let ledger = Lineage { head: Some(ledger.to_owned()), copied: Vec::new() };
-        Footing { table: Uuid::nil(), schema_id, last_column_id: 0, name_mapping: None, spec_id: 0, ledger }
+        Footing {
+            table: Uuid::nil(),
+            schema_id,
+            last_column_id: 0,
+            name_mapping: None,
+            spec_id: 0,
+            stage: None,
+            ledger,
+        }
     }
 
     fn table(ledger: &str) -> Input {
@@ -361,6 +372,21 @@ mod tests {
         assert_eq!(turn, all(2, End::Replan));
         let (_, turn) = told(2, [Input::NoTable]);
         assert_eq!(turn, all(2, End::Replan));
+    }
+
+    #[test]
+    fn a_stage_whose_branch_moved_leaves_unless_it_was_this_flight_that_published_it() {
+        let stage = Stage { branch: "b".to_owned(), snapshot_id: 3 };
+        let staged = |stage| Footing { stage, ..footing(0, "l0") };
+        let at = |stage, landed| Input::Table { footing: staged(stage), landed };
+        let mut flight = Flight::new([staged(Some(stage.clone()))]);
+        assert_eq!(flight.step(at(None, None)), all(1, End::Replan));
+        let mut flight = Flight::new([staged(Some(stage.clone()))]);
+        assert_eq!(flight.step(at(Some(stage), None)), go(Action::Prepare(vec![0])));
+        flight.step(Input::Prepared(7));
+        flight.step(Input::Answer(Answer::Unknown));
+        flight.step(Input::Rested);
+        assert_eq!(flight.step(at(None, Some(7))), all(1, End::Committed(7)));
     }
 
     #[test]

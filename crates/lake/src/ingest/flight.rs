@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use iceberg::spec::{DataFile, SchemaRef};
+use ingest_core::staged::Stage;
 use ingest_core::{ObjectIdentity, TableName};
 use rand::Rng;
 
@@ -16,6 +17,7 @@ use crate::commit::protocol::{Action, Answer, End, Flight, Footing, Input, Membe
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Entry, ObjectName, REGISTER};
+use crate::stage::stands;
 use crate::storage::Stores;
 use crate::write::delete_uncommitted;
 
@@ -32,8 +34,8 @@ pub(super) struct Prepared {
     pub(super) evolved: Option<SchemaRef>,
     /// Table properties that the files need.
     pub(super) properties: HashMap<String, String>,
-    /// Sources that become data files where they are.
-    pub(super) registered: Vec<DataFile>,
+    /// Data files that are not ours to delete: sources that become such where they are, and those of a stage.
+    pub(super) kept: Vec<DataFile>,
     /// The objects that lie where tables may own sources: another version may have become a data file there.
     pub(super) ownable: Vec<ObjectName>,
     /// Closed data files of our own.
@@ -49,9 +51,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Whether no other request may be in the same commit: files that were written for a schema are right for no
-    /// other, and of a key only one version may become a data file.
+    /// other, of a key only one version may become a data file, and a snapshot has one source.
     pub(super) fn flies_alone(&self) -> bool {
-        self.evolved.is_some() || self.registers()
+        self.evolved.is_some() || self.registers() || self.footing.stage.is_some()
     }
 
     fn registers(&self) -> bool {
@@ -168,7 +170,8 @@ impl Pilot<'_> {
         let Some(view) = self.tables.view(self.name).await? else { return Ok(Input::NoTable) };
         let metadata = view.table.metadata();
         let landed = if attempts.is_empty() { None } else { landed(metadata, attempts) };
-        let input = Input::Table { footing: view.footing(), landed };
+        let stage = self.stage().filter(|stage| stands(metadata, stage)).cloned();
+        let input = Input::Table { footing: Footing { stage, ..view.footing() }, landed };
         self.view = Some(view);
         Ok(input)
     }
@@ -204,7 +207,7 @@ impl Pilot<'_> {
             .map(|entry| Entry { snapshot_id, time, ..entry.clone() })
             .collect();
         let files =
-            |request: &Prepared| request.files.iter().chain(&request.registered).cloned().collect::<Vec<_>>();
+            |request: &Prepared| request.files.iter().chain(&request.kept).cloned().collect::<Vec<_>>();
         let files: Vec<DataFile> = self.of(members).flat_map(files).collect();
         let objects = entries.len();
         let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;
@@ -215,6 +218,7 @@ impl Pilot<'_> {
             objects,
             requests: members.len(),
             ledger: &ledger,
+            stage: self.stage(),
             properties: self.of(members).flat_map(|request| request.properties.clone()).collect(),
             snapshot_id,
             now_ms: time.timestamp_millis(),
@@ -239,6 +243,11 @@ impl Pilot<'_> {
                 answer
             }
         }
+    }
+
+    /// The stage that is published. It is the only member's.
+    fn stage(&self) -> Option<&Stage> {
+        self.group.iter().find_map(|request| request.footing.stage.as_ref())
     }
 
     fn of(&self, members: &[Member]) -> impl Iterator<Item = &Prepared> {

@@ -4,18 +4,21 @@ mod committer;
 mod flight;
 mod gathering;
 mod opening;
+mod outstanding;
 mod plan;
 mod preview;
 mod publish;
+mod ready;
 mod registering;
 mod slice;
+mod staged;
 mod tables;
 mod writing;
 
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject};
+use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, RequestedObject, TableName};
 use tokio::sync::Semaphore;
 
 use crate::allow::OUTSIDE;
@@ -31,7 +34,9 @@ use committer::Committers;
 use slice::Slice;
 use tables::Tables;
 
+pub use outstanding::{Current, Standing};
 pub use preview::Preview;
+pub use staged::{Conflict, Publication};
 pub(crate) use tables::new_snapshot_id;
 
 /// Objects that are planned, written and committed together. A longer request is taken in slices: what is held
@@ -41,12 +46,15 @@ const SLICE_OBJECTS: usize = 200;
 const LOOKUPS_IN_FLIGHT: usize = 16;
 /// Name of the folder in the warehouse that holds ledgers unless told otherwise.
 const LEDGER_FOLDER: &str = "_event_ingest";
+/// Name of the folder below the ledger root that holds what belongs to the heavy path, unless told otherwise.
+const HEAVY_FOLDER: &str = "heavy";
 
 /// Appends files to the tables of one catalog, each object version once.
 #[derive(Debug)]
 pub struct Lake {
     pub(crate) config: LakeConfig,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) heavy_root: String,
     pub(crate) quarantine_listener: Option<Arc<dyn QuarantineListener>>,
     claims: Arc<Claims>,
     writers: Semaphore,
@@ -67,17 +75,31 @@ impl Lake {
     /// A lake over stores and a catalog that were opened before.
     ///
     /// # Errors
-    /// A ledger root that no store can reach.
+    /// A ledger root or heavy root that no store can reach.
     pub fn assemble(config: LakeConfig, stores: Arc<Stores>, catalog: Catalog) -> Result<Self> {
         let ledger_root = match &config.ledger_root {
             Some(root) => root.trim_end_matches('/').to_owned(),
             None => format!("{}/{LEDGER_FOLDER}", catalog.warehouse_location()?),
         };
-        stores.locate(&ledger_root)?;
+        let heavy_root = match &config.heavy_root {
+            Some(root) => root.trim_end_matches('/').to_owned(),
+            None => format!("{ledger_root}/{HEAVY_FOLDER}"),
+        };
+        for root in [&ledger_root, &heavy_root] {
+            stores.locate(root)?;
+        }
         let writers = Semaphore::new(config.concurrent_writes.max(1));
         let tables = Arc::new(Tables::new(catalog, stores, ledger_root));
         let committers = Committers::new(tables.clone());
-        Ok(Self { config, tables, quarantine_listener: None, claims: Arc::default(), writers, committers })
+        Ok(Self {
+            config,
+            tables,
+            heavy_root,
+            quarantine_listener: None,
+            claims: Arc::default(),
+            writers,
+            committers,
+        })
     }
 
     /// Whether the catalog answers.
@@ -100,7 +122,7 @@ impl Lake {
         for slice in admitted.chunks(SLICE_OBJECTS) {
             self.ingest_slice(request, slice, &mut tally).await?;
         }
-        Ok(tally.into_result(request))
+        Ok(tally.into_result(&request.request_id, &request.table))
     }
 
     /// The objects that may be read, with their places in the request.
@@ -167,7 +189,7 @@ impl Tally {
         self.files[place] = Some(outcome);
     }
 
-    fn into_result(self, request: &IngestRequest) -> IngestResult {
+    fn into_result(self, request_id: &str, table: &TableName) -> IngestResult {
         let files: Vec<FileOutcome> = self.files.into_iter().flatten().collect();
         let count = |status| files.iter().filter(|file| file.status == status).count() as u64;
         let mut modes: Vec<&str> = files
@@ -182,8 +204,8 @@ impl Tally {
             _ => "mixed",
         };
         IngestResult {
-            request_id: request.request_id.clone(),
-            table: request.table.clone(),
+            request_id: request_id.to_owned(),
+            table: table.clone(),
             rows: files.iter().map(|file| file.rows).sum(),
             files_processed: count(FileStatus::Processed),
             files_skipped: count(FileStatus::Skipped),

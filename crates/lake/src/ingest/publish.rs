@@ -209,7 +209,7 @@ impl Lake {
             evolved,
             properties,
             files: written.files,
-            registered: written.registered,
+            kept: written.registered,
             ownable,
             stores,
             entries,
@@ -269,7 +269,6 @@ impl Lake {
 
     /// Writes the records of what is set aside.
     async fn keep_aside(&self, request: &IngestRequest, slice: &Slice<'_>, table: &str) -> Result<()> {
-        let quarantine = self.quarantine(table);
         for faulty in slice.faulty() {
             let record = Record {
                 file: faulty.object.uri.to_string(),
@@ -282,15 +281,21 @@ impl Lake {
                 request_id: request.request_id.clone(),
                 time: Utc::now(),
             };
-            quarantine.put(&record).await?;
-            tracing::warn!(
-                request_id = request.request_id,
-                table = %request.table,
-                file = record.file,
-                reason = record.reason,
-                "file quarantined"
-            );
+            self.keep_record_aside(table, &record).await?;
         }
+        Ok(())
+    }
+
+    /// Writes a record, and tells who listens.
+    pub(super) async fn keep_record_aside(&self, table: &str, record: &Record) -> Result<()> {
+        self.quarantine(table).put(record).await?;
+        tracing::warn!(
+            request_id = record.request_id,
+            table = record.table,
+            file = record.file,
+            reason = record.reason,
+            "file quarantined"
+        );
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Tables {
 }
 
 impl View {
-    /// What a plan that is made now rests on.
+    /// What a plan that is made now rests on, but for a stage.
     pub(super) fn footing(&self) -> Footing {
         let metadata = self.table.metadata();
         Footing {
@@ -53,6 +53,7 @@ impl View {
             last_column_id: metadata.last_column_id(),
             name_mapping: metadata.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).cloned(),
             spec_id: metadata.default_partition_spec_id(),
+            stage: None,
             ledger: self.lineage.clone(),
         }
     }
@@ -119,6 +120,7 @@ impl Tables {
             requests: 0,
             ledger: &written,
             properties: HashMap::from([(PROPERTY_ROOT.to_owned(), self.ledger_root.clone())]),
+            stage: None,
             snapshot_id,
             now_ms: Utc::now().timestamp_millis(),
         };

@@ -17,7 +17,7 @@ pub struct Entry {
     pub request_id: String,
     /// The snapshot that made its rows visible.
     pub snapshot_id: i64,
-    /// How it was written: `rewrite`, `splice` or `register`.
+    /// How it was written: `rewrite`, `splice`, `register`, or by `spark`.
     pub mode: String,
     /// Its rows.
     pub rows: u64,
@@ -34,7 +34,7 @@ pub struct Part {
     pub file: String,
     /// The first of the row groups, counted from 0.
     pub first_row_group: u32,
-    /// How many there are, one after the other.
+    /// How many there are, one after the other; 0 if it is not known which of the file they are.
     pub row_groups: u32,
 }
 

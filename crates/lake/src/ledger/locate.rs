@@ -153,6 +153,11 @@ fn own<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a str> {
     (FileKind::of(path)?.snapshot_id() == Some(snapshot.snapshot_id())).then_some(path)
 }
 
+/// Whether a snapshot names a head that was made for it: it is a commit of ours, whatever its source is.
+pub(crate) fn is_ours(snapshot: &Snapshot) -> bool {
+    own(snapshot, SUMMARY_LEDGER).is_some()
+}
+
 /// The snapshot that this one is a copy of.
 fn source(snapshot: &Snapshot) -> Result<Option<i64>, String> {
     let summary = &snapshot.summary().additional_properties;

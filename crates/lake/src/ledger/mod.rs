@@ -45,10 +45,10 @@ pub(crate) use entry::REGISTER;
 pub use entry::{Entry, Found, ObjectName, Part};
 pub use expire::{DEFAULT_AGE, LEAST_AGE, LedgerFile, Reachable};
 pub use head::{Head, Run};
-pub(crate) use locate::SUMMARY_SOURCE;
 pub use locate::{
     Lineage, Located, PROPERTY_LEDGER, PROPERTY_ROOT, SUMMARY_LEDGER, SUMMARY_RUN, locate, property_value,
 };
+pub(crate) use locate::{SUMMARY_SOURCE, is_ours};
 pub use name::FileKind;
 pub use write::Written;
 

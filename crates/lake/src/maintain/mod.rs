@@ -37,7 +37,7 @@ fn digest(url: &str) -> u128 {
 }
 
 /// One spelling for `s3a://`, `s3n://` and `s3://`, and one for the three of local files.
-fn canonical(url: &str) -> Cow<'_, str> {
+pub(crate) fn canonical(url: &str) -> Cow<'_, str> {
     for scheme in ["s3a://", "s3n://"] {
         if let Some(rest) = url.strip_prefix(scheme) {
             return Cow::Owned(format!("s3://{rest}"));

@@ -120,6 +120,7 @@ impl Lake {
             requests: 0,
             ledger: &ledger,
             properties: [(PROPERTY_ROOT.to_owned(), self.tables.ledger_root.clone())].into(),
+            stage: None,
             snapshot_id,
             now_ms: Utc::now().timestamp_millis(),
         };

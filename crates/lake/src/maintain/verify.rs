@@ -19,6 +19,7 @@ pub use super::report::{Finding, MAX_FINDINGS, Report};
 use crate::error::{Error, Result};
 use crate::ingest::Lake;
 use crate::ledger::{Entry, Head, Ledger, Run};
+use crate::stage;
 
 /// Live data files that one pass compares.
 pub const FILES_A_PASS: u64 = 512 * 1024;
@@ -149,7 +150,8 @@ impl Comparison {
         });
         seen.named = true;
         seen.rows += entry.rows;
-        seen.shared |= entry.parts.iter().any(|part| part.file != url);
+        // Which of a stage's rows are in which of its files is not known either.
+        seen.shared |= entry.mode == stage::MODE || entry.parts.iter().any(|part| part.file != url);
     }
 
     /// Looks at the live files of a pass once all entries were read. Their names come from the manifests again:

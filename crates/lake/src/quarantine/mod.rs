@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{Stream, StreamExt, TryStreamExt};
-use ingest_core::ObjectIdentity;
+use ingest_core::{ObjectIdentity, RequestedObject};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 pub use left_out::LeftOut;
@@ -98,6 +98,23 @@ impl Quarantine {
                 Err(Error::unavailable(format!("cannot look up quarantine record `{url}`")).caused_by(e))
             }
         }
+    }
+
+    /// The record of an object that was requested so, if it was set aside: under its identity, or, if that could not be
+    /// found out, under what the request says.
+    ///
+    /// # Errors
+    /// The store does not answer, or the file is no record.
+    pub async fn of(
+        &self,
+        object: &RequestedObject,
+        identity: Option<&ObjectIdentity>,
+    ) -> Result<Option<Record>> {
+        let name = match identity {
+            Some(identity) => record::identity_name(identity),
+            None => record::announced_name(object.uri.as_str(), &Announced::of(object)),
+        };
+        Ok(self.get(&name).await?.map(|kept| kept.record))
     }
 
     /// Every record, in no particular order, read as they are asked for.

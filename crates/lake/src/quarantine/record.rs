@@ -74,10 +74,9 @@ impl Record {
     /// The name of its file. A record without an identity is named by what the request said, so it can never
     /// stand for an object that is found later.
     pub(super) fn name(&self) -> String {
-        let said = &self.announced;
         match &self.identity {
             Some(identity) => identity_name(identity),
-            None => digest(&("announced", &self.file, &said.version_id, &said.etag)),
+            None => announced_name(&self.file, &self.announced),
         }
     }
 }
@@ -85,6 +84,11 @@ impl Record {
 /// The name of the file of a record with this identity.
 pub(super) fn identity_name(identity: &ObjectIdentity) -> String {
     digest(&("identity", identity))
+}
+
+/// The name of the file of a record without an identity.
+pub(super) fn announced_name(file: &str, said: &Announced) -> String {
+    digest(&("announced", file, &said.version_id, &said.etag))
 }
 
 fn digest(what: &impl Serialize) -> String {

@@ -110,7 +110,7 @@ async fn a_request_longer_than_a_slice_is_ingested_whole() {
 
 /// What a faulty way to the catalog does with one commit.
 #[derive(Debug, Clone, Copy)]
-enum Fault {
+pub enum Fault {
     /// The commit is made, the answer is lost.
     LostAnswer,
     /// The commit is made, and a repeated POST is answered with a conflict.
@@ -120,11 +120,11 @@ enum Fault {
 }
 
 #[derive(Debug)]
-struct FaultyPort {
-    inner: Arc<dyn CommitPort>,
-    fault: Fault,
+pub struct FaultyPort {
+    pub inner: Arc<dyn CommitPort>,
+    pub fault: Fault,
     /// Commits that still go wrong.
-    left: AtomicUsize,
+    pub left: AtomicUsize,
 }
 
 #[async_trait]

@@ -48,6 +48,7 @@ impl Fixture {
             properties: properties.clone(),
             store_name: "s3".to_owned(),
             ledger_root: None,
+            heavy_root: None,
             create_tables: true,
             allow: AllowList::parse(["s3://inbox"], ["db.*"])
                 .unwrap()

@@ -101,7 +101,7 @@ impl Fixture {
     }
 
     /// Commits what `change` makes of the table.
-    async fn change(&self, change: impl FnOnce(TableMetadataBuilder) -> Result<TableMetadataBuilder>) {
+    pub async fn change(&self, change: impl FnOnce(TableMetadataBuilder) -> Result<TableMetadataBuilder>) {
         let table = self.table().await;
         let updates: Vec<TableUpdate> =
             change(table.metadata().clone().into_builder(None)).unwrap().build().unwrap().changes;

@@ -15,12 +15,12 @@ use crate::fixture::{Fixture, TABLE, file, request};
 
 /// The process stops while its commit is under way.
 #[derive(Debug)]
-struct Stops {
-    inner: Arc<dyn CommitPort>,
+pub struct Stops {
+    pub inner: Arc<dyn CommitPort>,
     /// Whether the commit gets through before that.
-    made: bool,
+    pub made: bool,
     /// Has a permit for each commit that was sent.
-    sent: Arc<Semaphore>,
+    pub sent: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -46,7 +46,7 @@ async fn ingest_and_die(fixture: &Fixture, key: &str, made: bool) {
 }
 
 /// Searches when every file was written so many days ago.
-async fn search(fixture: &Fixture, days: u64) -> Search {
+pub async fn search(fixture: &Fixture, days: u64) -> Search {
     let written = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
     let mut folders = vec![fixture.folder().join("warehouse")];
     while let Some(folder) = folders.pop() {
@@ -63,7 +63,7 @@ async fn search(fixture: &Fixture, days: u64) -> Search {
     fixture.lake.search_orphans(&name, Duration::ZERO).await.unwrap().unwrap()
 }
 
-async fn delete(fixture: &Fixture, search: &mut Search) -> usize {
+pub async fn delete(fixture: &Fixture, search: &mut Search) -> usize {
     fixture.lake.delete_orphans(&TableName::parse(TABLE).unwrap(), search, || false).await.unwrap()
 }
 

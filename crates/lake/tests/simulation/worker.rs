@@ -205,6 +205,7 @@ fn footing(table: &TableMetadata, ledger: Lineage) -> Footing {
         last_column_id: table.last_column_id(),
         name_mapping: None,
         spec_id: table.default_partition_spec_id(),
+        stage: None,
         ledger,
     }
 }
@@ -432,6 +433,7 @@ fn prepare(
         requests: 1,
         ledger: &written,
         properties: Default::default(),
+        stage: None,
         snapshot_id,
         now_ms,
     };

@@ -409,6 +409,7 @@ impl World {
             requests: 1,
             ledger: &post.written,
             properties: Default::default(),
+            stage: None,
             snapshot_id: post.snapshot_id,
             now_ms: post.now_ms,
         };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::Parser;
+use ingest_core::staged::Staged;
 use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult};
+use lake::ingest::{Conflict, Publication};
 use lake::{Error, ErrorKind};
 use light_worker::{Args, Config, Ingest, RunError, run_on};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,6 +52,37 @@ impl Ingest for Shared {
         };
         self.0.ended.add_permits(1);
         answer
+    }
+
+    async fn publish_staged(&self, staged: &Staged) -> lake::Result<Publication> {
+        let failed = |kind| Err(Error::new(kind, "as the test says"));
+        match staged.request_id.as_str() {
+            "conflict" => Ok(Publication::Conflict(Conflict {
+                reason: "as the test says".to_owned(),
+                known: vec!["s3://b/known.parquet".to_owned()],
+            })),
+            "forbidden" => failed(ErrorKind::Forbidden),
+            "invalid" => failed(ErrorKind::Invalid),
+            "busy" => failed(ErrorKind::Busy),
+            "inconsistent" => failed(ErrorKind::Inconsistent),
+            id => Ok(Publication::Published(IngestResult {
+                request_id: id.to_owned(),
+                table: staged.table.clone(),
+                rows: 7,
+                files_processed: 1,
+                files_skipped: 0,
+                files_quarantined: 0,
+                snapshot_id: Some(8),
+                mode: "spark".to_owned(),
+                files: vec![FileOutcome {
+                    file: "s3://b/a.parquet".to_owned(),
+                    status: FileStatus::Processed,
+                    rows: 7,
+                    mode: Some("spark".to_owned()),
+                    reason: None,
+                }],
+            })),
+        }
     }
 
     async fn ready(&self) -> lake::Result<()> {

@@ -96,10 +96,14 @@ pub fn respond(reply: Reply) -> Response {
         (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     };
     match reply {
-        Reply::Done(event) => respond_event(*event).unwrap_or_else(|reason| {
-            tracing::error!(reason, "the answer could not be written");
-            refused(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-        }),
+        Reply::Done(event) | Reply::Accepted(event) => {
+            let status = if outcome == "accepted" { StatusCode::ACCEPTED } else { StatusCode::OK };
+            let answer = respond_event(status, *event);
+            answer.unwrap_or_else(|reason| {
+                tracing::error!(reason, "the answer could not be written");
+                refused(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+            })
+        }
         Reply::Reject { status, reason } => {
             let status = match status {
                 RejectStatus::Invalid => StatusCode::BAD_REQUEST,
@@ -113,6 +117,10 @@ pub fn respond(reply: Reply) -> Response {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             response
+        }
+        Reply::Conflict { reason, known } => {
+            let body = serde_json::json!({"error": outcome, "reason": reason, "known": known}).to_string();
+            (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
         Reply::Retry { status, reason, after } => {
             let status = match status {
@@ -128,9 +136,10 @@ pub fn respond(reply: Reply) -> Response {
     }
 }
 
-fn respond_event(event: Event) -> Result<Response, String> {
+fn respond_event(status: StatusCode, event: Event) -> Result<Response, String> {
     let (headers, body) = binary(event)?;
     let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
 }

@@ -8,7 +8,7 @@ use crate::metrics::{Metric, Metrics};
 /// Requests by the way they came in and by outcome.
 pub const REQUESTS: Metric = Metric {
     name: "requests_total",
-    help: "Answers to requests, by intake (http, kafka) and outcome (done; invalid, forbidden, too_large, unsupported: on Kafka a dead letter; timed_out, busy, unavailable: to be tried again).",
+    help: "Answers to requests, by intake (http, kafka) and outcome (done, accepted; invalid, forbidden, too_large, unsupported: on Kafka a dead letter; timed_out, busy, unavailable: to be tried again).",
     labels: &["intake", "outcome"],
 };
 /// Requests being worked on.

@@ -27,12 +27,22 @@ pub trait Handler: Send + Sync + 'static {
 pub enum Reply {
     /// Done, durably. The event is the answer, and may be routed on.
     Done(Box<Event>),
+    /// Owned, durably, by this service: it will be done (202). The event says so, and may be routed on.
+    Accepted(Box<Event>),
     /// Cannot be done, however often it is tried.
     Reject {
         /// Why, as a class.
         status: RejectStatus,
         /// Why, in words.
         reason: String,
+    },
+    /// Cannot be done as things are now: what the sender made rests on what has changed, and has to be made anew. Nobody
+    /// but the sender can, so on Kafka it is a rejection.
+    Conflict {
+        /// Why, in words.
+        reason: String,
+        /// What has to be left out when it is made anew.
+        known: Vec<String>,
     },
     /// Could not be done now.
     Retry {
@@ -76,11 +86,13 @@ impl Reply {
     pub fn outcome(&self) -> &'static str {
         match self {
             Reply::Done(_) => "done",
+            Reply::Accepted(_) => "accepted",
             Reply::Reject { status: RejectStatus::Invalid, .. } => "invalid",
             Reply::Reject { status: RejectStatus::Unauthorized, .. } => "unauthorized",
             Reply::Reject { status: RejectStatus::Forbidden, .. } => "forbidden",
             Reply::Reject { status: RejectStatus::TooLarge, .. } => "too_large",
             Reply::Reject { status: RejectStatus::Unsupported, .. } => "unsupported",
+            Reply::Conflict { .. } => "conflict",
             Reply::Retry { status: RetryStatus::TimedOut, .. } => "timed_out",
             Reply::Retry { status: RetryStatus::Busy, .. } => "busy",
             Reply::Retry { status: RetryStatus::Unavailable, .. } => "unavailable",

@@ -50,8 +50,9 @@ impl Attempts {
             };
             self.metrics.answered(INTAKE, &reply);
             match reply {
-                Reply::Done(event) => break self.outputs.result(*event, &record),
-                Reply::Reject { reason, .. } => {
+                Reply::Done(event) | Reply::Accepted(event) => break self.outputs.result(*event, &record),
+                // Whoever could mend a conflict does not listen here.
+                Reply::Reject { reason, .. } | Reply::Conflict { reason, .. } => {
                     let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
                     tracing::error!(reason, topic, partition, offset, "record goes to the dead letters");
                     let topic = self.outputs.dead_letter_topic.as_str();

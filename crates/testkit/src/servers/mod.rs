@@ -1,5 +1,6 @@
 //! Servers of other people, run by the project's own scripts, on the loopback interface.
 
+mod kube;
 mod postgres;
 mod rest_catalog;
 
@@ -13,6 +14,7 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::{eventually, free_port, paths};
+pub use kube::KubeApi;
 pub use postgres::Postgres;
 pub use rest_catalog::RestCatalog;
 

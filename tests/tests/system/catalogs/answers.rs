@@ -127,6 +127,7 @@ async fn a_database_that_cannot_be_reached_is_said_without_the_password() {
         .into(),
         store_name: "s3".to_owned(),
         ledger_root: None,
+        heavy_root: None,
         create_tables: false,
         allow: lake::AllowList::parse(["*"], ["*"]).unwrap(),
         concurrent_writes: 1,

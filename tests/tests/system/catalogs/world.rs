@@ -71,6 +71,7 @@ impl World {
             properties,
             store_name: "s3".to_owned(),
             ledger_root: Some(format!("file://{at}/ledger")),
+            heavy_root: None,
             create_tables: true,
             allow: AllowList::parse(["s3://inbox"], ["*"]).unwrap(),
             concurrent_writes: 2,

@@ -131,8 +131,13 @@ fn write_entry(out: &mut impl Write, entry: &Entry, standing: &str) -> io::Resul
     writeln!(out, "  committed {}", entry.time)?;
     writeln!(out, "  mode      {}", entry.mode)?;
     for Part { file, first_row_group, row_groups } in &entry.parts {
-        let last = first_row_group + row_groups.saturating_sub(1);
-        writeln!(out, "  data file {file}, row groups {first_row_group} to {last}")?;
+        match row_groups {
+            0 => writeln!(out, "  data file {file}, perhaps: the stage had several objects and files")?,
+            count => {
+                let last = first_row_group + count - 1;
+                writeln!(out, "  data file {file}, row groups {first_row_group} to {last}")?;
+            }
+        }
     }
     Ok(())
 }

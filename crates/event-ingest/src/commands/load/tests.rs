@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use ingest_core::staged::Staged;
 use ingest_core::{FileOutcome, FileStatus, IngestResult, Rule, TableName, Target};
+use lake::ingest::Publication;
 use lake::storage::listing::{Listing, PAGE_KEYS, Page, walk};
 
 use super::*;
@@ -91,6 +93,10 @@ impl Ingest for Sink {
             mode: "rewrite".to_owned(),
             files: files.into_iter().map(outcome).collect(),
         })
+    }
+
+    async fn publish_staged(&self, _: &Staged) -> lake::Result<Publication> {
+        unreachable!("nothing is staged here")
     }
 
     async fn ready(&self) -> lake::Result<()> {

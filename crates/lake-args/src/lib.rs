@@ -1,5 +1,5 @@
-//! The flags that say which catalog, which storage and which ledger: the same for the worker and for the
-//! operator's commands.
+//! The flags that say which catalog, which storage and which ledger: the same for the light worker, the spark launcher
+//! and the operator's commands, none of which may know another.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,9 @@ pub struct LakeArgs {
     /// Location of the ledgers [default: <warehouse>/_event_ingest]
     #[arg(long, env = "LEDGER_ROOT")]
     pub ledger_root: Option<String>,
+    /// Location of heavy requests and of what jobs staged of them: the same for launcher, job and worker [default: <ledger root>/heavy]
+    #[arg(long, env = "HEAVY_ROOT")]
+    pub heavy_root: Option<String>,
 }
 
 /// What an instance may do with what [`LakeArgs`] describe.
@@ -60,6 +63,7 @@ impl LakeArgs {
             properties: properties.iter().map(value).collect(),
             store_name: self.store_name.clone(),
             ledger_root: self.ledger_root.clone(),
+            heavy_root: self.heavy_root.clone(),
             create_tables: purpose.create_tables,
             allow: purpose.allow,
             concurrent_writes: purpose.concurrent_writes,

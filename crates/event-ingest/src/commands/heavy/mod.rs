@@ -1,0 +1,126 @@
+//! `event-ingest heavy`: the requests that the spark launcher owns, and what a person may do about them.
+
+mod change;
+mod list;
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{ArgMatches, Args, Command, Subcommand, ValueEnum};
+use lake::Lake;
+use spark_launcher::record::Record;
+use spark_launcher::record::store::{Found, Records};
+use spark_launcher::record::summary::Summary;
+
+use super::{look, operate};
+
+/// Digits of a record's id that are enough to name it, if no other has the same.
+const LEAST_DIGITS: usize = 6;
+/// Closed records that are looked through.
+const MAX_CLOSED: usize = 10_000;
+
+/// Requests that the spark launcher owns
+#[derive(Args, Debug)]
+pub struct HeavyArgs {
+    #[command(subcommand)]
+    command: HeavyCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum HeavyCommand {
+    /// List requests, the oldest first; exit code 3 if one of them was given up
+    List(list::ListArgs),
+    /// Show one request: its attempts, how they ended, and where their logs are
+    Show(show::ShowArgs),
+    /// Let requests that were given up try again
+    Retry(change::RetryArgs),
+    /// End requests: what runs is stopped, what is in the table stays
+    Cancel(change::CancelArgs),
+}
+
+/// How to write.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs the subcommand that was given.
+///
+/// # Errors
+/// Wrong settings, no such request, or a store that does not answer.
+pub fn run(cli: &Command, matches: &ArgMatches, args: HeavyArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        HeavyCommand::List(args) => look(cli, matches, &args.operator.clone(), |config| async move {
+            list::list(&records(&Lake::open(config).await?)?, &args).await
+        }),
+        HeavyCommand::Show(args) => look(cli, matches, &args.operator.clone(), |config| async move {
+            show::show(&records(&Lake::open(config).await?)?, &args).await
+        }),
+        HeavyCommand::Retry(args) => operate(cli, matches, &args.operator.clone(), |config, _| async move {
+            change::retry(&records(&Lake::open(config).await?)?, &args).await
+        }),
+        HeavyCommand::Cancel(args) => operate(cli, matches, &args.operator.clone(), |config, _| async move {
+            change::cancel(&records(&Lake::open(config).await?)?, &args).await
+        }),
+    }
+}
+
+fn records(lake: &Lake) -> anyhow::Result<Records> {
+    Ok(spark_launcher::records(lake)?)
+}
+
+/// The live record that a person means by an id, the beginning of one, or the name of an application.
+async fn live(records: &Records, name: &str) -> anyhow::Result<Record> {
+    let begins = digits(name)?;
+    let mut ids: Vec<String> = records.list().await?.into_iter().map(|listed| listed.id).collect();
+    ids.retain(|id| id.starts_with(begins));
+    match ids.as_slice() {
+        [] => bail!("no live request `{name}`: `event-ingest heavy list` shows them"),
+        [id] => match records.find(id).await? {
+            Found::Live(record) => Ok(*record),
+            Found::Vacant(_) => bail!("`{name}` is over"),
+        },
+        several => bail!("`{name}` may be any of {}: give more digits", several.join(", ")),
+    }
+}
+
+/// The live or closed record that a person means.
+async fn any(records: &Records, name: &str) -> anyhow::Result<Summary> {
+    let live = match live(records, name).await {
+        Ok(record) => return Ok(Summary::of(records, &record).await?),
+        Err(error) => error,
+    };
+    let begins = digits(name)?;
+    let stories = records.stories(MAX_CLOSED).await?;
+    let Some((id, _)) = stories.iter().find(|(id, _)| id.starts_with(begins)) else { return Err(live) };
+    Ok(records.closed(id).await?.context("it was removed just now")?.into())
+}
+
+/// The digits of an id in what a person gave.
+fn digits(name: &str) -> anyhow::Result<&str> {
+    let digits = name.strip_prefix("ingest-").unwrap_or(name);
+    let digits = digits.split_once('-').map_or(digits, |(digits, _)| digits);
+    if digits.len() < LEAST_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        bail!("`{name}` is no request: expected {LEAST_DIGITS} to 40 hex digits, or an application's name");
+    }
+    Ok(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_by_its_digits_or_its_application() {
+        for name in ["0123ab", "ingest-0123ab", "ingest-0123ab-2"] {
+            assert_eq!(digits(name).unwrap(), "0123ab");
+        }
+        for name in ["0123a", "", "ingest-", "label", "ingest-label-1"] {
+            assert!(digits(name).is_err(), "{name}");
+        }
+    }
+}

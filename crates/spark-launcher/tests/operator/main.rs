@@ -1,0 +1,6 @@
+//! Applications of the backend spark-operator as they go out, held against the definition that a cluster holds them
+//! against. The same against a real API server: tests/tests/kube.
+
+mod definition;
+mod deployed;
+mod golden;

@@ -1,0 +1,9 @@
+//! The backend spark-operator against a real Kubernetes API with the operator's own definition. No operator runs: what it
+//! would say of an application, a test says.
+
+mod attempts;
+mod away;
+mod deployed;
+mod refused;
+mod roles;
+mod world;
