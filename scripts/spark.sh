@@ -23,6 +23,8 @@ run() {
   export JAVA_HOME SPARK_LOCAL_IP=127.0.0.1
   # Another Spark of this machine is not meant.
   unset SPARK_HOME SPARK_CONF_DIR
+  # Functions that Spark calls run in the same environment.
+  export PYSPARK_PYTHON=$home/bin/python
   SPARK_JARS=$(printf '%s,' "$home"/jars/*.jar) exec "$home/bin/python" "$@"
 }
 
