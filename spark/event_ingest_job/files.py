@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
@@ -45,13 +45,13 @@ class File:
         """Raises `ContentFault` with why it does not fit."""
         outside(reading, version)
         self.version, self._table = version, reading.table
-        file = Pinned(reading.place, version)
         self.source: ParquetSource | TextSource
         if reading.format == "parquet":
-            self.source = ParquetSource(file)
+            self.source = ParquetSource(Pinned(reading.place, version))
         else:
             added = added_names(reading.options, version.uri)
-            self.source = TextSource(file, reading.format, reading.options, reading.table, added)
+            opened = partial(Pinned, reading.place, version)
+            self.source = TextSource(opened, reading.format, reading.options, reading.table, added)
         self.mapping: Mapping = mapping(self.source.schema, version.uri, reading.table, reading.options, reading.now)
 
     @property

@@ -18,6 +18,8 @@ BATCH_ROWS = 8 * 1024
 READ_BYTES = 4 * 1024 * 1024
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 8
+#: The seconds that are more than 64 bits of microseconds.
+_MAX_SECONDS = (1 << 63) // 1_000_000
 #: Under this key writers note how they held columns in memory. The types are the file's own, so it is not looked at.
 _HINT, _NO_HINT = b"ARROW:schema", b"arrow-schema"
 
@@ -74,6 +76,7 @@ class ParquetSource:
             metadata=self.footer,
             buffer_size=READ_BYTES,
             pre_buffer=False,
+            page_checksum_verification=True,
             coerce_int96_timestamp_unit=int96_unit,
         )
 
@@ -152,10 +155,9 @@ def _exact_int96(micros: pa.RecordBatch, nanos: pa.RecordBatch, seconds: pa.Reco
     for place, name in enumerate(micros.schema.names):
         found = [_leaves(batch.column(place)) for batch in (micros, nanos, seconds)]
         for us, ns, s in zip(*found):
-            # Unchecked: the decoder wraps around as well where 64 bits are too few.
-            within = pc.subtract(us, pc.multiply(s, 1_000_000))
-            if pc.any(pc.or_(pc.less(within, 0), pc.greater_equal(within, 1_000_000))).as_py():
+            if pc.any(pc.greater_equal(pc.abs(s), _MAX_SECONDS)).as_py():
                 raise ContentFault(f"column `{name}` has an INT96 time that 64 bits of microseconds do not hold")
+            # Unchecked: the decoder wraps around as well where 64 bits of nanoseconds are too few.
             if pc.any(pc.not_equal(pc.multiply(us, 1_000), ns)).as_py():
                 raise ContentFault(f"column `{name}` has an INT96 time that is no whole microsecond")
 

@@ -1,21 +1,23 @@
 """The table as Spark and Iceberg know it: its schema, its branches, one append."""
 
 import json
-import re
 import secrets
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from .faults import Refused, Unavailable
-from .tasks import Piece, rows
 from .files import Reading
+from .tasks import Piece, rows
 
 BRANCH = "event-ingest-"
 STAGE = "event-ingest.stage"
 REQUEST = "event-ingest.request"
 _RUN_BYTES = 4
+#: What calls of Java raise: Spark makes exceptions of its own of some.
+_FAILURES = (Py4JJavaError, PySparkException)
 
 
 class Table:
@@ -28,18 +30,25 @@ class Table:
         jvm: Any = spark._jvm
         try:
             self._table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, self._path)
-        except Py4JJavaError as error:
-            if re.search(r"NoSuch(Table|Namespace|Database)Exception", _kind(error)):
+        except _FAILURES as error:
+            if not self._exists():
                 raise Refused(f"table {name} is not in catalog {catalog}: {_text(error)}") from error
             raise Unavailable(f"cannot load table {name}: {_text(error)}") from error
         self._jvm = jvm
+
+    def _exists(self) -> bool:
+        """Whether the catalog says so, or says nothing."""
+        try:
+            return bool(self.spark.catalog.tableExists(self._path))
+        except _FAILURES:
+            return True
 
     def refresh(self) -> None:
         """Sees the table as it is now, also for Spark's own plans."""
         try:
             self.spark.catalog.refreshTable(self._path)
             self._table.refresh()
-        except Exception as error:
+        except _FAILURES as error:
             raise Unavailable(f"cannot load table {self.name} again: {_text(error)}") from error
 
     @property
@@ -92,7 +101,7 @@ class Table:
         name = f"{BRANCH}{request_id}-{attempt}-{secrets.token_hex(_RUN_BYTES)}"
         try:
             self._table.manageSnapshots().createBranch(name, self.main()).commit()
-        except Py4JJavaError as error:
+        except _FAILURES as error:
             raise Unavailable(f"cannot make branch {name}: {_text(error)}") from error
         return name
 
@@ -103,7 +112,7 @@ class Table:
             return
         try:
             self._table.manageSnapshots().removeBranch(name).commit()
-        except Py4JJavaError as error:
+        except _FAILURES as error:
             self.refresh()
             if name in dict(self._table.refs()):
                 raise Unavailable(f"cannot drop branch {name}: {_text(error)}") from error
@@ -127,10 +136,6 @@ class Table:
             raise Unavailable(f"branch {branch} is not one append on its branch point")
         said = dict(snapshot.summary())
         return int(snapshot.snapshotId()), int(said.get("added-records", 0)), int(said.get("added-data-files", 0))
-
-
-def _kind(error: Py4JJavaError) -> str:
-    return str(error.java_exception.getClass().getName())
 
 
 def _text(error: Exception) -> str:

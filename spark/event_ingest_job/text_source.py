@@ -1,6 +1,6 @@
 """One text object: its columns, and its rows as Arrow batches of the table's types."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -22,9 +22,11 @@ BATCH_CHARACTERS = 8 * 1024 * 1024
 class TextSource:
     """An opened object of CSV or JSON lines. A first bad row is the whole file's fault."""
 
-    def __init__(self, file: Pinned, form: str, options: Options, table: pa.Schema, added: list[str]) -> None:
+    def __init__(
+        self, open_file: Callable[[], Pinned], form: str, options: Options, table: pa.Schema, added: list[str]
+    ) -> None:
         """`added`: names of columns that do not come from the file."""
-        self._file, self._form, self._options = file, form, options
+        self._open, self._form, self._options = open_file, form, options
         self._added = added
         matching = Matching(options.ignore_case)
         known = {matching.name(column.name): column for column in table}
@@ -51,8 +53,7 @@ class TextSource:
         return [column.name for column in table] if header is None else header
 
     def _csv(self) -> CsvRows:
-        self._file.seek(0)
-        return CsvRows(Lines(self._file, self._options.text, ""), self._options.text)
+        return CsvRows(Lines(self._open(), self._options.text, ""), self._options.text)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Its rows in its own order. Raises `ContentFault` with line and column of the first that cannot be taken."""
@@ -106,10 +107,9 @@ class TextSource:
             yield csv.line, sum(map(len, row.raw)), cells
 
     def _json_rows(self, shapes: list[Shape]) -> Iterator[tuple[int, int, list[Any]]]:
-        self._file.seek(0)
         whole = Shape(pa.field("", pa.struct(self._columns)), self._options.ignore_case)
         first = True
-        lines = Lines(self._file, self._options.text, "\n")
+        lines = Lines(self._open(), self._options.text, "\n")
         for line in lines:
             text = line.strip(" \t\r\n\f")
             if not text:
