@@ -113,7 +113,8 @@ def maintain(spark: SparkSession, asked: argparse.Namespace, show: Callable[[str
                 line |= _result([row.asDict() for row in spark.sql(call).collect()])
         except Exception as error:
             good = False
-            line["error"] = (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+            said = str(getattr(error, "java_exception", None) or error).strip()
+            line["error"] = (said or type(error).__name__).splitlines()[0][:500]
         show(json.dumps({**line, "seconds": round(time.monotonic() - begin, 1)}, default=str))
     return good
 

@@ -2,12 +2,14 @@
 
 import json
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from .columns import table_schema
 from .faults import Refused, Unavailable
 from .files import Reading
 from .tasks import Piece, rows
@@ -16,6 +18,8 @@ BRANCH = "event-ingest-"
 STAGE = "event-ingest.stage"
 REQUEST = "event-ingest.request"
 _RUN_BYTES = 4
+#: How often a branch is made or dropped before it is given up; each has the table's own retries within.
+COMMIT_TRIES = 5
 #: What calls of Java raise: Spark makes exceptions of its own of some.
 _FAILURES = (Py4JJavaError, PySparkException)
 
@@ -44,10 +48,15 @@ class Table:
             return True
 
     def refresh(self) -> None:
-        """Sees the table as it is now, also for Spark's own plans."""
+        """Sees the table as it is now, also for Spark's own plans.
+
+        Raises `Refused` for a table that Spark cannot write, `Unavailable` if the catalog does not answer.
+        """
         try:
-            self.spark.catalog.refreshTable(self._path)
             self._table.refresh()
+            # First, for Spark's own words about columns that it does not know help nobody.
+            table_schema(self.schema)
+            self.spark.catalog.refreshTable(self._path)
         except _FAILURES as error:
             raise Unavailable(f"cannot load table {self.name} again: {_text(error)}") from error
 
@@ -77,7 +86,7 @@ class Table:
 
     def find_stage(self, request_id: str, digest: str) -> tuple[str, int] | None:
         """A branch of this request whose head bears the digest, and that snapshot."""
-        for name, ref in dict(self._table.refs()).items():
+        for name, ref in self._refs().items():
             if not name.startswith(f"{BRANCH}{request_id}-"):
                 continue
             snapshot = self._table.snapshot(ref.snapshotId())
@@ -99,23 +108,32 @@ class Table:
     def new_branch(self, request_id: str, attempt: int) -> str:
         """Makes a branch at the head of `main`, under a name that nobody has."""
         name = f"{BRANCH}{request_id}-{attempt}-{secrets.token_hex(_RUN_BYTES)}"
-        try:
-            self._table.manageSnapshots().createBranch(name, self.main()).commit()
-        except _FAILURES as error:
-            raise Unavailable(f"cannot make branch {name}: {_text(error)}") from error
+        self._commit(f"make branch {name}", lambda: self._table.manageSnapshots().createBranch(name, self.main()).commit(),
+                     lambda: name in self._refs())  # fmt: skip
         return name
 
     def drop_branch(self, name: str) -> None:
         """Removes a branch; one that is gone is as good."""
         self.refresh()
-        if name not in dict(self._table.refs()):
-            return
-        try:
-            self._table.manageSnapshots().removeBranch(name).commit()
-        except _FAILURES as error:
+        if name in self._refs():
+            self._commit(f"drop branch {name}", lambda: self._table.manageSnapshots().removeBranch(name).commit(),
+                         lambda: name not in self._refs())  # fmt: skip
+
+    def _refs(self) -> dict[str, Any]:
+        return dict(self._table.refs())
+
+    def _commit(self, what: str, commit: Callable[[], None], done: Callable[[], bool]) -> None:
+        """A small change of the table, again where another writer was faster. Whether it came about the table says."""
+        failure: Exception | None = None
+        for _ in range(COMMIT_TRIES):
+            try:
+                return commit()
+            except _FAILURES as error:
+                failure = error
             self.refresh()
-            if name in dict(self._table.refs()):
-                raise Unavailable(f"cannot drop branch {name}: {_text(error)}") from error
+            if done():
+                return None
+        raise Unavailable(f"cannot {what}: {_text(failure)}") from failure
 
     def append(self, branch: str, reading: Reading, pieces: list[Piece], summary: dict[str, str]) -> tuple[int, int, int]:
         """Appends all rows in one snapshot of the branch: its id, its rows and its files.
@@ -138,7 +156,7 @@ class Table:
         return int(snapshot.snapshotId()), int(said.get("added-records", 0)), int(said.get("added-data-files", 0))
 
 
-def _text(error: Exception) -> str:
+def _text(error: Exception | None) -> str:
     """The first line of what a Java exception says."""
     said = str(error.java_exception) if isinstance(error, Py4JJavaError) else str(error)
     return said.strip().splitlines()[0][:500] if said.strip() else type(error).__name__

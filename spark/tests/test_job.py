@@ -59,9 +59,9 @@ class Lake:
         body = {"files": [one["file"] for one in objects], "objects": hints, "table": self.table, **more}
         return requests.parse(json.dumps(body))
 
-    def run(self, wanted: requests.Request) -> None:
+    def run(self, wanted: requests.Request, spark: Any = None) -> None:
         settings = Settings("lake", self.publisher.url, f"file://{self.folder}/stages", Place.of_environment())
-        Job(self.spark, wanted, settings).run()
+        Job(spark or self.spark, wanted, settings).run()
 
     def lists(self) -> list[dict[str, Any]]:
         """Those that the posted events name."""
@@ -254,7 +254,8 @@ def test_two_drivers_of_one_request_do_not_disturb_each_other(lake: Lake) -> Non
 
     def drive() -> None:
         try:
-            lake.run(wanted)
+            # With catalogs of its own, as a process has.
+            lake.run(wanted, lake.spark.newSession())
         except BaseException as error:
             failures.append(error)
 
