@@ -246,6 +246,13 @@ def test_objects_without_rows_are_staged_with_none(lake: Lake) -> None:
     assert dict(snapshot.summary())["event-ingest.stage"] == listed["digest"]
 
 
+def own_session(spark: Any) -> Any:
+    """A session with a catalog of its own, as another process has; this thread's from now on."""
+    session = spark.newSession()
+    session._get_j_spark_session_class(spark._jvm).setActiveSession(session._jsparkSession)
+    return session
+
+
 def test_two_drivers_of_one_request_do_not_disturb_each_other(lake: Lake) -> None:
     lake.make()
     lake.publisher.answers = [(503, {})]
@@ -254,8 +261,7 @@ def test_two_drivers_of_one_request_do_not_disturb_each_other(lake: Lake) -> Non
 
     def drive() -> None:
         try:
-            # With catalogs of its own, as a process has.
-            lake.run(wanted, lake.spark.newSession())
+            lake.run(wanted, own_session(lake.spark))
         except BaseException as error:
             failures.append(error)
 
