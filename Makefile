@@ -22,7 +22,7 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-kube soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube test-spark soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,7 @@ test: ## run all tests, also those of the whole system against real parts
 	@scripts/setup.sh build python kafka rest-catalog postgres spark data
 	$(BUILD)
 	cargo test --workspace --locked
+	@scripts/spark.sh test
 
 # Definitions of the Spark operator are needed: CRDS_DIR.
 test-kube: ## run the tests against a real Kubernetes API (the first time it is built for some minutes)
@@ -69,6 +70,10 @@ soak: export SOAK_ROUND_TRIPS ?= 200
 soak: export SIMULATION_SCHEDULES ?= 5000000
 soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_DISPATCHER_KILLS, SOAK_RESTARTS, SOAK_REQUESTS, SOAK_DAMAGED, SOAK_ROUND_TRIPS, SIMULATION_SCHEDULES
 	@$(MAKE) test
+
+test-spark: ## run the tests of the Spark job alone
+	@scripts/setup.sh spark
+	@scripts/spark.sh test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl
 	@scripts/setup.sh build

@@ -77,4 +77,7 @@ spark_environment() {
   JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$java")")")}
   export JAVA_HOME SPARK_LOCAL_IP=127.0.0.1
   unset SPARK_HOME SPARK_CONF_DIR
+  # Functions that Spark calls run in the same environment.
+  export PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON
+  PYSPARK_PYTHON=$(spark_home)/bin/python PYSPARK_DRIVER_PYTHON=$PYSPARK_PYTHON
 }

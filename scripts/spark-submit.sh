@@ -7,5 +7,4 @@ home=$(spark_home)
 [ -d "$home" ] || die "Spark is not installed: run 'make setup'"
 spark_environment
 jars=$(printf '%s,' "$home"/jars/*.jar)
-export PYSPARK_PYTHON=$home/bin/python PYSPARK_DRIVER_PYTHON=$home/bin/python
 exec "$home/bin/spark-submit" --jars "${jars%,}" "$@"

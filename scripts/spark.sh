@@ -6,9 +6,11 @@
 usage() {
   cat <<'TEXT'
 usage: scripts/spark.sh install
+       scripts/spark.sh test [PYTEST-ARGUMENT…]
        scripts/spark.sh run FILE ARGUMENT…
 
   install  the same as `scripts/setup.sh spark`
+  test     runs the tests of the Spark job
   run      runs a Python program in Spark's environment; SPARK_JARS names the jars that its session needs
 TEXT
 }
@@ -23,6 +25,7 @@ run() {
 
 case ${1:-} in
   install) exec "$repo/scripts/setup.sh" spark ;;
+  test) shift; cd "$repo/spark"; run -m pytest -q -p no:cacheprovider "$@" ;;
   run) shift; run "$@" ;;
   -h | --help) usage ;;
   *) usage >&2; exit 2 ;;

@@ -18,6 +18,7 @@ mod rebuild;
 mod register;
 mod rest;
 mod rewriting;
+mod schema_policy;
 mod splicing;
 mod sql;
 mod staged;

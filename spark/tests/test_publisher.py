@@ -1,0 +1,56 @@
+"""Posting until there is an answer for good, on a clock that the test turns."""
+
+import pytest
+
+from event_ingest_job.faults import Refused, Unavailable
+from event_ingest_job.publisher import LONGEST_PAUSE, PATIENCE, Clock, Conflict, Published, publish
+
+BODY = {"version": 1, "request_id": "r", "attempt": 1, "table": "db.tä", "branch": "b", "snapshot_id": 1, "objects": "o"}
+
+
+class Turned:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.pauses: list[float] = []
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.time, self.sleep, lambda: 1.0)
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.time += seconds
+
+
+def test_not_now_is_asked_again_with_growing_pauses(publisher) -> None:
+    publisher.answers = [(503, {}), (429, {}), (503, {}), (200, {"mode": "spark"})]
+    time = Turned()
+    assert publish(publisher.url, "id", BODY, time.clock()) == Published({"mode": "spark"})
+    assert time.pauses == [1, 2, 4]
+    headers, body = publisher.posts[-1]
+    assert body == BODY
+    sent = {name.lower(): value for name, value in headers.items()}
+    assert (sent["ce-type"], sent["ce-id"], sent["ce-subject"]) == ("dev.eventingest.staged.v1", "id", "db.t%C3%A4")
+
+
+def test_a_conflict_names_what_is_known(publisher) -> None:
+    publisher.answers = [(409, {"error": "conflict", "reason": "why", "known": ["s3://b/k"]}), (409, {})]
+    assert publish(publisher.url, "id", BODY) == Conflict("why", ["s3://b/k"])
+    assert publish(publisher.url, "id", BODY) == Conflict("", [])
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_a_refusal_ends_it(publisher, status: int) -> None:
+    publisher.answers = [(status, {"reason": "no such thing"})]
+    with pytest.raises(Refused, match=f"{status}.*no such thing"):
+        publish(publisher.url, "id", BODY)
+
+
+def test_patience_ends_and_pauses_are_bounded(publisher) -> None:
+    publisher.stop()
+    time = Turned()
+    with pytest.raises(Unavailable, match="no answer"):
+        publish(publisher.url, "id", BODY, time.clock())
+    assert PATIENCE - LONGEST_PAUSE <= time.time <= PATIENCE
+    assert max(time.pauses) == LONGEST_PAUSE
