@@ -19,7 +19,11 @@ pub fn repository() -> &'static Path {
 pub fn crds() -> Option<PathBuf> {
     let named = std::env::var_os("CRDS_DIR").map(PathBuf::from);
     if let Some(folder) = &named {
-        assert!(folder.join("spark-operator").is_dir(), "CRDS_DIR: {} holds no definitions", folder.display());
+        assert!(
+            folder.join("spark-operator").is_dir(),
+            "CRDS_DIR: {} holds no definitions",
+            folder.display()
+        );
     }
     named.or_else(|| Some(repository().join("../shared/crds")).filter(|beside| beside.is_dir()))
 }

@@ -49,7 +49,10 @@ async fn another_content_under_the_same_name_is_rejected_and_changes_nothing() {
     let mut other = attempt(2);
     other.name = first.name.clone();
     let refused = backend.start(&other).await;
-    assert!(matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("another content")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("another content")),
+        "{refused:?}"
+    );
     assert_eq!(world.application(&first).await.resource_version(), before.resource_version());
 }
 
@@ -62,7 +65,10 @@ async fn an_application_of_somebody_else_is_no_attempt_of_ours() {
     let name = attempt.name.to_string();
     world.applications().patch(&name, &PatchParams::default(), &Patch::Merge(forget)).await.unwrap();
     let refused = backend.start(&attempt).await;
-    assert!(matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("did not make")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("did not make")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -86,10 +92,15 @@ async fn one_that_failed_is_not_started_again() {
     let (backend, mut attempt) = (world.backend(), attempt(1));
     backend.start(&attempt).await.unwrap();
     world.report(&attempt, "FAILED", "driver container failed with exit code 1").await;
-    let AttemptState::Failed(reason) = backend.state(&attempt.name).await.unwrap() else { panic!("it failed") };
+    let AttemptState::Failed(reason) = backend.state(&attempt.name).await.unwrap() else {
+        panic!("it failed")
+    };
     assert!(reason.contains("exit code 1") && reason.contains("the-driver"), "{reason}");
     let refused = backend.start(&attempt).await;
-    assert!(matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("exit code 1")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(BackendError::Rejected(text)) if text.contains("exit code 1")),
+        "{refused:?}"
+    );
     attempt.name.number = 2;
     backend.start(&attempt).await.unwrap();
 }

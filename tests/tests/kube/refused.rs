@@ -48,7 +48,10 @@ async fn a_token_that_is_not_known_waits_for_a_person() {
     let mut config = world.account("spark-launcher").await;
     config.auth_info.token = Some("forged".to_owned().into());
     let refused = world.backend_of(config, "{}").start(&attempt(1)).await;
-    assert!(matches!(&refused, Err(BackendError::Unavailable(text)) if text.contains("token")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(BackendError::Unavailable(text)) if text.contains("token")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +61,10 @@ async fn a_full_quota_waits_for_room_and_does_not_hide_what_is_there() {
     backend.start(&first).await.unwrap();
     limit(&world, 1).await;
     let refused = backend.start(&second).await;
-    assert!(matches!(&refused, Err(BackendError::Unavailable(text)) if text.contains("quota")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(BackendError::Unavailable(text)) if text.contains("quota")),
+        "{refused:?}"
+    );
     assert_eq!(backend.state(&second.name).await.unwrap(), AttemptState::Absent);
     backend.start(&first).await.unwrap();
     limit(&world, 2).await;

@@ -65,7 +65,8 @@ async fn the_role_is_enough_for_nothing_else() {
             }
         }
     }
-    let role = ["get", "create", "delete"].map(|verb| (world.namespace.as_str(), "sparkapplications", "", verb));
+    let role =
+        ["get", "create", "delete"].map(|verb| (world.namespace.as_str(), "sparkapplications", "", verb));
     assert_eq!(allowed, BTreeSet::from(role));
 }
 
@@ -79,7 +80,8 @@ async fn the_api_lists_no_other_rule() {
         spec: SelfSubjectRulesReviewSpec { namespace: Some(world.namespace.clone()) },
         ..SelfSubjectRulesReview::default()
     };
-    let listed: SelfSubjectRulesReview = Api::all(client).create(&PostParams::default(), &review).await.unwrap();
+    let listed: SelfSubjectRulesReview =
+        Api::all(client).create(&PostParams::default(), &review).await.unwrap();
     let rules = listed.status.expect("a review has an answer").resource_rules;
     // Everyone may ask what they may.
     let everyones = ["authorization.k8s.io", "authentication.k8s.io"];

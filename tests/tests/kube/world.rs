@@ -19,10 +19,8 @@ use testkit::{KubeApi, eventually, paths};
 use tokio::sync::OnceCell;
 
 const DEFINED_WITHIN: Duration = Duration::from_secs(30);
-const DEFINITIONS: [&str; 2] = [
-    "sparkapplications.sparkoperator.k8s.io.yaml",
-    "scheduledsparkapplications.sparkoperator.k8s.io.yaml",
-];
+const DEFINITIONS: [&str; 2] =
+    ["sparkapplications.sparkoperator.k8s.io.yaml", "scheduledsparkapplications.sparkoperator.k8s.io.yaml"];
 
 pub(crate) struct World {
     /// An administrator's client.
@@ -68,7 +66,8 @@ impl World {
             self.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await.unwrap();
             let plural = file.split('.').next().unwrap();
             let path = format!("/apis/sparkoperator.k8s.io/v1beta2/{plural}");
-            eventually(&format!("{plural} are served"), DEFINED_WITHIN, async || self.get(&path).await.ok()).await;
+            eventually(&format!("{plural} are served"), DEFINED_WITHIN, async || self.get(&path).await.ok())
+                .await;
         }
     }
 
@@ -100,12 +99,13 @@ impl World {
     /// What a pod of this service account talks to the API with.
     pub(crate) async fn account(&self, name: &str) -> Config {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), &self.namespace);
-        let wanted = serde_json::to_vec(&TokenRequest::default()).unwrap();
-        let made: TokenRequest =
-            accounts.create_subresource("token", name, &PostParams::default(), wanted).await.unwrap();
+        let made: TokenRequest = accounts
+            .create_subresource("token", name, &PostParams::default(), &TokenRequest::default())
+            .await
+            .unwrap();
         let mut config = self.config.clone();
         config.auth_info = kube::config::AuthInfo {
-            token: Some(made.status.expect("a token that was made").token.into()),
+            token: made.status.expect("a token that was made").token.map(Into::into),
             ..Default::default()
         };
         config

@@ -11,7 +11,10 @@ const MAX_MESSAGE_CHARS: usize = 1_000;
 /// Only what is wrong with the application itself is rejected. All else waits: for the API, for room, or for a person.
 pub(super) fn refusal(doing: &str, error: &Error) -> BackendError {
     let Error::Api(status) = error else {
-        return BackendError::Unavailable(format!("{doing}: the Kubernetes API does not answer: {}", chain(error)));
+        return BackendError::Unavailable(format!(
+            "{doing}: the Kubernetes API does not answer: {}",
+            chain(error)
+        ));
     };
     let message = message(status);
     match status.code {
@@ -66,8 +69,6 @@ fn chain(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::StatusDetails;
-
     use super::*;
 
     fn answered(code: u16, message: &str) -> Error {
@@ -78,10 +79,16 @@ mod tests {
     fn only_what_is_wrong_with_the_application_is_rejected() {
         for code in [400, 413, 422] {
             let error = refusal("starting x", &answered(code, "spec.mode: wrong"));
-            assert!(matches!(&error, BackendError::Rejected(text) if text.contains("spec.mode: wrong")), "{error}");
+            assert!(
+                matches!(&error, BackendError::Rejected(text) if text.contains("spec.mode: wrong")),
+                "{error}"
+            );
         }
         for code in [401, 403, 404, 405, 409, 415, 429, 500, 502, 503, 504] {
-            assert!(matches!(refusal("starting x", &answered(code, "")), BackendError::Unavailable(_)), "{code}");
+            assert!(
+                matches!(refusal("starting x", &answered(code, "")), BackendError::Unavailable(_)),
+                "{code}"
+            );
         }
         let lost = Error::Service("connection refused".into());
         assert!(matches!(refusal("starting x", &lost), BackendError::Unavailable(_)));
@@ -105,8 +112,8 @@ mod tests {
     #[test]
     fn only_the_application_itself_is_absent() {
         let named = |name: &str| {
-            let details = StatusDetails { name: name.to_owned(), ..StatusDetails::default() };
-            Error::Api(Status::failure("not found", "NotFound").with_code(404).with_details(details).boxed())
+            let said = serde_json::json!({"message": "not found", "reason": "NotFound", "code": 404, "details": {"name": name}});
+            Error::Api(serde_json::from_value::<Status>(said).expect("a status").boxed())
         };
         assert!(is_absent(&named("ingest-x-1"), "ingest-x-1"));
         assert!(!is_absent(&named("another"), "ingest-x-1"));

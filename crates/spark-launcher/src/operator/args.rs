@@ -26,7 +26,12 @@ pub struct OperatorArgs {
     #[arg(long, env = "SPARK_VERSION", default_value = "4.1.4")]
     pub spark_version: String,
     /// The job's main file within that image
-    #[arg(long, env = "SPARK_MAIN_FILE", default_value = "local:///opt/event-ingest/main.py", value_name = "URI")]
+    #[arg(
+        long,
+        env = "SPARK_MAIN_FILE",
+        default_value = "local:///opt/event-ingest/main.py",
+        value_name = "URI"
+    )]
     pub spark_main_file: String,
     /// YAML file with a partial SparkApplication that lies under what the launcher says: docs/heavy.md
     #[arg(long, env = "SPARK_TEMPLATE", value_name = "FILE")]
@@ -112,11 +117,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let template = folder.path().join("template.yaml");
         std::fs::write(&template, "spec: {driver: {serviceAccount: spark}}").unwrap();
-        let flags = ["--spark-image=i:1", "--spark-env=A=1,B=x=y", "--spark-env-secret=s3", "--spark-max-executors=3"];
+        let flags = [
+            "--spark-image=i:1",
+            "--spark-env=A=1,B=x=y",
+            "--spark-env-secret=s3",
+            "--spark-max-executors=3",
+        ];
         let template = format!("--spark-template={}", template.display());
         let config = config(&[flags.as_slice(), &[template.as_str()]].concat()).unwrap();
         assert_eq!(config.image.as_deref(), Some("i:1"));
-        assert_eq!(config.environment.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["A=1", "B=x=y"]);
+        assert_eq!(
+            config.environment.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+            ["A=1", "B=x=y"]
+        );
         assert_eq!(config.environment_secrets, ["s3"]);
         assert_eq!((config.sizing.max_executors, config.sizing.bytes_per_executor), (3, 2 << 30));
         assert_eq!(config.time_to_live, Duration::from_secs(3 * 86_400));

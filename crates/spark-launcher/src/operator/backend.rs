@@ -19,7 +19,9 @@ pub struct OperatorBackend {
 
 impl fmt::Debug for OperatorBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorBackend").field("namespace", &self.applications.namespace).finish_non_exhaustive()
+        f.debug_struct("OperatorBackend")
+            .field("namespace", &self.applications.namespace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +62,9 @@ impl Backend for OperatorBackend {
             Created::New => Ok(()),
             Created::Exists => match self.applications.get(&name).await? {
                 Some(found) => accept(&found, attempt),
-                None => Err(BackendError::Unavailable(format!("starting {name}: one of that name was just removed"))),
+                None => Err(BackendError::Unavailable(format!(
+                    "starting {name}: one of that name was just removed"
+                ))),
             },
         }
     }

@@ -10,8 +10,8 @@ use super::config::OperatorConfig;
 use super::label::label_value;
 use super::merge::lay_over;
 use super::resource::{
-    API_VERSION, DynamicAllocation, EnvFrom, EnvVar, KIND, Metadata, Pod, RestartPolicy, SecretRef, SparkApplication,
-    Spec,
+    API_VERSION, DynamicAllocation, EnvFrom, EnvVar, KIND, Metadata, Pod, RestartPolicy, SecretRef,
+    SparkApplication, Spec,
 };
 use super::sizing::{DRIVER_CORES, EXECUTOR_CORES, EXECUTOR_MEMORY};
 use crate::Attempt;

@@ -75,8 +75,18 @@ mod tests {
     #[test]
     fn all_others_are_alive() {
         let states = [
-            "SUBMITTED", "RUNNING", "PENDING_RERUN", "INVALIDATING", "SUCCEEDING", "FAILING", "SUBMISSION_FAILED",
-            "SUSPENDING", "SUSPENDED", "RESUMING", "UNKNOWN", "OF_A_LATER_RELEASE",
+            "SUBMITTED",
+            "RUNNING",
+            "PENDING_RERUN",
+            "INVALIDATING",
+            "SUCCEEDING",
+            "FAILING",
+            "SUBMISSION_FAILED",
+            "SUSPENDING",
+            "SUSPENDED",
+            "RESUMING",
+            "UNKNOWN",
+            "OF_A_LATER_RELEASE",
         ];
         for name in states {
             assert_eq!(state(name), AttemptState::Live(name.to_owned()));

@@ -70,7 +70,8 @@ impl Template {
         for (key, value) in read {
             let value = match (key.as_str(), value) {
                 ("metadata", Value::Object(metadata)) => {
-                    let taken = |(key, _): &(String, Value)| ["labels", "annotations"].contains(&key.as_str());
+                    let taken =
+                        |(key, _): &(String, Value)| ["labels", "annotations"].contains(&key.as_str());
                     Value::Object(metadata.into_iter().filter(taken).collect())
                 }
                 ("spec", spec @ Value::Object(_)) => spec,

@@ -9,9 +9,25 @@ use serde_json::Value;
 /// What is checked of a schema, and what says nothing about values or is checked by the API server's tests alone. Whatever
 /// else a schema says would go unchecked, so it is an error.
 const KNOWN: &[&str] = &[
-    "additionalProperties", "anyOf", "default", "description", "enum", "format", "items", "maximum", "minimum", "nullable",
-    "pattern", "properties", "required", "type", "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys",
-    "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-preserve-unknown-fields",
+    "additionalProperties",
+    "anyOf",
+    "default",
+    "description",
+    "enum",
+    "format",
+    "items",
+    "maximum",
+    "minimum",
+    "nullable",
+    "pattern",
+    "properties",
+    "required",
+    "type",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-list-type",
+    "x-kubernetes-map-type",
+    "x-kubernetes-preserve-unknown-fields",
 ];
 
 /// A definition of the folder `CRDS_DIR`; `None`, and a word about it, if that is not set.
@@ -30,7 +46,8 @@ pub(crate) struct Definition {
 
 impl Definition {
     fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let read: Value = testkit::yaml(&text).remove(0);
         let spec = &read["spec"];
         let versions = spec["versions"].as_array().unwrap().iter();
@@ -118,9 +135,12 @@ fn check_limits(schema: &Value, value: &Value, place: &str, faults: &mut Vec<Str
     {
         faults.push(format!("{place} is {value}, not one of {allowed:?}"));
     }
-    let below = schema["minimum"].as_f64().is_some_and(|least| value.as_f64().is_some_and(|value| value < least));
-    let above = schema["maximum"].as_f64().is_some_and(|most| value.as_f64().is_some_and(|value| value > most));
-    let wide = schema["format"] == "int32" && value.as_i64().is_none_or(|value| i32::try_from(value).is_err());
+    let below =
+        schema["minimum"].as_f64().is_some_and(|least| value.as_f64().is_some_and(|value| value < least));
+    let above =
+        schema["maximum"].as_f64().is_some_and(|most| value.as_f64().is_some_and(|value| value > most));
+    let wide =
+        schema["format"] == "int32" && value.as_i64().is_none_or(|value| i32::try_from(value).is_err());
     if below || above || wide {
         faults.push(format!("{place} is {value}, out of bounds"));
     }

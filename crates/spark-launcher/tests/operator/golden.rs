@@ -7,7 +7,9 @@ use std::time::Duration;
 use chrono::DateTime;
 use ingest_core::{FileFormat, IngestRequest, ObjectHint, ObjectUri, RequestedObject, TableName};
 use serde_json::Value;
-use spark_launcher::operator::{DIGEST_ANNOTATION, OperatorConfig, Sizing, Template, application, content_digest};
+use spark_launcher::operator::{
+    DIGEST_ANNOTATION, OperatorConfig, Sizing, Template, application, content_digest,
+};
 use spark_launcher::{Attempt, AttemptName};
 
 use crate::definition::definition;
@@ -77,7 +79,8 @@ fn applications_are_what_they_were() {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&file, &text).unwrap();
         }
-        let golden = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let golden =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert_eq!(text, golden, "{name}");
     }
 }
@@ -121,7 +124,10 @@ spec:
 fn a_template_that_counts_executors_counts_them_alone() {
     let build = |template| application(&small(), "eventing-demo", &config(template))["spec"].clone();
     let fixed = build("spec: {executor: {instances: 3}}");
-    assert_eq!((&fixed["executor"]["instances"], &fixed["dynamicAllocation"]), (&Value::from(3), &Value::Null));
+    assert_eq!(
+        (&fixed["executor"]["instances"], &fixed["dynamicAllocation"]),
+        (&Value::from(3), &Value::Null)
+    );
     let dynamic = build("spec: {dynamicAllocation: {enabled: true, maxExecutors: 2}}");
     assert_eq!(dynamic["executor"]["instances"], Value::Null);
     assert_eq!(dynamic["dynamicAllocation"], serde_json::json!({"enabled": true, "maxExecutors": 2}));
@@ -131,7 +137,8 @@ fn a_template_that_counts_executors_counts_them_alone() {
 fn an_attempt_is_known_by_what_it_is_to_do() {
     let first = small();
     let digest = content_digest(&first);
-    let annotated = application(&first, "ns", &config("{}"))["metadata"]["annotations"][DIGEST_ANNOTATION].clone();
+    let annotated =
+        application(&first, "ns", &config("{}"))["metadata"]["annotations"][DIGEST_ANNOTATION].clone();
     assert_eq!(annotated, digest.as_str());
     // Another release may read the same document at another time, and know it by another name.
     let mut again = first.clone();
