@@ -119,7 +119,8 @@ class TextSource:
             first = False
             if not text.startswith("{"):
                 raise ContentFault(f"line {lines.number}: not JSON: expected an object")
-            yield lines.number, len(text), self._json(text, whole, lines.number)
+            row = whole.plain_row(text)
+            yield lines.number, len(text), self._json(text, whole, lines.number) if row is None else row
 
     def _json(self, text: str, shape: Shape, line: int) -> Any:
         try:

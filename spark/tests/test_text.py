@@ -159,3 +159,16 @@ def test_what_the_job_cannot_do_is_refused() -> None:
         with pytest.raises(Refused, match=name.split("=")[0]):
             options_of({}, {name: value}, "csv")
     assert options_of({"event-ingest.text.bad-rows": "skip"}, {"text.bad-rows": ""}, "csv").text.header
+
+
+def test_plain_rows_are_read_as_all_others() -> None:
+    columns = {"a": LONG, "b": pa.bool_(), "t": TEXT, "l": pa.list_(LONG)}
+    plain = '{"a": 1, "t": "x", "b": true}\n{"b": false, "a": null}\n{"t": -1.50e3}\n{"t": true}\n{}\n'
+    # The same rows in a way that is not the fast one.
+    slow = plain.replace("}", ', "l": [1]}').replace("{,", "{")
+    found = rows(slow, columns, "json")
+    assert [row.pop("l") for row in found] == [[1]] * 5
+    assert found == [{key: row[key] for key in ("a", "b", "t")} for row in rows(plain, columns, "json")]
+    assert [row["t"] for row in found] == ["x", None, "-1.50e3", "true", None]
+    assert rows('{"A": 1}\n', {"a": LONG}, "json", case_sensitive="false") == [{"a": 1}]
+    assert "appears twice" in fault('{"A": 1, "a": 2}', {"a": LONG}, "json", case_sensitive="false")
