@@ -54,8 +54,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--retain", type=int, default=100, help=f"snapshots that stay [100], at least {MIN_RETAINED}")
     flags.add_argument("--snapshots-older-than", type=age, default=age("5d"), help="expire only those [5d]")
     flags.add_argument("--orphans-older-than", type=age, default=age("3d"), help="remove only those [3d]")
-    flags.add_argument("--rewrite-option", action="append", default=[], metavar="NAME=VALUE", help="of rewrite_data_files")
-    flags.add_argument("--dry-run", action="store_true", help="changes nothing: shows orphans, tells what else would run")
+    flags.add_argument(
+        "--rewrite-option", action="append", default=[], metavar="NAME=VALUE", help="of rewrite_data_files"
+    )
+    flags.add_argument(
+        "--dry-run", action="store_true", help="changes nothing: shows orphans, tells what else would run"
+    )
     return flags
 
 
@@ -84,7 +88,11 @@ def statement(procedure: str, asked: argparse.Namespace, now: datetime) -> str |
         pairs = ", ".join(f"'{part}'" for option in asked.rewrite_option for part in option.split("=", 1))
         arguments.append(f"options => map({pairs})")
     if procedure == "expire_snapshots":
-        arguments += [_before(now - asked.snapshots_older_than), f"retain_last => {asked.retain}", "stream_results => true"]
+        arguments += [
+            _before(now - asked.snapshots_older_than),
+            f"retain_last => {asked.retain}",
+            "stream_results => true",
+        ]
     if procedure == "remove_orphan_files":
         arguments += [_before(now - asked.orphans_older_than), f"dry_run => {str(asked.dry_run).lower()}"]
     return f"CALL `{asked.catalog}`.system.{procedure}({', '.join(arguments)})"

@@ -82,8 +82,7 @@ class TextSource:
         try:
             by_column = zip(*rows)
             columns = [
-                gather.column(shape, list(values), self._options.text.zone)
-                for shape, values in zip(shapes, by_column)
+                gather.column(shape, list(values), self._options.text.zone) for shape, values in zip(shapes, by_column)
             ]
         except Flaw as flaw:
             where = lines[flaw.place] if flaw.place < len(lines) else lines[0]
