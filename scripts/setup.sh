@@ -204,7 +204,7 @@ fill_venv() {
 fill_spark() {
   local python work=$1/uv
   python=$(find_python)
-  say "setup: installing Spark (450 MB)"
+  say "setup: installing Spark (1 GB)"
   fetch_uv "$python" "$work"
   "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
   "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/spark/requirements.txt" >&2 ||

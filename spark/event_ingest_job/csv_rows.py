@@ -14,7 +14,6 @@ MAX_COLUMNS = 10_000
 MAX_NAME_BYTES = 1_024
 
 
-
 class CsvRows:
     """A CSV file that is being read."""
 
@@ -50,7 +49,7 @@ class CsvRows:
                 fields = body.split(delimiter)
                 if self._options.trim:
                     fields = [field.strip(self._blanks) for field in fields]
-                quoted = ()
+                quoted = []
                 if fields == [""]:
                     continue
             if len(fields) > MAX_COLUMNS:

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,8 +16,7 @@ MAX_BYTES = 64 * 1024 * 1024
 def read(place: Place, uri: str) -> bytes:
     """The whole document. Raises `Unavailable` if it cannot be read now, `Refused` if it never can."""
     try:
-        if uri.startswith("s3://"):
-            at = ObjectUri.parse(uri)
+        if at := _object(uri):
             body = client(place).get_object(Bucket=at.bucket, Key=at.key)["Body"].read(MAX_BYTES + 1)
         else:
             with _path(uri).open("rb") as file:
@@ -33,8 +31,7 @@ def read(place: Place, uri: str) -> bytes:
 def write(place: Place, uri: str, body: bytes) -> None:
     """Writes it whole or not at all. Raises `Unavailable`."""
     try:
-        if uri.startswith("s3://"):
-            at = ObjectUri.parse(uri)
+        if at := _object(uri):
             client(place).put_object(Bucket=at.bucket, Key=at.key, Body=body)
             return
         path = _path(uri)
@@ -47,11 +44,14 @@ def write(place: Place, uri: str, body: bytes) -> None:
         raise Unavailable(f"cannot write {uri}: {error}") from error
 
 
+def _object(uri: str) -> ObjectUri | None:
+    scheme, found, rest = uri.partition("://")
+    return ObjectUri.parse(f"s3://{rest}") if found and scheme in ("s3", "s3a", "s3n") else None
+
+
 def _path(uri: str) -> Path:
-    """Of `file:///…`, as the worker writes such addresses: verbatim unless that names nothing."""
-    if not uri.startswith("file:"):
+    """Of `file:///…`, `file:/…` or a bare path: verbatim, as the light worker takes them."""
+    plain = uri.removeprefix("file:")
+    if not plain.startswith("/"):
         raise Refused(f"{uri!r} is no address: expected s3://… or file:///…")
-    plain = "/" + uri[len("file:") :].lstrip("/")
-    if Path(plain).exists() or "%" not in plain:
-        return Path(plain)
-    return Path(unquote(urlsplit(uri).path))
+    return Path("/" + plain.lstrip("/"))

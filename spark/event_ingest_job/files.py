@@ -1,6 +1,7 @@
 """One file against its table: opened, held against the table's columns, read as rows of the table."""
 
-from collections.abc import Iterator, Mapping as Map
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pyspark.sql import SparkSession
 
 from . import documents, listing, publisher, store, tasks
-from .faults import Changed, ContentFault, Unavailable
+from .faults import Changed, ContentFault, Refused, Unavailable
 from .files import File, Reading
 from .listing import Rejected, Staged
 from .objects import Version
@@ -27,7 +27,8 @@ MAX_ROUNDS = 10
 LOOKS = 16
 
 log = logging.getLogger("event_ingest_job")
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Job:
@@ -108,9 +109,7 @@ class Job:
             checked = []
             for place, opened in enumerate(_together(lambda version: _open(reading, version), versions)):
                 groups[place] = opened if isinstance(opened, list) else None
-                checked.append(
-                    opened if isinstance(opened, tasks.Checked) else tasks.Checked(place, sum(opened))
-                )
+                checked.append(opened if isinstance(opened, tasks.Checked) else tasks.Checked(place, sum(opened)))
         else:
             # How many rows a text has shows when it has been read.
             checked = tasks.check(self.spark, reading, versions) if versions else []
@@ -194,13 +193,13 @@ class Job:
         event_id = branch or listing.digest([one.version for one in staged])
         try:
             answer = publisher.publish(self.settings.publisher, event_id, body, self.clock)
-        except publisher.Refused:
+        except Refused:
             if branch:
                 table.drop_branch(branch)
             raise
         if isinstance(answer, Published):
-            log.info("published rows=%d rejected=%d seconds=%.1f", sum(one.rows for one in staged), len(rejected),
-                     time.monotonic() - begin)  # fmt: skip
+            rows, seconds = sum(one.rows for one in staged), time.monotonic() - begin
+            log.info("published rows=%d rejected=%d seconds=%.1f", rows, len(rejected), seconds)
             return True
         return self._conflict(table, branch, answer)
 

@@ -28,6 +28,10 @@ def _no_constant(text: str) -> None:
 # Numbers stay text: long ones would be refused or rounded.
 _decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant)
 
+_pairs = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant, object_pairs_hook=list)
+_ABSENT = object()
+_WORDS = {True: "true", False: "false", None: None}
+
 
 class Shape:
     """A column, a field, an element or a value, and how its JSON is read."""
@@ -54,6 +58,20 @@ class Shape:
     def place(self, key: str) -> int | None:
         """Where the member of a struct is that a key names."""
         return self.places.get(self._fold(key))
+
+    def plain_row(self, text: str) -> list[Any] | None:
+        """What `Reader.whole` gives for a struct, fast, where nothing is special about the text; none otherwise."""
+        found: list[Any] = [_ABSENT] * len(self.children)
+        try:
+            for key, value in _pairs.decode(text):
+                place = self.places[self._fold(key)]
+                if found[place] is not _ABSENT or self.children[place].kind != "leaf":
+                    return None
+                # Nested values are lists, which no word is.
+                found[place] = value if value.__class__ is str else _WORDS[value]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return [None if value is _ABSENT else value for value in found]
 
 
 @dataclass

@@ -24,6 +24,8 @@ MIN_RETAINED = 20
 MIN_SNAPSHOT_AGE = timedelta(days=1)
 #: A table that forgets branches sooner would lose stages that wait for a publisher.
 MIN_REF_AGE = timedelta(days=7)
+#: Key of snapshots' summaries, and of a property of the table, that name the ledger.
+LEDGER = "event-ingest.ledger"
 #: Paths of removed files that are shown; of more only the number.
 SHOWN = 100
 
@@ -54,8 +56,12 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--retain", type=int, default=100, help=f"snapshots that stay [100], at least {MIN_RETAINED}")
     flags.add_argument("--snapshots-older-than", type=age, default=age("5d"), help="expire only those [5d]")
     flags.add_argument("--orphans-older-than", type=age, default=age("3d"), help="remove only those [3d]")
-    flags.add_argument("--rewrite-option", action="append", default=[], metavar="NAME=VALUE", help="of rewrite_data_files")
-    flags.add_argument("--dry-run", action="store_true", help="changes nothing: shows orphans, tells what else would run")
+    flags.add_argument(
+        "--rewrite-option", action="append", default=[], metavar="NAME=VALUE", help="of rewrite_data_files"
+    )
+    flags.add_argument(
+        "--dry-run", action="store_true", help="changes nothing: shows orphans, tells what else would run"
+    )
     return flags
 
 
@@ -84,7 +90,11 @@ def statement(procedure: str, asked: argparse.Namespace, now: datetime) -> str |
         pairs = ", ".join(f"'{part}'" for option in asked.rewrite_option for part in option.split("=", 1))
         arguments.append(f"options => map({pairs})")
     if procedure == "expire_snapshots":
-        arguments += [_before(now - asked.snapshots_older_than), f"retain_last => {asked.retain}", "stream_results => true"]
+        arguments += [
+            _before(now - asked.snapshots_older_than),
+            f"retain_last => {asked.retain}",
+            "stream_results => true",
+        ]
     if procedure == "remove_orphan_files":
         arguments += [_before(now - asked.orphans_older_than), f"dry_run => {str(asked.dry_run).lower()}"]
     return f"CALL `{asked.catalog}`.system.{procedure}({', '.join(arguments)})"
@@ -102,6 +112,7 @@ def maintain(spark: SparkSession, asked: argparse.Namespace, show: Callable[[str
     procedures = check(asked)
     if "expire_snapshots" in procedures:
         _check_refs(spark, asked)
+        asked.retain = max(asked.retain, ledger_depth(spark, asked) + 1)
     good = True
     for procedure in procedures:
         begin, line = time.monotonic(), {"procedure": procedure, "table": asked.table, "dry_run": asked.dry_run}
@@ -122,14 +133,43 @@ def maintain(spark: SparkSession, asked: argparse.Namespace, show: Callable[[str
 def _check_refs(spark: SparkSession, asked: argparse.Namespace) -> None:
     """Expiry also takes branches away that are older than the table keeps them: those of stages have to outlive a
     publisher's pause."""
-    path = ".".join(f"`{part}`" for part in (asked.catalog, *asked.table.split(".")))
-    set_to = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {path}").collect()}
-    kept = set_to.get("history.expire.max-ref-age-ms")
+    kept = _property(spark, asked, "history.expire.max-ref-age-ms")
     if kept is not None and int(kept) < MIN_REF_AGE / timedelta(milliseconds=1):
         raise Unsafe(
             f"the table keeps branches for {kept} ms only (history.expire.max-ref-age-ms): stages need "
             f"{MIN_REF_AGE.days} days"
         )
+
+
+def ledger_depth(spark: SparkSession, asked: argparse.Namespace) -> int:
+    """How many snapshots of `main` are younger than the light worker's last one, which names the table's ledger.
+
+    As long as that one stays, nothing that expires makes the ledger undecided (docs/ledger.md). Raises `Unsafe` if it
+    is gone already.
+    """
+    rows = spark.sql(f"SELECT snapshot_id, parent_id, summary FROM {_path(asked)}.snapshots").collect()
+    snapshots = {row["snapshot_id"]: row for row in rows}
+    refs = spark.sql(f"SELECT snapshot_id FROM {_path(asked)}.refs WHERE name = 'main'").collect()
+    at, depth = refs[0]["snapshot_id"] if refs else None, 0
+    while at in snapshots:
+        if LEDGER in (snapshots[at]["summary"] or {}):
+            return depth
+        at, depth = snapshots[at]["parent_id"], depth + 1
+    if _property(spark, asked, LEDGER) is not None:
+        raise Unsafe(
+            "no snapshot of main is the light worker's any more, and expiring others could make the ledger undecided: "
+            "bring in a file first, or see `event-ingest ledger verify`"
+        )
+    return 0
+
+
+def _property(spark: SparkSession, asked: argparse.Namespace, name: str) -> str | None:
+    rows = spark.sql(f"SHOW TBLPROPERTIES {_path(asked)}").collect()
+    return next((str(row["value"]) for row in rows if row["key"] == name), None)
+
+
+def _path(asked: argparse.Namespace) -> str:
+    return ".".join(f"`{part}`" for part in (asked.catalog, *asked.table.split(".")))
 
 
 def _result(rows: list[dict[str, Any]]) -> dict[str, Any]:

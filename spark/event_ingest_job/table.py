@@ -108,16 +108,22 @@ class Table:
     def new_branch(self, request_id: str, attempt: int) -> str:
         """Makes a branch at the head of `main`, under a name that nobody has."""
         name = f"{BRANCH}{request_id}-{attempt}-{secrets.token_hex(_RUN_BYTES)}"
-        self._commit(f"make branch {name}", lambda: self._table.manageSnapshots().createBranch(name, self.main()).commit(),
-                     lambda: name in self._refs())  # fmt: skip
+
+        def make() -> None:
+            self._table.manageSnapshots().createBranch(name, self.main()).commit()
+
+        self._commit(f"make branch {name}", make, lambda: name in self._refs())
         return name
 
     def drop_branch(self, name: str) -> None:
         """Removes a branch; one that is gone is as good."""
+
+        def drop() -> None:
+            self._table.manageSnapshots().removeBranch(name).commit()
+
         self.refresh()
         if name in self._refs():
-            self._commit(f"drop branch {name}", lambda: self._table.manageSnapshots().removeBranch(name).commit(),
-                         lambda: name not in self._refs())  # fmt: skip
+            self._commit(f"drop branch {name}", drop, lambda: name not in self._refs())
 
     def _refs(self) -> dict[str, Any]:
         return dict(self._table.refs())
@@ -135,7 +141,9 @@ class Table:
                 return None
         raise Unavailable(f"cannot {what}: {_text(failure)}") from failure
 
-    def append(self, branch: str, reading: Reading, pieces: list[Piece], summary: dict[str, str]) -> tuple[int, int, int]:
+    def append(
+        self, branch: str, reading: Reading, pieces: list[Piece], summary: dict[str, str]
+    ) -> tuple[int, int, int]:
         """Appends all rows in one snapshot of the branch: its id, its rows and its files.
 
         Distribution, order and file sizes are the table's own (`write.distribution-mode`, sort order,

@@ -42,8 +42,8 @@ def pieces_of(version: Version, groups: list[int] | None) -> list[Piece]:
     if groups is None or version.size <= TASK_BYTES:
         return [Piece(version, None, version.size)]
     count = min(len(groups), -(-version.size // TASK_BYTES))
-    rows, pieces, taken = sum(groups) or 1, [], 0
-    start = 0
+    pieces: list[Piece] = []
+    rows, taken, start = sum(groups) or 1, 0, 0
     for group, of_group in enumerate(groups):
         taken += of_group
         # A piece ends where its share of the rows is reached.

@@ -82,8 +82,7 @@ class TextSource:
         try:
             by_column = zip(*rows)
             columns = [
-                gather.column(shape, list(values), self._options.text.zone)
-                for shape, values in zip(shapes, by_column)
+                gather.column(shape, list(values), self._options.text.zone) for shape, values in zip(shapes, by_column)
             ]
         except Flaw as flaw:
             where = lines[flaw.place] if flaw.place < len(lines) else lines[0]
@@ -119,7 +118,8 @@ class TextSource:
             first = False
             if not text.startswith("{"):
                 raise ContentFault(f"line {lines.number}: not JSON: expected an object")
-            yield lines.number, len(text), self._json(text, whole, lines.number)
+            row = whole.plain_row(text)
+            yield lines.number, len(text), self._json(text, whole, lines.number) if row is None else row
 
     def _json(self, text: str, shape: Shape, line: int) -> Any:
         try:

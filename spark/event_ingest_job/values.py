@@ -94,7 +94,7 @@ def _ways(to: pa.DataType, zone: int | None) -> tuple[str | None, Any]:
     if to == pa.int64():
         return r"^-?[0-9]{1,18}$", lambda text: _integer(text, 64)
     if t.is_floating(to):
-        return r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$", lambda text: _real(text, to)
+        return r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$", lambda text: _real(text, to)
     if t.is_decimal(to):
         whole, fraction = to.precision - to.scale, to.scale
         if whole < 1:

@@ -74,7 +74,8 @@ def spark(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",
         "spark.sql.catalog.lake.warehouse": f"file://{folder / 'warehouse'}",
     }
-    builder = SparkSession.builder.master("local[2]")
+    # As on a cluster a task may fail: Spark now and then gives one a Python worker that it is about to stop.
+    builder = SparkSession.builder.master("local[2,2]")
     for name, value in settings.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()

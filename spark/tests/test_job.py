@@ -37,7 +37,9 @@ class Lake:
 
     def iceberg(self) -> Any:
         jvm = self.spark._jvm
-        table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(self.spark._jsparkSession, f"lake.{self.table}")
+        table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+            self.spark._jsparkSession, f"lake.{self.table}"
+        )
         table.refresh()
         return table
 
@@ -65,7 +67,9 @@ class Lake:
 
     def lists(self) -> list[dict[str, Any]]:
         """Those that the posted events name."""
-        return [json.loads(Path(body["objects"].removeprefix("file://")).read_text()) for _, body in self.publisher.posts]
+        return [
+            json.loads(Path(body["objects"].removeprefix("file://")).read_text()) for _, body in self.publisher.posts
+        ]
 
 
 @pytest.fixture
@@ -175,7 +179,10 @@ def test_what_cannot_be_taken_is_rejected_alone(lake: Lake) -> None:
     reasons = {one["file"]: one["reason"] for one in listed["rejected"]}
     assert "has type string, the table holds int64" in reasons[unfit["file"]]
     assert "not readable as Parquet" in reasons[damaged["file"]]
-    assert (reasons[missing["file"]], reasons[twisted["file"]]) == ("the object does not exist", "key has an empty segment")
+    assert (reasons[missing["file"]], reasons[twisted["file"]]) == (
+        "the object does not exist",
+        "key has an empty segment",
+    )
     assert len(lake.branches()) == 1
 
 
@@ -217,7 +224,10 @@ def test_objects_that_came_in_by_another_way_are_left_out(lake: Lake) -> None:
     lake.make()
     one, two = lake.put("a.parquet", parquet(1)), lake.put("b.parquet", parquet(2))
     conflict = {"error": "conflict", "reason": "known", "known": [one["file"]]}
-    lake.publisher.answers = [(409, conflict), (409, {"error": "conflict", "reason": "the schema changed", "known": []})]
+    lake.publisher.answers = [
+        (409, conflict),
+        (409, {"error": "conflict", "reason": "the schema changed", "known": []}),
+    ]
     lake.run(lake.request(one, two))
     assert [len(listed["staged"]) for listed in lake.lists()] == [2, 1, 1]
     [branch] = lake.branches()
@@ -269,17 +279,21 @@ def test_two_drivers_of_one_request_do_not_disturb_each_other(lake: Lake) -> Non
     [driver.start() for driver in drivers]
     [driver.join() for driver in drivers]
     assert failures == []
-    for branch, snapshot in lake.branches().items():
+    for branch in lake.branches():
         assert [row["id"] for row in lake.rows(branch)] == [1, 2]
     posted = {(body["branch"], body["snapshot_id"]) for _, body in lake.publisher.posts}
     assert posted <= set(lake.branches().items())
 
 
 def test_every_type_that_spark_writes_arrives(lake: Lake) -> None:
-    lake.make(columns="id bigint not null, b boolean, i int, f float, d double, y date, n timestamp_ntz, x binary, s struct<k: int, v: binary>, m map<string, date>")
+    lake.make(
+        columns="id bigint not null, b boolean, i int, f float, d double, y date, n timestamp_ntz, x binary, s struct<k: int, v: binary>, m map<string, date>"
+    )
     jvm = lake.spark._jvm
     types = jvm.org.apache.iceberg.types.Types
-    lake.iceberg().updateSchema().addColumn("u", types.UUIDType.get()).addColumn("h", types.FixedType.ofLength(2)).commit()
+    lake.iceberg().updateSchema().addColumn("u", types.UUIDType.get()).addColumn(
+        "h", types.FixedType.ofLength(2)
+    ).commit()
     lake.spark.catalog.refreshTable(f"lake.{lake.table}")
     text = "id,b,i,f,d,y,n,x,s,m,u,h\n" \
            '7,true,-1,1.5,2.5,2026-01-02,2026-01-02T03:04,00ff,"{""k"":1,""v"":""0a""}","{""k"":""2026-01-02""}",' \
@@ -289,9 +303,16 @@ def test_every_type_that_spark_writes_arrives(lake: Lake) -> None:
     first, second = lake.rows(branch)
     first, second = (first, second) if first["id"] == 7 else (second, first)
     assert (first["b"], first["i"], first["f"], first["d"], str(first["y"])) == (True, -1, 1.5, 2.5, "2026-01-02")
-    assert (str(first["n"]), bytes(first["x"]), first["s"]["k"], bytes(first["s"]["v"])) == ("2026-01-02 03:04:00", b"\x00\xff", 1, b"\n")
+    assert (str(first["n"]), bytes(first["x"]), first["s"]["k"], bytes(first["s"]["v"])) == (
+        "2026-01-02 03:04:00",
+        b"\x00\xff",
+        1,
+        b"\n",
+    )
     assert (first["u"], bytes(first["h"])) == ("00112233-4455-6677-8899-aabbccddeeff", b"\xbe\xef")
-    assert str(first["m"]["k"]) == "2026-01-02" and {key for key, value in second.items() if value is not None} == {"id"}
+    assert str(first["m"]["k"]) == "2026-01-02" and {key for key, value in second.items() if value is not None} == {
+        "id"
+    }
 
 
 def test_tables_that_cannot_be_written_say_why(lake: Lake) -> None:

@@ -52,6 +52,39 @@ def test_procedures_keep_rows_and_stages(spark: Any) -> None:
         maintain(spark, parser().parse_args(asked), shown.append)
 
 
+def test_expiry_keeps_the_snapshot_that_names_the_ledger(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = "lake.db.expired"
+    spark.sql(f"create table {table} (id bigint) using iceberg")
+    rows = spark.sql("select 1L as id")
+    for place in range(28):
+        writer = rows.writeTo(table)
+        (writer.option("snapshot-property.event-ingest.ledger", "head") if place == 3 else writer).append()
+    monkeypatch.setattr(maintenance, "MIN_SNAPSHOT_AGE", maintenance.age("0h"))
+    asked = ["db.expired", "--expire-snapshots", "--retain", "20", "--snapshots-older-than", "0h"]
+    shown: list[str] = []
+    assert maintain(spark, parser().parse_args(asked), shown.append), shown
+    spark.catalog.refreshTable(table)
+    summaries = [
+        row["summary"] for row in spark.sql(f"select * from {table}.snapshots order by committed_at").collect()
+    ]
+    assert len(summaries) == 25 and summaries[0]["event-ingest.ledger"] == "head"
+    assert spark.table(table).count() == 28
+
+    spark.sql(f"call lake.system.rollback_to_snapshot('db.expired', {first_of(spark, table)})")
+    spark.sql(f"alter table {table} set tblproperties ('event-ingest.ledger'='1:gone')")
+    assert maintenance.ledger_depth(spark, parser().parse_args(asked)) == 0
+    spark.sql(
+        f"create or replace table {table} (id bigint) using iceberg tblproperties ('event-ingest.ledger'='1:gone')"
+    )
+    rows.writeTo(table).append()
+    with pytest.raises(Unsafe, match="ledger verify"):
+        maintain(spark, parser().parse_args(asked), shown.append)
+
+
+def first_of(spark: Any, table: str) -> int:
+    return int(spark.sql(f"select snapshot_id from {table}.snapshots order by committed_at limit 1").collect()[0][0])
+
+
 def test_a_procedure_that_fails_is_told(spark: Any) -> None:
     shown: list[str] = []
     assert not maintain(spark, parser().parse_args(["db.nowhere", "--rewrite-manifests"]), shown.append)

@@ -47,7 +47,9 @@ def test_types_are_the_files_and_not_those_that_its_writer_noted() -> None:
     })  # fmt: skip
     source = ParquetSource(file(table))  # type: ignore[arg-type]
     assert source.schema.types == [pa.utf8(), pa.int64(), pa.utf8()]
-    assert rows(file(table), column("d", "string"), column("t", "long"), column("l", "string")) == [{"d": "x", "t": 1, "l": "y"}]
+    assert rows(file(table), column("d", "string"), column("t", "long"), column("l", "string")) == [
+        {"d": "x", "t": 1, "l": "y"}
+    ]
 
 
 def test_values_widen_and_nested_columns_are_rearranged() -> None:
@@ -121,7 +123,9 @@ def test_what_is_no_parquet_is_refused(cut: int) -> None:
 
 
 def test_damage_is_the_files_fault_wherever_it_is() -> None:
-    whole = file(pa.table({"a": list(range(1000)), "b": [str(n) for n in range(1000)]}), compression="snappy").getvalue()
+    whole = file(
+        pa.table({"a": list(range(1000)), "b": [str(n) for n in range(1000)]}), compression="snappy"
+    ).getvalue()
     columns = column("a", "long"), column("b", "string")
     expected = rows(Bytes(whole), *columns)
     for place in range(4, len(whole), 37):

@@ -5,7 +5,15 @@ import pytest
 from event_ingest_job.faults import Refused, Unavailable
 from event_ingest_job.publisher import LONGEST_PAUSE, PATIENCE, Clock, Conflict, Published, publish
 
-BODY = {"version": 1, "request_id": "r", "attempt": 1, "table": "db.tä", "branch": "b", "snapshot_id": 1, "objects": "o"}
+BODY = {
+    "version": 1,
+    "request_id": "r",
+    "attempt": 1,
+    "table": "db.tä",
+    "branch": "b",
+    "snapshot_id": 1,
+    "objects": "o",
+}
 
 
 class Turned:

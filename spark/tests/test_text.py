@@ -15,7 +15,9 @@ LONG, TEXT = pa.int64(), pa.utf8()
 
 
 def rows(body: bytes | str, columns: dict[str, Any], form: str = "csv", **options: str) -> list[dict[str, Any]]:
-    table = pa.schema([held.with_name(name) if isinstance(held, pa.Field) else pa.field(name, held) for name, held in columns.items()])
+    table = pa.schema(
+        [held.with_name(name) if isinstance(held, pa.Field) else pa.field(name, held) for name, held in columns.items()]
+    )
     named = {name.replace("__", ".").replace("_", "-"): value for name, value in options.items()}
     raw = body.encode() if isinstance(body, str) else body
     source = TextSource(lambda: Bytes(raw), form, options_of({}, named, form), table, [])  # type: ignore[arg-type]
@@ -40,7 +42,9 @@ def test_quotes_hold_delimiters_line_ends_and_quotes() -> None:
 
 def test_dialects() -> None:
     two = {"a": TEXT, "b": TEXT}
-    assert rows("a\tb\n'x\\'\t'\ty\n", two, csv__delimiter="tab", csv__quote="'", csv__escape="\\") == [{"a": "x'\t", "b": "y"}]
+    assert rows("a\tb\n'x\\'\t'\ty\n", two, csv__delimiter="tab", csv__quote="'", csv__escape="\\") == [
+        {"a": "x'\t", "b": "y"}
+    ]
     assert rows('a,b\n  x , " y " \n', two, csv__trim="true") == [{"a": "x", "b": " y "}]
     assert rows('a,b\nNA,"NA"\n', two, csv__null="NA,-") == [{"a": None, "b": "NA"}]
     assert rows('a,b\n"x,y\n', two, csv__quote="none") == [{"a": '"x', "b": "y"}]
@@ -102,7 +106,9 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("held", "texts", "values"), GOOD, ids=lambda one: str(one) if isinstance(one, pa.DataType) else "")
+@pytest.mark.parametrize(
+    ("held", "texts", "values"), GOOD, ids=lambda one: str(one) if isinstance(one, pa.DataType) else ""
+)
 def test_texts_that_are_values(held: pa.DataType, texts: list[str], values: list[Any]) -> None:
     body = "a\n" + "".join(f'"{text}"\n' for text in texts)
     together = [row["a"] for row in rows(body, {"a": held})]
@@ -117,7 +123,10 @@ def test_texts_that_are_none(held: pa.DataType, text: str) -> None:
 
 
 def test_a_zone_may_be_told() -> None:
-    assert str(rows("a\n2020-12-31T12:00\n", {"a": INSTANT}, text__timezone="+02:00")[0]["a"]) == "2020-12-31 10:00:00+00:00"
+    assert (
+        str(rows("a\n2020-12-31T12:00\n", {"a": INSTANT}, text__timezone="+02:00")[0]["a"])
+        == "2020-12-31 10:00:00+00:00"
+    )
 
 
 def test_json_keeps_every_digit() -> None:
@@ -137,7 +146,9 @@ def test_json_of_every_shape() -> None:
         {"s": {"x": None, "y": "éé"}, "l": [{"x": 1, "y": ""}, None], "m": [("k", 1), ("z", None)]},
         {"s": None, "l": None, "m": None},
     ]
-    assert rows('s,l\n"{""y"":""a""}","[]"\n', {"s": inner, "l": pa.list_(LONG)}) == [{"s": {"x": None, "y": "a"}, "l": []}]
+    assert rows('s,l\n"{""y"":""a""}","[]"\n', {"s": inner, "l": pa.list_(LONG)}) == [
+        {"s": {"x": None, "y": "a"}, "l": []}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +166,26 @@ def test_json_that_is_none_of_the_tables(line: str, reason: str) -> None:
 
 
 def test_what_the_job_cannot_do_is_refused() -> None:
-    for name, value in (("text.bad-rows", "skip"), ("text.date-format", "%d"), ("csv.delimiter", "||"), ("mode", "register"), ("modes", "x")):
+    for name, value in (
+        ("text.bad-rows", "skip"),
+        ("text.date-format", "%d"),
+        ("csv.delimiter", "||"),
+        ("mode", "register"),
+        ("modes", "x"),
+    ):
         with pytest.raises(Refused, match=name.split("=")[0]):
             options_of({}, {name: value}, "csv")
     assert options_of({"event-ingest.text.bad-rows": "skip"}, {"text.bad-rows": ""}, "csv").text.header
+
+
+def test_plain_rows_are_read_as_all_others() -> None:
+    columns = {"a": LONG, "b": pa.bool_(), "t": TEXT, "l": pa.list_(LONG)}
+    plain = '{"a": 1, "t": "x", "b": true}\n{"b": false, "a": null}\n{"t": -1.50e3}\n{"t": true}\n{}\n'
+    # The same rows in a way that is not the fast one.
+    slow = plain.replace("}", ', "l": [1]}').replace("{,", "{")
+    found = rows(slow, columns, "json")
+    assert [row.pop("l") for row in found] == [[1]] * 5
+    assert found == [{key: row[key] for key in ("a", "b", "t")} for row in rows(plain, columns, "json")]
+    assert [row["t"] for row in found] == ["x", None, "-1.50e3", "true", None]
+    assert rows('{"A": 1}\n', {"a": LONG}, "json", case_sensitive="false") == [{"a": 1}]
+    assert "appears twice" in fault('{"A": 1, "a": 2}', {"a": LONG}, "json", case_sensitive="false")
