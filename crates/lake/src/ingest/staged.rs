@@ -64,6 +64,9 @@ impl Lake {
     /// [`Error::retryable`] says whether the same call may succeed later.
     pub async fn publish_staged(&self, staged: &Staged) -> Result<Publication> {
         self.config.allow.check_table(&staged.table)?;
+        // Before the claim: whoever holds what this one waits for needs no place here.
+        let _publisher =
+            self.publishers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
         let list = self.staged_list(staged).await?;
         let listed = self.listed(staged, &list).await?;
         for _ in 0..MAX_LOOKS {
