@@ -1,5 +1,6 @@
 //! One request through the lake: from its objects to rows in the table, or to the reason why not.
 
+mod answer;
 mod committer;
 mod flight;
 mod gathering;

@@ -149,7 +149,7 @@ pub fn step(world: &mut World, worker: usize, id: u32) {
             again(world, worker, id);
         }
         Stage::Planning => plan(world, worker, id),
-        Stage::Writing if world.rng.random_bool(STAGED) => stage(world, worker, id),
+        Stage::Writing if world.rng.random_bool(STAGED) => stage_on_branch(world, worker, id),
         Stage::Writing => {
             let job = world.workers[worker].jobs.get_mut(&id).unwrap();
             job.stage = Stage::Committing;
@@ -163,7 +163,7 @@ pub fn step(world: &mut World, worker: usize, id: u32) {
 }
 
 /// What a Spark job does, and posts: its rows lie on a branch before anybody asks the ledger for them again.
-fn stage(world: &mut World, worker: usize, id: u32) {
+fn stage_on_branch(world: &mut World, worker: usize, id: u32) {
     let job = world.workers[worker].jobs.get_mut(&id).unwrap();
     let (objects, mut footing) = (job.new.clone(), job.footing.clone().unwrap());
     let Some(table) = world.catalog.table.clone().filter(|table| table.uuid() == footing.table) else {
