@@ -1,6 +1,8 @@
 """The program: exit code 0 when all is published, 1 when another attempt may succeed, 2 when none will."""
 
+import atexit
 import logging
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -51,7 +53,10 @@ def session(name: str) -> SparkSession:
 def ship(spark: SparkSession) -> None:
     """Executors run the package that the driver runs, installed or not."""
     package = Path(__file__).resolve().parent
-    archive = Path(tempfile.mkdtemp(prefix="event-ingest-")) / "event_ingest_job.zip"
+    folder = Path(tempfile.mkdtemp(prefix="event-ingest-"))
+    # Executors fetch it from here for as long as the driver lives.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    archive = folder / "event_ingest_job.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for module in sorted(package.glob("*.py")):
             file.write(module, f"{package.name}/{module.name}")

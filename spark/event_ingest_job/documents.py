@@ -46,7 +46,12 @@ def write(place: Place, uri: str, body: bytes) -> None:
 
 def _object(uri: str) -> ObjectUri | None:
     scheme, found, rest = uri.partition("://")
-    return ObjectUri.parse(f"s3://{rest}") if found and scheme in ("s3", "s3a", "s3n") else None
+    if not found or scheme not in ("s3", "s3a", "s3n"):
+        return None
+    try:
+        return ObjectUri.parse(f"s3://{rest}")
+    except ValueError as error:
+        raise Refused(f"{uri!r} is no address: {error}") from error
 
 
 def _path(uri: str) -> Path:

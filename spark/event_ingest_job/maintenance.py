@@ -82,8 +82,7 @@ def check(asked: argparse.Namespace) -> list[str]:
 
 def statement(procedure: str, asked: argparse.Namespace, now: datetime) -> str | None:
     """The call of a procedure; none where a dry run is asked for that it does not have."""
-    table = ".".join(f"`{part}`" for part in asked.table.split("."))
-    arguments = [f"table => '{table}'"]
+    arguments = [f"table => '{_path(asked)}'"]
     if asked.dry_run and procedure != "remove_orphan_files":
         return None
     if procedure == "rewrite_data_files" and asked.rewrite_option:
@@ -121,7 +120,7 @@ def maintain(spark: SparkSession, asked: argparse.Namespace, show: Callable[[str
             if call is None:
                 line["skipped"] = "it has no dry run"
             else:
-                line |= _result([row.asDict() for row in spark.sql(call).collect()])
+                line |= _result(procedure, [row.asDict() for row in spark.sql(call).collect()])
         except Exception as error:
             good = False
             said = str(getattr(error, "java_exception", None) or error).strip()
@@ -172,8 +171,8 @@ def _path(asked: argparse.Namespace) -> str:
     return ".".join(f"`{part}`" for part in (asked.catalog, *asked.table.split(".")))
 
 
-def _result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    if rows and set(rows[0]) == {"orphan_file_location"}:
+def _result(procedure: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if procedure == "remove_orphan_files":
         return {"orphan_files": len(rows), "first": [row["orphan_file_location"] for row in rows[:SHOWN]]}
     return {"result": rows[0]} if len(rows) == 1 else {"result": rows[:SHOWN]}
 
