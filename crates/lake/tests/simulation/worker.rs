@@ -300,7 +300,7 @@ pub fn act(world: &mut World, worker: usize, id: u32, action: Action) {
                         let end = table.snapshot_for_ref(&stage.branch);
                         end.is_some_and(|end| end.snapshot_id() == stage.snapshot_id)
                     };
-                    if stage.as_ref().is_some_and(|stage| !stands(stage)) {
+                    if landed.is_none() && stage.as_ref().is_some_and(|stage| !stands(stage)) {
                         world.coverage.met("stage: its branch is gone");
                     }
                     let footing = Footing { stage: stage.filter(stands), ..footing(&table, mark) };
