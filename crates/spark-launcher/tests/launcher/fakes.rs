@@ -21,6 +21,7 @@ use spark_launcher::sink::{Sink, Standing};
 use spark_launcher::{
     Args, Attempt, AttemptName, AttemptState, Backend, BackendError, LauncherMetrics, RunError, run_on,
 };
+use testkit::eventually;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -127,6 +128,23 @@ impl Backend for World {
     }
 }
 
+fn launcher(
+    world: &World,
+    records: &Records,
+    limits: Limits,
+    max_records: usize,
+    metrics: &Metrics,
+) -> Launcher {
+    Launcher::new(Parts {
+        sink: Arc::new(world.clone()),
+        backend: Arc::new(world.clone()),
+        records: records.clone(),
+        limits,
+        max_records,
+        metrics: LauncherMetrics::new(metrics),
+    })
+}
+
 /// A running service. It scans when the test says so.
 pub struct Service {
     pub world: World,
@@ -146,14 +164,7 @@ impl Service {
         let stores = Arc::new(Stores::new(BTreeMap::new()).expect("no properties"));
         let records = Records::new(Files::new(stores, &root).expect("a folder"));
         let metrics = Metrics::new();
-        let launcher = Arc::new(Launcher::new(Parts {
-            sink: Arc::new(world.clone()),
-            backend: Arc::new(world.clone()),
-            records: records.clone(),
-            limits,
-            max_records,
-            metrics: LauncherMetrics::new(&metrics),
-        }));
+        let launcher = Arc::new(launcher(&world, &records, limits, max_records, &metrics));
         let line = ["spark-launcher", "--backend", "inline", "--scan-interval", "1h"];
         let config = Args::try_parse_from(line)
             .expect("valid flags")
@@ -163,7 +174,19 @@ impl Service {
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
         let ended = tokio::spawn(run_on(listener, config, launcher.clone(), metrics, stop.clone()));
-        Self { world, launcher, records, folder, address, stop, ended }
+        let service = Self { world, launcher, records, folder, address, stop, ended };
+        // It scans at its start. What the test does comes after that.
+        eventually("the first scan", Duration::from_secs(60), async || {
+            let page = service.metrics().await;
+            (!page.contains("event_ingest_heavy_last_scan_timestamp_seconds 0")).then_some(())
+        })
+        .await;
+        service
+    }
+
+    /// A launcher over the same records that was started just now.
+    pub fn another(&self) -> Launcher {
+        launcher(&self.world, &self.records, Limits::default(), 10, &Metrics::new())
     }
 
     /// One whose failed attempts are repeated at once.
