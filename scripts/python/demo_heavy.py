@@ -212,7 +212,7 @@ class Demo:
             "AWS_REGION": "us-east-1",
         }
         command = [self.programs / "spark-launcher", *self.lake(), "--scan-interval", "500ms"]
-        command += ["--spark-work-dir", self.folder / "spark-work", "--spark-master", "local[2]"]
+        command += ["--spark-work-dir", self.folder / "spark-work", "--spark-master", "local[2,4]"]
         command += ["--spark-submit", REPOSITORY / "scripts/spark-submit.sh", "--spark-job", REPOSITORY / "spark/main.py"]
         command += [part for key, value in conf.items() for part in ("--spark-conf", f"{key}={value}")]
         return self.start(name, [*command, *options], environment)

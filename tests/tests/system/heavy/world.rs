@@ -87,7 +87,7 @@ impl World {
         let job = paths::repository().join("spark/main.py").display().to_string();
         let work = self.work_folder().display().to_string();
         let own = ["--listen", ANY_PORT, "--scan-interval", "500ms", "--attempt-pause-min", "1s"];
-        let spark = ["--spark-job", &job, "--spark-work-dir", &work, "--spark-master", "local[2]"];
+        let spark = ["--spark-job", &job, "--spark-work-dir", &work, "--spark-master", "local[2,4]"];
         arguments.extend(own.into_iter().chain(spark).chain(options.iter().copied()).map(str::to_owned));
         for setting in self.spark_conf() {
             arguments.extend(["--spark-conf".to_owned(), setting]);
@@ -101,7 +101,7 @@ impl World {
     pub async fn job(&self, request: &Value) -> std::process::Output {
         let repository = paths::repository();
         let mut command = tokio::process::Command::new(repository.join("scripts/spark-submit.sh"));
-        command.args(["--master", "local[2]"]);
+        command.args(["--master", "local[2,4]"]);
         for setting in self.spark_conf() {
             command.args(["--conf", &setting]);
         }
