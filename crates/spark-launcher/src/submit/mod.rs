@@ -6,6 +6,7 @@
 mod args;
 mod process;
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -77,7 +78,14 @@ pub struct Submit {
     config: SubmitConfig,
     /// One start at a time, so that they can be counted.
     starting: Arc<Mutex<()>>,
+    /// Folders of processes that this launcher began and whose ends it has not written down.
+    awaited: Awaited,
 }
+
+/// Folders of attempts.
+type Awaited = Arc<std::sync::Mutex<HashSet<PathBuf>>>;
+
+const NO_PANIC: &str = "no holder of this lock panics";
 
 /// `process.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,7 +98,7 @@ struct Submitted {
 impl Submit {
     /// Submits as configured.
     pub fn new(config: SubmitConfig) -> Self {
-        Self { config, starting: Arc::default() }
+        Self { config, starting: Arc::default(), awaited: Awaited::default() }
     }
 
     fn folder(&self, name: &AttemptName) -> PathBuf {
@@ -129,8 +137,10 @@ impl Submit {
         let pid = child.id().unwrap_or_default();
         let submitted = Submitted { process: Process::of(pid), content };
         replace(&folder.join(PROCESS), &serde_json::to_vec(&submitted)?)?;
-        let exit = folder.join(EXIT);
+        let (awaited, folder) = (self.awaited.clone(), folder.to_owned());
+        awaited.lock().expect(NO_PANIC).insert(folder.clone());
         tokio::spawn(async move {
+            let exit = folder.join(EXIT);
             let code = match child.wait().await {
                 Ok(status) => status.code().map_or_else(|| status.to_string(), |code| code.to_string()),
                 Err(error) => error.to_string(),
@@ -138,6 +148,7 @@ impl Submit {
             if let Err(error) = replace(&exit, code.as_bytes()) {
                 tracing::warn!(%error, path = %exit.display(), "exit code not written");
             }
+            awaited.lock().expect(NO_PANIC).remove(&folder);
         });
         Ok(())
     }
@@ -145,8 +156,8 @@ impl Submit {
     fn look(&self, folder: &Path) -> io::Result<AttemptState> {
         let Some(submitted) = read(folder)? else { return Ok(AttemptState::Absent) };
         let log = folder.join(LOG);
-        // First: it may end between the two.
-        let lives = submitted.process.lives();
+        // First: it may end, and its end be written down, between the two.
+        let lives = submitted.process.lives() || self.awaited.lock().expect(NO_PANIC).contains(folder);
         if let Ok(code) = fs::read_to_string(folder.join(EXIT)) {
             return Ok(match code.as_str() {
                 "0" => AttemptState::Succeeded,

@@ -27,7 +27,7 @@ async fn batch(kind: Kind) {
     // Spark published nothing itself, and left nothing behind.
     let log = world.log(&id, 1);
     assert!(log.contains("staged branch=") && log.contains("published rows="), "{log}");
-    assert!(!world.heavy_folder().join("records").join(&id).exists());
+    assert_eq!(world.record_files(&id), 0);
 
     // All of it is there: no Spark is started for that.
     let answer = world.client.post(&launcher.url).json(&world.request(&files)).send().await.unwrap();

@@ -200,6 +200,11 @@ impl World {
         self.folder.path().join("ledger/heavy")
     }
 
+    /// How many files a record has. (A local file system keeps the empty folder.)
+    pub fn record_files(&self, id: &str) -> usize {
+        self.heavy_folder().join("records").join(id).read_dir().map_or(0, Iterator::count)
+    }
+
     /// Where the launcher keeps the folders of its processes.
     pub fn work_folder(&self) -> PathBuf {
         self.folder.path().join("spark-work")
