@@ -1,5 +1,6 @@
 //! One request through the lake: from its objects to rows in the table, or to the reason why not.
 
+mod answer;
 mod committer;
 mod flight;
 mod gathering;
@@ -44,6 +45,8 @@ pub(crate) use tables::new_snapshot_id;
 const SLICE_OBJECTS: usize = 200;
 /// Objects asked about at the same time.
 const LOOKUPS_IN_FLIGHT: usize = 16;
+/// Stages that are published at once: the list and the data files of each are in memory.
+const STAGES_AT_ONCE: usize = 2;
 /// Name of the folder in the warehouse that holds ledgers unless told otherwise.
 const LEDGER_FOLDER: &str = "_event_ingest";
 /// Name of the folder below the ledger root that holds what belongs to the heavy path, unless told otherwise.
@@ -58,6 +61,7 @@ pub struct Lake {
     pub(crate) quarantine_listener: Option<Arc<dyn QuarantineListener>>,
     claims: Arc<Claims>,
     writers: Semaphore,
+    publishers: Semaphore,
     committers: Committers,
 }
 
@@ -98,6 +102,7 @@ impl Lake {
             quarantine_listener: None,
             claims: Arc::default(),
             writers,
+            publishers: Semaphore::new(STAGES_AT_ONCE),
             committers,
         })
     }

@@ -18,7 +18,7 @@ use crate::options::SchemaPolicy;
 /// What a look at the files of a slice led to.
 enum Look {
     /// The table has to get this schema first.
-    Evolve(View, SchemaRef),
+    Evolve(Box<View>, SchemaRef),
     /// There is more to look at.
     Again,
     /// The table takes every file that it will ever take of these.
@@ -114,7 +114,7 @@ impl Lake {
         }
         if let Some(evolved) = plan.evolved {
             slice.release();
-            return Ok(Look::Evolve(view, evolved));
+            return Ok(Look::Evolve(Box::new(view), evolved));
         }
         for file in plan.files {
             slice.set_done(file.place, 0, Done { rows: 0, mode: file.way.as_str(), note: None });

@@ -5,19 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Utc;
-use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::spec::DataFile;
-use ingest_core::staged::{RejectedObject, Stage, Staged, StagedList, StagedObject};
-use ingest_core::{FileOutcome, FileStatus, IngestResult, ObjectIdentity, RequestedObject};
+use ingest_core::staged::{Stage, Staged, StagedList, StagedObject};
+use ingest_core::{IngestResult, ObjectIdentity, RequestedObject};
 
+use super::Lake;
 use super::flight::{Landing, Prepared};
 use super::tables::View;
-use super::{LOOKUPS_IN_FLIGHT, Lake, Tally, outcome};
 use crate::claims::Claim;
 use crate::commit::protocol::Footing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Entry, Found, ObjectName};
-use crate::quarantine::{Announced, Record};
 use crate::stage::{self, Arrival, Unfit, added_files, arrival, check, ends_at};
 
 /// Looks at a table before the caller is asked to come again. Each but the first follows a change that touches the stage.
@@ -43,17 +41,18 @@ pub struct Conflict {
 }
 
 /// A list and the names under which the ledger knows its objects.
-struct Listed<'a> {
-    staged: &'a Staged,
-    list: &'a StagedList,
+pub(super) struct Listed<'a> {
+    pub(super) staged: &'a Staged,
+    pub(super) list: &'a StagedList,
     /// Of each staged object.
     identities: Vec<ObjectIdentity>,
     /// Of each rejected object, if it has one.
-    rejected: Vec<Option<ObjectIdentity>>,
+    pub(super) rejected: Vec<Option<ObjectIdentity>>,
     claim: Arc<Claim>,
 }
 
-type Known = HashMap<ObjectIdentity, Found>;
+/// What the ledger has of a list's objects.
+pub(super) type Known = HashMap<ObjectIdentity, Found>;
 
 impl Lake {
     /// Publishes what a job staged, in one commit with the ledger, and sets aside what it rejected. Said again it changes
@@ -64,6 +63,9 @@ impl Lake {
     /// [`Error::retryable`] says whether the same call may succeed later.
     pub async fn publish_staged(&self, staged: &Staged) -> Result<Publication> {
         self.config.allow.check_table(&staged.table)?;
+        // Before the claim: whoever holds what this one waits for needs no place here.
+        let _publisher =
+            self.publishers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
         let list = self.staged_list(staged).await?;
         let listed = self.listed(staged, &list).await?;
         for _ in 0..MAX_LOOKS {
@@ -95,14 +97,11 @@ impl Lake {
 
     /// The name of what a list says of an object. A key that cannot be addressed has none: nothing was looked up under it.
     fn identity(&self, object: &RequestedObject) -> Option<ObjectIdentity> {
-        let hint = &object.hint;
-        let addressable = object.uri.unaddressable().is_none();
-        addressable
-            .then(|| {
-                let (version, etag) = (hint.version_id.as_deref(), hint.etag.as_deref());
-                ObjectIdentity::of(&self.config.store_name, &object.uri, version, etag)
-            })
-            .flatten()
+        if object.uri.unaddressable().is_some() {
+            return None;
+        }
+        let (version, etag) = (object.hint.version_id.as_deref(), object.hint.etag.as_deref());
+        ObjectIdentity::of(&self.config.store_name, &object.uri, version, etag)
     }
 
     /// One look at the table, and one flight if the stage fits it; none if it turned out to be another meanwhile.
@@ -254,74 +253,6 @@ impl Lake {
             Landing::GaveUp { error, .. } => Err(error),
         }
     }
-
-    /// Sets aside what was rejected, unless the ledger has it, and says what became of every object. `landed` is the
-    /// snapshot that has the staged rows, and whether they came in just now.
-    async fn answer(
-        &self,
-        listed: &Listed<'_>,
-        folder: &str,
-        known: &Known,
-        landed: Option<(i64, bool)>,
-    ) -> Result<Publication> {
-        let Listed { staged, list, .. } = listed;
-        let mut tally = Tally::new(list.staged.len() + list.rejected.len());
-        tally.snapshot_id = landed.map(|(snapshot_id, _)| snapshot_id);
-        for (place, StagedObject { object, rows }) in list.staged.iter().enumerate() {
-            let (snapshot_id, now) = landed.unwrap_or_default();
-            tally.put(place, if now { processed(object, *rows) } else { skipped(object, snapshot_id) });
-        }
-        let rejected = list.rejected.iter().zip(&listed.rejected);
-        let settled: Vec<_> = rejected
-            .map(|(rejected, identity)| self.settle(listed, folder, known, rejected, identity))
-            .collect();
-        let settled: Vec<FileOutcome> =
-            stream::iter(settled).buffered(LOOKUPS_IN_FLIGHT).try_collect().await?;
-        for (place, outcome) in settled.into_iter().enumerate() {
-            tally.put(list.staged.len() + place, outcome);
-        }
-        let mode = if landed.is_some() { stage::MODE } else { "none" };
-        let result = tally.into_result(&staged.request_id, &staged.table);
-        Ok(Publication::Published(IngestResult { mode: mode.to_owned(), ..result }))
-    }
-
-    async fn settle(
-        &self,
-        listed: &Listed<'_>,
-        folder: &str,
-        known: &Known,
-        RejectedObject { object, reason }: &RejectedObject,
-        identity: &Option<ObjectIdentity>,
-    ) -> Result<FileOutcome> {
-        if let Some(Found { snapshot_id }) = identity.as_ref().and_then(|identity| known.get(identity)) {
-            return Ok(skipped(object, *snapshot_id));
-        }
-        self.set_object_aside(listed, folder, object, identity.as_ref(), reason).await?;
-        Ok(outcome(object, FileStatus::Quarantined, Some(reason.clone())))
-    }
-
-    async fn set_object_aside(
-        &self,
-        listed: &Listed<'_>,
-        folder: &str,
-        object: &RequestedObject,
-        identity: Option<&ObjectIdentity>,
-        reason: &str,
-    ) -> Result<()> {
-        let list = listed.list;
-        let record = Record {
-            file: object.uri.to_string(),
-            identity: identity.cloned(),
-            announced: Announced::of(object),
-            reason: reason.to_owned(),
-            table: list.table.to_string(),
-            format: list.format,
-            options: list.options.clone(),
-            request_id: list.request_id.clone(),
-            time: Utc::now(),
-        };
-        self.keep_record_aside(folder, &record).await
-    }
 }
 
 /// What a look at a table led to.
@@ -363,12 +294,4 @@ impl Listed<'_> {
         };
         objects.map(entry).collect()
     }
-}
-
-fn processed(object: &RequestedObject, rows: u64) -> FileOutcome {
-    FileOutcome { rows, mode: Some(stage::MODE.to_owned()), ..outcome(object, FileStatus::Processed, None) }
-}
-
-fn skipped(object: &RequestedObject, snapshot_id: i64) -> FileOutcome {
-    outcome(object, FileStatus::Skipped, Some(format!("already in the table since snapshot {snapshot_id}")))
 }

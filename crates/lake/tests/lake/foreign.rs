@@ -91,6 +91,7 @@ impl Fixture {
             .with_timestamp_ms(table.metadata().last_updated_ms() + 1)
             .with_manifest_list(original.manifest_list())
             .with_summary(summary)
+            .with_schema_id(table.metadata().current_schema_id())
             .build();
         self.change(|table| table.set_branch_snapshot(copy, MAIN_BRANCH)).await;
     }

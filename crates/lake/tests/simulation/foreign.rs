@@ -7,6 +7,7 @@ use iceberg::spec::{
     UnboundPartitionSpec,
 };
 use lake::ledger::{Located, SUMMARY_LEDGER, SUMMARY_RUN, locate};
+use lake::stage::SUMMARY_STAGE;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
@@ -43,11 +44,6 @@ pub fn act(world: &mut World) {
 
 type Change = Option<(&'static str, Option<TableMetadata>)>;
 
-fn held(world: &World, table: &TableMetadata) -> Vec<u32> {
-    let list = table.current_snapshot().map(|snapshot| snapshot.manifest_list());
-    list.map_or_else(Vec::new, |list| world.store.lists[list].clone())
-}
-
 /// A snapshot on `main` that holds these files.
 fn on_main(
     world: &mut World,
@@ -65,13 +61,13 @@ fn on_main(
 }
 
 fn append(world: &mut World, table: &TableMetadata) -> Change {
-    let files = held(world, table);
+    let files = world.store.held(table);
     Some(("append", Some(on_main(world, table, Operation::Append, files, Vec::new()))))
 }
 
 /// Every row in one new file.
 fn compaction(world: &mut World, table: &TableMetadata) -> Change {
-    let files = held(world, table);
+    let files = world.store.held(table);
     let objects = files.iter().flat_map(|file| world.store.data[file].clone()).collect();
     let file = world.store.write_data(objects);
     Some(("compaction", Some(on_main(world, table, Operation::Replace, vec![file], Vec::new()))))
@@ -99,7 +95,7 @@ fn property(_: &mut World, table: &TableMetadata) -> Change {
 fn stage(world: &mut World, table: &TableMetadata) -> Change {
     let id = world.new_snapshot_id();
     let list = format!("foreign-{id}");
-    let files = held(world, table);
+    let files = world.store.held(table);
     world.store.lists.insert(list.clone(), files);
     let snapshot = snapshot(table, id, table.current_snapshot_id(), Operation::Append, list, []);
     let builder = table.clone().into_builder(None).set_branch_snapshot(snapshot, &branch(id)).ok()?;
@@ -108,7 +104,13 @@ fn stage(world: &mut World, table: &TableMetadata) -> Change {
 
 /// Rollback, fast-forward, or something else altogether.
 fn set_main(world: &mut World, table: &TableMetadata) -> Change {
-    let target = *ids(table).choose(&mut world.rng)?;
+    let mut targets = ids(table);
+    // Nobody can keep a person from taking a stage's rows in behind the ledger's back.
+    targets.retain(|id| {
+        let summary = &table.snapshot_by_id(*id).expect("it was listed").summary().additional_properties;
+        !summary.contains_key(SUMMARY_STAGE)
+    });
+    let target = *targets.choose(&mut world.rng)?;
     let reference = SnapshotReference::new(target, SnapshotRetention::branch(None, None, None));
     let builder = table.clone().into_builder(None).set_ref(MAIN_BRANCH, reference).ok()?;
     let changed = builder.build().ok()?.metadata;
@@ -133,7 +135,7 @@ fn cherry_pick(world: &mut World, table: &TableMetadata) -> Change {
     if objects.iter().any(|object| present.contains(object)) {
         return None;
     }
-    let mut files = held(world, table);
+    let mut files = world.store.held(table);
     let added = world.store.added[&source.snapshot_id()].clone();
     files.extend(&added);
     let mut summary = vec![(SOURCE.to_owned(), source.snapshot_id().to_string())];

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
 /// An object version.
@@ -69,6 +70,12 @@ impl Store {
             objects.extend(self.data.get(file).ok_or_else(|| format!("data file {file} is gone"))?);
         }
         Ok(objects)
+    }
+
+    /// The data files of `main`.
+    pub fn held(&self, table: &TableMetadata) -> Vec<DataFile> {
+        let list = table.current_snapshot().map(|snapshot| snapshot.manifest_list());
+        list.map_or_else(Vec::new, |list| self.lists[list].clone())
     }
 
     /// The data files that are in any of these snapshots.

@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{Operation, TableMetadata};
+use ingest_core::staged;
 use lake::commit::protocol::{Action, Answer, End, Flight, Footing, Input, State};
 use lake::commit::{Append, commit_of, landed};
 use lake::ledger::{Lineage, Located, Written, locate};
+use lake::stage::SUMMARY_STAGE;
 use rand::Rng;
 use uuid::Uuid;
 
+use super::catalog::snapshot;
 use super::store::{Attempt, DataFile, Object, Store};
 use super::world::{Event, Flaw, Post, Reply, World};
 
 /// Requests that share a commit at most.
 const GROUP: usize = 3;
+/// How likely a request goes by the heavy path.
+const STAGED: f64 = 0.15;
 
 /// The ledger of `main`.
 pub enum Ledger {
@@ -144,6 +149,7 @@ pub fn step(world: &mut World, worker: usize, id: u32) {
             again(world, worker, id);
         }
         Stage::Planning => plan(world, worker, id),
+        Stage::Writing if world.rng.random_bool(STAGED) => stage_on_branch(world, worker, id),
         Stage::Writing => {
             let job = world.workers[worker].jobs.get_mut(&id).unwrap();
             job.stage = Stage::Committing;
@@ -154,6 +160,32 @@ pub fn step(world: &mut World, worker: usize, id: u32) {
         }
         Stage::Committing => {}
     }
+}
+
+/// What a Spark job does, and posts: its rows lie on a branch before anybody asks the ledger for them again.
+fn stage_on_branch(world: &mut World, worker: usize, id: u32) {
+    let job = world.workers[worker].jobs.get_mut(&id).unwrap();
+    let (objects, mut footing) = (job.new.clone(), job.footing.clone().unwrap());
+    let Some(table) = world.catalog.table.clone().filter(|table| table.uuid() == footing.table) else {
+        job.stage = Stage::Planning;
+        return again(world, worker, id);
+    };
+    job.stage = Stage::Committing;
+    let snapshot_id = world.new_snapshot_id();
+    let file = world.store.write_data(objects.clone());
+    let (list, branch) = (format!("staged-{snapshot_id}"), format!("event-ingest-r-1-{snapshot_id:08x}"));
+    let mut held = world.store.held(&table);
+    held.push(file);
+    world.store.lists.insert(list.clone(), held);
+    let summary = [(SUMMARY_STAGE.to_owned(), "digest".to_owned())];
+    let (main, append) = (table.current_snapshot_id(), Operation::Append);
+    let snapshot = snapshot(&table, snapshot_id, main, append, list, summary);
+    let builder = table.into_builder(None).set_branch_snapshot(snapshot, &branch).unwrap();
+    world.catalog.table = Some(builder.build().unwrap().metadata);
+    footing.stage = Some(staged::Stage { branch, snapshot_id });
+    world.coverage.met("stage: posted");
+    world.workers[worker].queue.push_back(Prepared { job: id, footing, objects, file });
+    depart_soon(world, worker);
 }
 
 fn again(world: &mut World, worker: usize, job: u32) {
@@ -220,7 +252,7 @@ fn end(world: &mut World, worker: usize, id: u32, success: Option<Uuid>) {
 /// The first commit of a table: no rows, only a pointer. Then `resume`.
 fn begin_ledger(world: &mut World, worker: usize, table: &TableMetadata, resume: Event) {
     world.coverage.met("worker: ledger begun");
-    let post = prepare(world, worker, table, &[], Vec::new(), Vec::new());
+    let post = prepare(world, worker, table, &[], Vec::new(), Vec::new(), None);
     world.send(post, Reply::Resume(Box::new(resume)));
 }
 
@@ -232,7 +264,11 @@ pub fn depart(world: &mut World, worker: usize) {
     }
     let group: Vec<Prepared> = match me.alone.pop_front() {
         Some(alone) => vec![alone],
-        None => me.queue.drain(..me.queue.len().min(GROUP)).collect(),
+        None => {
+            let others = me.queue.iter().take(GROUP).take_while(|request| request.footing.stage.is_none());
+            let count = others.count().max(1).min(me.queue.len());
+            me.queue.drain(..count).collect()
+        }
     };
     if group.is_empty() {
         return;
@@ -259,7 +295,15 @@ pub fn act(world: &mut World, worker: usize, id: u32, action: Action) {
             Some(table) => match ledger_of(&table, &world.store) {
                 Ok(Ledger::At { mark, runs }) => {
                     let landed = landed(&table, flying.flight.attempts());
-                    let footing = footing(&table, mark);
+                    let stage = flying.group.iter().find_map(|request| request.footing.stage.clone());
+                    let stands = |stage: &staged::Stage| {
+                        let end = table.snapshot_for_ref(&stage.branch);
+                        end.is_some_and(|end| end.snapshot_id() == stage.snapshot_id)
+                    };
+                    if landed.is_none() && stage.as_ref().is_some_and(|stage| !stands(stage)) {
+                        world.coverage.met("stage: its branch is gone");
+                    }
+                    let footing = Footing { stage: stage.filter(stands), ..footing(&table, mark) };
                     flying.view = Some(View { table, runs });
                     Some(Input::Table { footing, landed })
                 }
@@ -285,7 +329,8 @@ pub fn act(world: &mut World, worker: usize, id: u32, action: Action) {
             let view = flying.view.clone().unwrap();
             let objects = members.iter().flat_map(|id| flying.group[*id].objects.clone()).collect();
             let files = members.iter().map(|id| flying.group[*id].file).collect();
-            let post = prepare(world, worker, &view.table, &view.runs, files, objects);
+            let stage = flying.group.iter().find_map(|request| request.footing.stage.clone());
+            let post = prepare(world, worker, &view.table, &view.runs, files, objects, stage);
             let snapshot_id = post.snapshot_id;
             flying.post = Some(post);
             Some(Input::Prepared(snapshot_id))
@@ -377,7 +422,12 @@ fn leave(world: &mut World, worker: usize, request: Prepared, how: End, sent: bo
         End::GaveUp => "GaveUp",
     };
     world.coverage.met(format!("end: {kind}"));
-    if !sent && matches!(how, End::Replan | End::GaveUp) {
+    let staged = request.footing.stage.is_some();
+    if staged && matches!(how, End::Committed(_)) {
+        world.coverage.met("stage: published");
+    }
+    let ours = !staged || world.flaw == Some(Flaw::StageIsOurs);
+    if ours && !sent && matches!(how, End::Replan | End::GaveUp) {
         world.store.data.remove(&request.file);
     }
     match how {
@@ -401,6 +451,7 @@ fn prepare(
     base_runs: &[String],
     files: Vec<DataFile>,
     objects: Vec<Object>,
+    stage: Option<staged::Stage>,
 ) -> Post {
     let snapshot_id = world.new_snapshot_id();
     let name = world.store.name(snapshot_id);
@@ -409,14 +460,13 @@ fn prepare(
     runs.push(run.clone());
     world.store.runs.insert(run.clone(), objects.clone());
     world.store.heads.insert(pointer.clone(), runs);
-    let mut held = table
-        .current_snapshot()
-        .map_or_else(Vec::new, |snapshot| world.store.lists[snapshot.manifest_list()].clone());
+    let mut held = world.store.held(table);
     held.extend(&files);
     let list = format!("list-{name}");
     world.store.lists.insert(list.clone(), held);
     let attempt = Attempt {
-        data: files.clone(),
+        // A stage's file is not ours to delete, so no clean-up looks at it.
+        data: if stage.is_some() { Vec::new() } else { files.clone() },
         run: run.clone(),
         head: pointer.clone(),
         written_ms: world.now_ms,
@@ -433,7 +483,7 @@ fn prepare(
         requests: 1,
         ledger: &written,
         properties: Default::default(),
-        stage: None,
+        stage: stage.as_ref(),
         snapshot_id,
         now_ms,
     };

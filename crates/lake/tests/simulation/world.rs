@@ -48,16 +48,19 @@ pub enum Flaw {
     DeletedTooEarly,
     /// Two requests of a group may have the same object.
     NoClaims,
+    /// Files of a stage that was not published are deleted as our own are.
+    StageIsOurs,
 }
 
 impl Flaw {
-    pub const ALL: [Flaw; 6] = [
+    pub const ALL: [Flaw; 7] = [
         Flaw::PointerApart,
         Flaw::NoSecondLookUp,
         Flaw::ConflictIsFailure,
         Flaw::BaseNotCompared,
         Flaw::DeletedTooEarly,
         Flaw::NoClaims,
+        Flaw::StageIsOurs,
     ];
 
     /// What it leads to.
@@ -65,7 +68,7 @@ impl Flaw {
         match self {
             Flaw::PointerApart => "invariant 4",
             Flaw::NoSecondLookUp | Flaw::BaseNotCompared | Flaw::NoClaims => "invariant 2",
-            Flaw::ConflictIsFailure | Flaw::DeletedTooEarly => "invariant 5",
+            Flaw::ConflictIsFailure | Flaw::DeletedTooEarly | Flaw::StageIsOurs => "invariant 5",
         }
     }
 }

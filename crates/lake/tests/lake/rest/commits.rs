@@ -64,6 +64,21 @@ async fn a_commit_has_the_protocols_shape() {
 }
 
 #[tokio::test]
+async fn the_branch_of_a_stage_is_required_and_removed_in_the_protocols_words() {
+    let server = Server::start(|seen, _| seen.is(Method::POST, "/events").then(made)).await;
+    let catalog = open(&server, &[]).await;
+    let table = load(&catalog).await;
+    let requirements =
+        vec![TableRequirement::RefSnapshotIdMatch { r#ref: "b".to_owned(), snapshot_id: Some(7) }];
+    let updates = vec![TableUpdate::RemoveSnapshotRef { ref_name: "b".to_owned() }];
+    catalog.commit(&table, Commit { requirements, updates }).await;
+    let sent = server.seen(&Method::POST, "/events")[0].json();
+    let required = json!([{ "type": "assert-ref-snapshot-id", "ref": "b", "snapshot-id": 7 }]);
+    assert_eq!(sent["requirements"], required);
+    assert_eq!(sent["updates"], json!([{ "action": "remove-snapshot-ref", "ref-name": "b" }]));
+}
+
+#[tokio::test]
 async fn a_conflict_is_what_the_catalog_or_the_table_says_is_one() {
     assert!(matches!(outcome(false, refused(409)).await, Outcome::Conflict));
     assert!(matches!(outcome(false, refused(404)).await, Outcome::Conflict));

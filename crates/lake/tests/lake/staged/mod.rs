@@ -5,12 +5,19 @@ mod job;
 mod overlap;
 mod refusals;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
-use iceberg::spec::MAIN_BRANCH;
+use iceberg::spec::{
+    MAIN_BRANCH, NestedField, PrimitiveType, Schema, TableMetadataBuilder, Transform, Type,
+    UnboundPartitionSpec,
+};
+use iceberg::table::Table;
+use iceberg::{TableRequirement, TableUpdate};
 use ingest_core::{FileStatus, TableName};
+use lake::catalog::{Commit, CommitPort, Outcome};
 use lake::ledger::Entry;
 use tokio::sync::Semaphore;
 
@@ -71,6 +78,60 @@ async fn a_stage_becomes_one_snapshot_with_its_ledger_and_its_branch_goes() {
     assert!(of_stage.iter().all(|entry| entry.rows == 5 && entry.request_id == job::REQUEST));
     assert_agreement(&fixture).await;
     assert_eq!(fixture.ingest(&["a", "b"]).await.files_skipped, 2);
+}
+
+/// Keeps the commits that pass, and moves the branch behind the back of the first.
+#[derive(Debug)]
+struct Meddler {
+    inner: Arc<dyn CommitPort>,
+    branch: Option<String>,
+    seen: Mutex<Vec<Commit>>,
+}
+
+#[async_trait]
+impl CommitPort for Meddler {
+    async fn commit(&self, base: &Table, commit: Commit) -> Outcome {
+        let first = self.seen.lock().unwrap().is_empty();
+        self.seen.lock().unwrap().push(commit.clone());
+        if let Some(branch) = self.branch.clone().filter(|_| first) {
+            let updates = vec![TableUpdate::RemoveSnapshotRef { ref_name: branch }];
+            let meddled = self.inner.commit(base, Commit { requirements: Vec::new(), updates }).await;
+            assert!(matches!(meddled, Outcome::Committed), "{meddled:?}");
+        }
+        self.inner.commit(base, commit).await
+    }
+}
+
+#[tokio::test]
+async fn the_commit_requires_the_branch_and_one_that_is_dropped_meanwhile_stays_unpublished() {
+    for dropped in [false, true] {
+        let fixture = begun().await;
+        let staged = fixture.stage(&[("a", 5), ("b", 5)], 10..20).await;
+        let stage = staged.stage.clone().unwrap();
+        let port = Arc::new(std::sync::OnceLock::new());
+        let kept = port.clone();
+        let branch = dropped.then(|| stage.branch.clone());
+        let lake = fixture
+            .another(|inner| {
+                let meddler = Arc::new(Meddler { inner, branch, seen: Mutex::default() });
+                kept.set(meddler.clone()).unwrap();
+                meddler
+            })
+            .await;
+        if dropped {
+            assert!(conflict(&lake, &staged).await.1.contains("gone"));
+            assert_eq!(fixture.ids().await, (0..10).collect::<Vec<_>>());
+        } else {
+            published(&lake, &staged).await;
+        }
+        let seen = port.get().unwrap().seen.lock().unwrap();
+        assert_eq!(seen.len(), 1, "a table without the branch is not asked to publish it");
+        let wanted = TableRequirement::RefSnapshotIdMatch {
+            r#ref: stage.branch.clone(),
+            snapshot_id: Some(stage.snapshot_id),
+        };
+        assert!(seen[0].requirements.contains(&wanted), "{:?}", seen[0].requirements);
+    }
 }
 
 #[tokio::test]
@@ -176,26 +237,15 @@ async fn what_came_in_by_another_way_is_a_conflict_until_it_is_staged_without_it
 async fn a_table_that_changed_is_a_conflict_that_names_no_file() {
     let fixture = begun().await;
     let staged = fixture.stage(&[("a", 5)], 10..15).await;
-    let stage = staged.stage.clone().unwrap();
-    let evolved = |table: iceberg::spec::TableMetadataBuilder| {
-        let long = iceberg::spec::Type::Primitive(iceberg::spec::PrimitiveType::Long);
-        let field = iceberg::spec::NestedField::optional(3, "more", long);
-        let columns = ["id", "name"];
-        let mut fields: Vec<_> = columns
-            .iter()
-            .enumerate()
-            .map(|(n, name)| {
-                let ty = if n == 0 {
-                    iceberg::spec::PrimitiveType::Long
-                } else {
-                    iceberg::spec::PrimitiveType::String
-                };
-                iceberg::spec::NestedField::optional(n as i32 + 1, *name, iceberg::spec::Type::Primitive(ty))
-                    .into()
-            })
-            .collect();
-        fields.push(field.into());
-        table.add_current_schema(iceberg::spec::Schema::builder().with_fields(fields).build().unwrap())
+    let evolved = |table: TableMetadataBuilder| {
+        let column = |(id, name, ty)| NestedField::optional(id, name, Type::Primitive(ty)).into();
+        let columns = [
+            (1, "id", PrimitiveType::Long),
+            (2, "name", PrimitiveType::String),
+            (3, "more", PrimitiveType::Long),
+        ];
+        let schema = Schema::builder().with_fields(columns.map(column)).build().unwrap();
+        table.add_current_schema(schema)
     };
     fixture.change(evolved).await;
     let (known, reason) = conflict(&fixture.lake, &staged).await;
@@ -203,8 +253,8 @@ async fn a_table_that_changed_is_a_conflict_that_names_no_file() {
 
     let fixture = begun().await;
     let other = fixture.stage(&[("a", 5)], 10..15).await;
-    let spec = iceberg::spec::UnboundPartitionSpec::builder()
-        .add_partition_field(1, "id".to_owned(), iceberg::spec::Transform::Identity)
+    let spec = UnboundPartitionSpec::builder()
+        .add_partition_field(1, "id".to_owned(), Transform::Identity)
         .unwrap()
         .build();
     fixture.change(|table| table.add_default_partition_spec(spec)).await;
@@ -216,7 +266,6 @@ async fn a_table_that_changed_is_a_conflict_that_names_no_file() {
     fixture.change(|table| Ok(table.remove_ref(&gone.stage.as_ref().unwrap().branch))).await;
     let (known, reason) = conflict(&fixture.lake, &gone).await;
     assert!(known.is_empty() && reason.contains("gone"), "{reason}");
-    drop(stage);
 }
 
 #[tokio::test]
