@@ -27,7 +27,7 @@ BUILD := cargo build --workspace --bins --test system --locked
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install all that any target needs, but bench
+setup: ## install all that any target needs, but bench and test-kube
 	@scripts/setup.sh build python kafka rest-catalog postgres spark data lint
 
 build: ## build the programs
@@ -39,6 +39,7 @@ lint: ## check format, lints, licences and banned crates
 	@scripts/setup.sh build lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --test kube --locked -- -D warnings
 	@scripts/deny.sh licenses bans sources
 
 deny: ## lint's check of the dependencies, and known vulnerabilities (needs the network)

@@ -47,7 +47,7 @@ build() {
 # Unpacked, not installed: as a package it would start a service at once.
 fetch_etcd() {
   mkdir "$1/work/etcd"
-  (cd "$1/work/etcd" && apt-get -qq download etcd-server && dpkg -x etcd-server_*.deb .) >&2 ||
+  (cd "$1/work/etcd" && apt-get -qq -o APT::Sandbox::User=root download etcd-server && dpkg -x etcd-server_*.deb .) >&2 ||
     die "etcd could not be fetched: apt-get needs a Debian mirror; any etcd on the PATH will do"
   cp "$1/work/etcd/usr/bin/etcd" "$1/bin/"
 }

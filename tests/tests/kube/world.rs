@@ -99,12 +99,13 @@ impl World {
     /// What a pod of this service account talks to the API with.
     pub(crate) async fn account(&self, name: &str) -> Config {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin.clone(), &self.namespace);
-        let wanted = serde_json::to_vec(&TokenRequest::default()).unwrap();
-        let made: TokenRequest =
-            accounts.create_subresource("token", name, &PostParams::default(), wanted).await.unwrap();
+        let made: TokenRequest = accounts
+            .create_subresource("token", name, &PostParams::default(), &TokenRequest::default())
+            .await
+            .unwrap();
         let mut config = self.config.clone();
         config.auth_info = kube::config::AuthInfo {
-            token: Some(made.status.expect("a token that was made").token.into()),
+            token: made.status.expect("a token that was made").token.map(Into::into),
             ..Default::default()
         };
         config

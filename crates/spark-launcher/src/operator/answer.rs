@@ -69,8 +69,6 @@ fn chain(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::response::StatusDetails;
-
     use super::*;
 
     fn answered(code: u16, message: &str) -> Error {
@@ -114,8 +112,8 @@ mod tests {
     #[test]
     fn only_the_application_itself_is_absent() {
         let named = |name: &str| {
-            let details = StatusDetails { name: name.to_owned(), ..StatusDetails::default() };
-            Error::Api(Status::failure("not found", "NotFound").with_code(404).with_details(details).boxed())
+            let said = serde_json::json!({"message": "not found", "reason": "NotFound", "code": 404, "details": {"name": name}});
+            Error::Api(serde_json::from_value::<Status>(said).expect("a status").boxed())
         };
         assert!(is_absent(&named("ingest-x-1"), "ingest-x-1"));
         assert!(!is_absent(&named("another"), "ingest-x-1"));

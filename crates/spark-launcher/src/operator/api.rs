@@ -9,7 +9,7 @@ use kube::core::Request;
 use kube::{Client, Config, Error};
 use serde_json::Value;
 
-use super::answer::{is_absent, refusal};
+use super::answer::{exists, is_absent, refusal};
 use super::resource::{API_VERSION, Observed, PLURAL};
 use crate::BackendError;
 
@@ -54,11 +54,11 @@ impl Applications {
         let doing = format!("starting {name}");
         let body = serde_json::to_vec(application).expect("a JSON value can be written");
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let request = self.requests.create(&params, body).and_then(|request| Ok(strict(request)?));
+        let request = self.requests.create(&params, body).map(strict);
         let request = request.map_err(|error| BackendError::Rejected(format!("{doing}: {error}")))?;
         match bounded(self.client.request::<Value>(request)).await {
             Ok(Ok(_)) => Ok(Created::New),
-            Ok(Err(error)) if super::answer::exists(&error) => Ok(Created::Exists),
+            Ok(Err(error)) if exists(&error) => Ok(Created::Exists),
             Ok(Err(error)) => Err(refusal(&doing, &error)),
             Err(late) => Err(late.unavailable(&doing)),
         }
@@ -96,12 +96,11 @@ impl Applications {
 }
 
 /// Has fields that the definition does not know refused instead of dropped; kube can ask for that of patches alone.
-fn strict(request: http::Request<Vec<u8>>) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> {
+fn strict(request: http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
     let (mut parts, body) = request.into_parts();
-    parts.uri = format!("{}&fieldValidation=Strict", parts.uri)
-        .parse()
-        .expect("an address with one more plain parameter is an address");
-    Ok(http::Request::from_parts(parts, body))
+    let address = format!("{}&fieldValidation=Strict", parts.uri);
+    parts.uri = address.parse().expect("an address with one more plain parameter is an address");
+    http::Request::from_parts(parts, body)
 }
 
 struct Late;
