@@ -206,11 +206,7 @@ impl Backend for Submit {
         let Some(submitted) = read(&folder).map_err(|e| failed("look at", &folder, &e))? else {
             return Ok(());
         };
-        let ended = tokio::task::spawn_blocking(move || submitted.process.end()).await;
-        ended
-            .map_err(io::Error::other)
-            .and_then(|ended| ended)
-            .map_err(|e| failed("end the process of", &folder, &e))?;
+        submitted.process.end().await.map_err(|e| failed("end the process of", &folder, &e))?;
         match fs::remove_dir_all(&folder) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", &folder, &e)),
             _ => Ok(()),

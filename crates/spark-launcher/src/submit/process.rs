@@ -3,10 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
 /// How long a process may take to end by itself once it is told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -35,19 +36,19 @@ impl Process {
         self.start > 0 && start(self.pid) == Some(self.start)
     }
 
-    /// Ends it and its children: asks first, then insists. Blocks for some seconds at most.
+    /// Ends it and its children: asks first, then insists. Takes some seconds at most.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn end(self) -> io::Result<()> {
+    pub async fn end(self) -> io::Result<()> {
         for signal in ["TERM", "KILL"] {
             if !self.lives() {
                 return Ok(());
             }
-            self.signal(signal)?;
+            self.signal(signal).await?;
             let until = Instant::now() + GRACE;
             while self.lives() && Instant::now() < until {
-                std::thread::sleep(LOOK_EVERY);
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         }
         match self.lives() {
@@ -60,7 +61,7 @@ impl Process {
 
     /// Sends a signal to the whole group. By the shell, which `spark-submit` needs as well: without unsafe code there is
     /// no other way.
-    fn signal(self, signal: &str) -> io::Result<()> {
+    async fn signal(self, signal: &str) -> io::Result<()> {
         let line = format!("kill -s {signal} -- -{}", self.pid);
         let mut shell = Command::new("sh");
         // Who has ended meanwhile cannot be told anything: whether it lives is looked at anyway.
@@ -70,6 +71,7 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
+            .await
             .map(|_| ())
     }
 }
