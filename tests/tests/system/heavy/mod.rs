@@ -2,6 +2,7 @@
 
 mod batch;
 mod killed;
+mod maintained;
 mod overlap;
 mod set_aside;
 mod without_spark;

@@ -1,7 +1,7 @@
 //! A light worker that publishes, a launcher that runs Spark on this machine, and the catalog that all of them share.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct World {
     pub line: HttpProxy,
     pub table: String,
     pub client: reqwest::Client,
+    /// The program that submits to Spark.
+    submit: String,
     /// `(key, value)` of the catalog, as our programs want them.
     properties: Vec<(String, String)>,
     folder: TempDir,
@@ -71,7 +73,8 @@ impl World {
         let worker_url = worker.serving().await;
         let line = HttpProxy::start(&worker_url, "/").await;
         let client = reqwest::Client::new();
-        Self { bucket, _worker: worker, worker_url, line, table, client, properties, folder }
+        let submit = paths::repository().join("scripts/spark-submit.sh").display().to_string();
+        Self { bucket, _worker: worker, worker_url, line, table, client, submit, properties, folder }
     }
 
     /// Starts a launcher that submits to a Spark in this machine, and looks after its records every second.
@@ -86,9 +89,12 @@ impl World {
         let mut arguments = lake_arguments(&self.bucket, &self.properties, &ledger_root(&self.folder));
         let job = paths::repository().join("spark/main.py").display().to_string();
         let work = self.work_folder().display().to_string();
-        let own = ["--listen", ANY_PORT, "--scan-interval", "500ms", "--attempt-pause-min", "1s"];
+        let own = ["--listen", ANY_PORT, "--scan-interval", "500ms"];
         let spark = ["--spark-job", &job, "--spark-work-dir", &work, "--spark-master", "local[2,4]"];
         arguments.extend(own.into_iter().chain(spark).chain(options.iter().copied()).map(str::to_owned));
+        if !options.contains(&"--attempt-pause-min") {
+            arguments.extend(["--attempt-pause-min", "1s"].map(str::to_owned));
+        }
         for setting in self.spark_conf() {
             arguments.extend(["--spark-conf".to_owned(), setting]);
         }
@@ -98,17 +104,26 @@ impl World {
     }
 
     /// Runs the job itself, as whoever submits it by hand.
-    pub async fn job(&self, request: &Value) -> std::process::Output {
-        let repository = paths::repository();
-        let mut command = tokio::process::Command::new(repository.join("scripts/spark-submit.sh"));
+    pub async fn job(&self, request: &Value) -> Output {
+        self.submit("spark/main.py", &[&request.to_string()]).await
+    }
+
+    /// Runs all of Iceberg's maintenance, as hard as it goes.
+    pub async fn maintain(&self) {
+        let output = self.submit("tests/spark/maintain.py", &[CATALOG, &self.table]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    async fn submit(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(&self.submit);
         command.args(["--master", "local[2,4]"]);
         for setting in self.spark_conf() {
             command.args(["--conf", &setting]);
         }
-        command.arg(repository.join("spark/main.py")).arg(request.to_string());
+        command.arg(paths::repository().join(program)).args(arguments);
         let stages = format!("{}/heavy/stages", ledger_root(&self.folder));
         command.envs(self.job_environment()).env("STAGES_ROOT", stages).kill_on_drop(true);
-        tokio::time::timeout(WITHIN, command.output()).await.expect("the job ends").unwrap()
+        tokio::time::timeout(WITHIN, command.output()).await.expect("Spark ends").unwrap()
     }
 
     /// What Spark is configured with.
