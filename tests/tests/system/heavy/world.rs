@@ -79,9 +79,12 @@ impl World {
 
     /// Starts a launcher that submits to a Spark in this machine, and looks after its records every second.
     pub async fn launcher(&self) -> Launcher {
-        let submit = paths::repository().join("scripts/spark-submit.sh");
-        self.launcher_with(&["--backend", "spark-submit", "--spark-submit", &submit.display().to_string()])
-            .await
+        self.launcher_with(&self.spark_submit(&[])).await
+    }
+
+    /// The options of such a launcher, and others.
+    pub fn spark_submit<'a>(&'a self, options: &[&'a str]) -> Vec<&'a str> {
+        [&["--backend", "spark-submit", "--spark-submit", &self.submit], options].concat()
     }
 
     /// The same with a backend of the test's choice.
