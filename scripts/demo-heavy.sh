@@ -6,5 +6,5 @@
 
 cd "$repo"
 scripts/setup.sh python kafka spark
-exec scripts/python.sh scripts/python/demo_heavy.py --programs "$CARGO_TARGET_DIR/${PROFILE:-debug}" \
+exec scripts/python.sh scripts/python/demo_heavy.py --programs "$CARGO_TARGET_DIR/debug" \
   --summary "$CARGO_TARGET_DIR/demo-heavy-summary.json" "$@"

@@ -40,7 +40,8 @@ build() {
     tail -n 20 "$1/build.log" >&2
     die "kube-apiserver could not be built: Go needs a module proxy (GOPROXY)"
   }
-  have etcd || fetch_etcd "$1"
+  # Here, though the PATH may have one: the folder may outlive that.
+  if have etcd; then cp "$(command -v etcd)" "$1/bin/"; else fetch_etcd "$1"; fi
   rm -rf "$1/work" "$1/build.log"
 }
 
@@ -72,7 +73,7 @@ TEXT
 
 # both ETCD_PORT PEER_PORT: becomes the API server, with etcd as its child that dies with it, however it dies.
 both() {
-  setpriv --pdeathsig KILL "$(command -v etcd || printf '%s' "$home/bin/etcd")" --name local --data-dir "$dir/etcd" \
+  setpriv --pdeathsig KILL "$home/bin/etcd" --name local --data-dir "$dir/etcd" \
     --listen-client-urls "http://127.0.0.1:$1" --advertise-client-urls "http://127.0.0.1:$1" \
     --listen-peer-urls "http://127.0.0.1:$2" --initial-advertise-peer-urls "http://127.0.0.1:$2" \
     --initial-cluster "local=http://127.0.0.1:$2" --unsafe-no-fsync --log-level warn >"$dir/etcd.log" 2>&1 &

@@ -6,6 +6,7 @@ Prints each stage with its seconds. The exit code is 0 only if the tables hold a
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -34,6 +35,8 @@ from server import Server
 REPOSITORY = Path(__file__).resolve().parents[2]
 CATALOG = "my_catalog"
 ROWS_PER_FILE = 360_000
+# From here on the dispatcher calls a batch heavy.
+HEAVY_BYTES = 500_000_000
 TOPICS = "s3-events,light-ingest,heavy-ingest,ingest-dlq"
 
 # Seconds. Generous: a slow machine is no failure.
@@ -230,6 +233,8 @@ class Demo:
         print(f"\nMaking {files} files …", flush=True)
         sources = self.make(files)
         size = sum(source.stat().st_size for source in sources)
+        if size < HEAVY_BYTES:
+            raise DemoError(f"{size:,} bytes are a light batch: ask for more --files")
         self.worker_url = worker.url()
         broker.wait_for("Kafka is ready", READY_WITHIN, lambda: b"ready" in broker.log.read_bytes())
 
@@ -347,6 +352,10 @@ class Demo:
     def stop(self) -> None:
         for service in reversed(self.services):
             service.stop()
+        # Drivers outlive their launcher, on purpose.
+        for file in (self.folder / "spark-work").glob("*/process.json"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(json.loads(file.read_text())["process"]["pid"], signal.SIGKILL)
         self.server.stop()
 
 
@@ -366,7 +375,7 @@ def main() -> int:
         return 1
     finally:
         demo.stop()
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
     print(json.dumps(summary, indent=2))
     if arguments.summary:
         arguments.summary.write_text(json.dumps(summary, indent=2) + "\n")

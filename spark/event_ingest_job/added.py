@@ -73,7 +73,8 @@ def _constants(
         if column is not None and fits(of, column.type):
             of = column.type
         metadata = column.metadata if column is not None else None
-        constants.append(Constant(pa.field(name, of, True, metadata), pa.scalar(value, of)))
+        scalar = value.cast(of) if isinstance(value, pa.Scalar) else pa.scalar(value, of)
+        constants.append(Constant(pa.field(name, of, True, metadata), scalar))
 
     if options.hive:
         for name, text in hive_columns(uri.key):
@@ -94,7 +95,8 @@ def _hive_value(name: str, text: str, to: pa.DataType, unwanted: bool) -> Any:
     if pa.types.is_nested(to) or (pa.types.is_integer(to) and not re.fullmatch(r"[+-]?[0-9]+", text)):
         raise wrong
     try:
-        return Values(to, None, False).array([text])[0].as_py()
+        # As Arrow has it: Python knows no year 0.
+        return Values(to, None, False).array([text])[0]
     except Flaw as flaw:
         raise wrong from flaw
 

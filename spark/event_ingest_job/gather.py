@@ -35,7 +35,10 @@ def _array(shape: Shape, values: list[Any], zone: int | None) -> pa.Array:
     flat = [one for value in values if value is not None for one in value]
     if shape.kind == "list":
         return pa.ListArray.from_arrays(offsets, _below(shape, flat, zone), type=field.type, mask=mask)
-    keys = pa.array([key for key, _ in flat], pa.utf8())
+    try:
+        keys = pa.array([key for key, _ in flat], pa.utf8())
+    except UnicodeEncodeError as error:
+        raise Flaw("a key of the map is no valid Unicode", field.name) from error
     items = _below(shape, [item for _, item in flat], zone)
     return pa.MapArray.from_arrays(offsets, keys, items, type=field.type, mask=mask)
 

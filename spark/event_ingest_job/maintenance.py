@@ -95,7 +95,12 @@ def statement(procedure: str, asked: argparse.Namespace, now: datetime) -> str |
             "stream_results => true",
         ]
     if procedure == "remove_orphan_files":
-        arguments += [_before(now - asked.orphans_older_than), f"dry_run => {str(asked.dry_run).lower()}"]
+        # By the table's own FileIO: Hadoop's file systems know no object store here.
+        arguments += [
+            _before(now - asked.orphans_older_than),
+            f"dry_run => {str(asked.dry_run).lower()}",
+            "prefix_listing => true",
+        ]
     return f"CALL `{asked.catalog}`.system.{procedure}({', '.join(arguments)})"
 
 
@@ -111,12 +116,15 @@ def maintain(spark: SparkSession, asked: argparse.Namespace, show: Callable[[str
     procedures = check(asked)
     if "expire_snapshots" in procedures:
         _check_refs(spark, asked)
-        asked.retain = max(asked.retain, ledger_depth(spark, asked) + 1)
+        ledger_depth(spark, asked)
     good = True
     for procedure in procedures:
         begin, line = time.monotonic(), {"procedure": procedure, "table": asked.table, "dry_run": asked.dry_run}
-        call = statement(procedure, asked, datetime.now(timezone.utc))
         try:
+            if procedure == "expire_snapshots":
+                # Only now: the procedures before it have added snapshots.
+                asked.retain = max(asked.retain, ledger_depth(spark, asked) + 1)
+            call = statement(procedure, asked, datetime.now(timezone.utc))
             if call is None:
                 line["skipped"] = "it has no dry run"
             else:

@@ -15,6 +15,8 @@ from .store import Pinned
 MAX_FOOTER = 64 * 1024 * 1024
 FIRST_READ = 32 * 1024
 BATCH_ROWS = 8 * 1024
+#: Decoded bytes of a batch, about: documents of a megabyte come eight at a time.
+BATCH_BYTES = 8 * 1024 * 1024
 READ_BYTES = 4 * 1024 * 1024
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _TAIL = 8
@@ -59,7 +61,7 @@ class ParquetSource:
     def _decoded(self, groups: list[int]) -> Iterator[pa.RecordBatch]:
         if not groups or not sum(self.groups[group] for group in groups):
             return
-        read = {"row_groups": groups, "batch_size": BATCH_ROWS, "use_threads": False}
+        read = {"row_groups": groups, "batch_size": self._batch_rows(groups), "use_threads": False}
         exact = iter(()) if not self.int96 else zip(*(
             self._open(unit).iter_batches(columns=self.int96, **read) for unit in ("us", "ns", "s")
         ))  # fmt: skip
@@ -69,6 +71,13 @@ class ParquetSource:
             # The file's own schema, INT96 times being of no zone and of every zone.
             columns = [_retyped(array, field.type) for array, field in zip(batch.columns, self.schema)]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _batch_rows(self, groups: list[int]) -> int:
+        """As many rows as take some `BATCH_BYTES`, by what the footer says of their size."""
+        widest = max(
+            self.footer.row_group(group).total_byte_size / max(1, self.groups[group]) for group in groups
+        )
+        return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))
 
     def _open(self, int96_unit: str) -> pq.ParquetFile:
         return pq.ParquetFile(

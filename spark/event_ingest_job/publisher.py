@@ -21,7 +21,8 @@ LONGEST_PAUSE = 60.0
 #: Seconds that one answer may take: the worker commits before it answers.
 ANSWER_TIMEOUT = 300.0
 MAX_ANSWER = 8 * 1024 * 1024
-_LATER = (408, 425, 429, 500, 502, 503, 504)
+#: What the light worker says of a stage that it will never publish. Any other answer is somebody else's, on the way to it.
+_NEVER = (400, 403, 413, 415, 422)
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ def publish(url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock(
     pause = FIRST_PAUSE
     while True:
         status, answer = _post(url, event_id, body)
-        if status == 200:
+        if status == 200 and "request_id" in _object(answer):
             return Published(_object(answer))
         if status == 409:
             said = _object(answer)
             known = [file for file in said.get("known") or [] if isinstance(file, str)]
             return Conflict(str(said.get("reason", "")), known)
-        if status not in (0, *_LATER):
+        if status in _NEVER:
             raise Refused(f"the publisher refuses the stage: {status} {answer[:500].decode(errors='replace')}")
         # Between half of it and all: jobs that were turned away together do not come back together.
         wait = pause * (0.5 + clock.jitter() / 2)
@@ -72,6 +73,16 @@ def publish(url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock(
             raise Unavailable(f"no answer of the publisher for {PATIENCE:.0f} s, the last: {status or 'none'} {text}")
         clock.sleep(wait)
         pause = min(LONGEST_PAUSE, pause * 2)
+
+
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """A post that is sent elsewhere would become a GET, and the answer to that says nothing."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Straight)
 
 
 def _post(url: str, event_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
@@ -87,7 +98,7 @@ def _post(url: str, event_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     request = urllib.request.Request(url, data, headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as response:
+        with _OPENER.open(request, timeout=ANSWER_TIMEOUT) as response:
             return response.status, response.read(MAX_ANSWER)
     except urllib.error.HTTPError as error:
         with error:

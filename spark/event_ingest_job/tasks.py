@@ -105,3 +105,6 @@ def check_one(reading: Reading, place: int, version: Version) -> Checked:
         return Checked(place, reason=str(fault))
     except Changed:
         return Checked(place, changed=True)
+    except (ValueError, OverflowError, pa.ArrowException) as error:
+        # Nothing of the kind should come this far; if it does, it is one file's fault, and not that of its batch.
+        return Checked(place, reason=f"not readable: {type(error).__name__}: {str(error)[:200]}")

@@ -92,17 +92,23 @@ class Publisher:
     def __init__(self) -> None:
         self.answers: list[Any] = []
         self.posts: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.paths: list[str] = []
+        #: Where a redirect leads.
+        self.location = ""
         publisher = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:  # noqa: N802
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                publisher.paths.append(self.path)
                 publisher.posts.append((dict(self.headers.items()), body))
-                answer = publisher.answers.pop(0) if publisher.answers else (200, {})
+                answer = publisher.answers.pop(0) if publisher.answers else (200, {"request_id": body.get("request_id")})
                 status, said = answer(body) if callable(answer) else answer
                 text = json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(text)))
+                if 300 <= status < 400:
+                    self.send_header("location", publisher.location)
                 self.end_headers()
                 self.wfile.write(text)
 

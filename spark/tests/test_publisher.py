@@ -32,9 +32,9 @@ class Turned:
 
 
 def test_not_now_is_asked_again_with_growing_pauses(publisher) -> None:
-    publisher.answers = [(503, {}), (429, {}), (503, {}), (200, {"mode": "spark"})]
+    publisher.answers = [(503, {}), (404, {}), (200, {"hello": "from a login page"}), (200, {"request_id": "r"})]
     time = Turned()
-    assert publish(publisher.url, "id", BODY, time.clock()) == Published({"mode": "spark"})
+    assert publish(publisher.url, "id", BODY, time.clock()) == Published({"request_id": "r"})
     assert time.pauses == [1, 2, 4]
     headers, body = publisher.posts[-1]
     assert body == BODY
@@ -53,6 +53,13 @@ def test_a_refusal_ends_it(publisher, status: int) -> None:
     publisher.answers = [(status, {"reason": "no such thing"})]
     with pytest.raises(Refused, match=f"{status}.*no such thing"):
         publish(publisher.url, "id", BODY)
+
+
+def test_no_redirect_is_followed(publisher) -> None:
+    publisher.answers = [(302, {}), (200, {"request_id": "r"})]
+    publisher.location = "/elsewhere"
+    assert publish(publisher.url, "id", BODY, Turned().clock()) == Published({"request_id": "r"})
+    assert [path for path in publisher.paths] == ["/", "/"]
 
 
 def test_patience_ends_and_pauses_are_bounded(publisher) -> None:

@@ -67,6 +67,10 @@ def test_what_is_no_text_is_refused_by_name() -> None:
     assert "damaged or cut off" in fault(gzip.compress(b"a\n1\n" * 9)[:-9], {"a": TEXT})
 
 
+def test_a_key_that_is_no_text_is_its_files_fault() -> None:
+    assert "Unicode" in fault('{"m": {"\\ud800": 1}}\n', {"m": pa.map_(TEXT, LONG)}, "json")
+
+
 def test_compressed_text_is_read_whole() -> None:
     members = gzip.compress(b"\xef\xbb\xbfa\n1\n") + gzip.compress(b"2\n")
     frames = pa.compress(b"a\n1\n", "zstd", asbytes=True) + pa.compress(b"2\n", "zstd", asbytes=True)

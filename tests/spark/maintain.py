@@ -1,7 +1,7 @@
 """Iceberg's maintenance without any caution: what a table has to survive. Arguments: the catalog, the table.
 
 Everything that can go goes: all snapshots but the last, every file that no snapshot names and that is older than a day
-(the procedure takes no younger ones), and all data files are written anew.
+(the procedure takes no younger ones: the tests make them all older), and all data files are written anew.
 """
 
 import sys

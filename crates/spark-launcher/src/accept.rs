@@ -76,7 +76,8 @@ impl Launcher {
                 Found::Live(record) if record.newest().is_some_and(|newest| newest.ended.is_none()) => {
                     return Err(ending(&id));
                 }
-                Found::Live(record) => record.next(),
+                // A number of its own, also if no attempt was ever begun.
+                Found::Live(record) => record.next().max(record.first + 1),
                 Found::Vacant(first) => first,
             };
             self.room()?;

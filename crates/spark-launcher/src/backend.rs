@@ -62,6 +62,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Its name in logs and settings.
     fn name(&self) -> &'static str;
 
+    /// Whether the table has to be there, with all columns, before an attempt begins.
+    fn needs_a_table(&self) -> bool {
+        true
+    }
+
     /// Starts an attempt, unless one of that name with the same content is live or has succeeded. One of that name that
     /// failed or has another content is [`BackendError::Rejected`].
     ///

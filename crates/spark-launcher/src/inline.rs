@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,8 @@ use crate::sink::Sink;
 
 /// Attempts that may wait for their turn; more are not taken for now.
 const MAX_WAITING: usize = 100;
+/// How long an attempt that has ended is remembered: less than its closed record is.
+const KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// Attempts that have ended and are remembered. One that is forgotten is looked at in the table alone.
 const MAX_ENDED: usize = 1_000;
 
@@ -32,6 +35,7 @@ struct Run {
     state: AttemptState,
     /// It reads or writes; before that it can be taken back.
     begun: bool,
+    ended: Option<Instant>,
 }
 
 impl Inline {
@@ -60,7 +64,7 @@ impl Inline {
             Err(error) => AttemptState::Failed(error.to_string()),
         };
         if let Some(run) = lock(&runs).get_mut(&attempt.name) {
-            run.state = state;
+            (run.state, run.ended) = (state, Some(Instant::now()));
         }
     }
 }
@@ -71,10 +75,17 @@ impl Backend for Inline {
         "inline"
     }
 
+    /// It makes tables and columns itself.
+    fn needs_a_table(&self) -> bool {
+        false
+    }
+
     async fn start(&self, attempt: &Attempt) -> Result<(), BackendError> {
         let content: [u8; 32] = Sha256::digest(attempt.request.to_json()).into();
         {
             let mut runs = lock(&self.runs);
+            // An old one of this name was of a record that is forgotten.
+            runs.retain(|_, run| run.ended.is_none_or(|ended| ended.elapsed() < KEPT));
             if let Some(run) = runs.get(&attempt.name) {
                 return match run.state {
                     AttemptState::Live(_) | AttemptState::Succeeded if run.content == content => Ok(()),
@@ -93,7 +104,7 @@ impl Backend for Inline {
                 runs.retain(|_, run| matches!(run.state, AttemptState::Live(_)));
             }
             let state = AttemptState::Live("waiting for its turn".to_owned());
-            runs.insert(attempt.name.clone(), Run { content, state, begun: false });
+            runs.insert(attempt.name.clone(), Run { content, state, begun: false, ended: None });
         }
         let work = Self::run(self.sink.clone(), self.slots.clone(), self.runs.clone(), attempt.clone());
         let (runs, name) = (self.runs.clone(), attempt.name.clone());
@@ -103,6 +114,7 @@ impl Backend for Inline {
                 && let Some(run) = lock(&runs).get_mut(&name)
             {
                 run.state = AttemptState::Failed("it ended without an answer".to_owned());
+                run.ended = Some(Instant::now());
             }
         });
         Ok(())

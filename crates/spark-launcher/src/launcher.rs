@@ -48,7 +48,8 @@ pub struct Launcher {
     /// Live records, as of the last scan and what came since.
     pub(crate) live: AtomicUsize,
     pub(crate) looked_after: Mutex<Option<DateTime<Utc>>>,
-    looked: Mutex<HashMap<String, DateTime<Utc>>>,
+    /// When the table was last asked about a record.
+    pub(crate) looked: Mutex<HashMap<String, DateTime<Utc>>>,
 }
 
 /// [`decide`], or in simulations one that errs.
@@ -197,8 +198,8 @@ impl Launcher {
     async fn begin(&self, record: &Record, number: u32, places: &[usize]) -> Result<Next> {
         let objects = places.iter().filter_map(|place| record.request.objects.get(*place).cloned()).collect();
         let request = IngestRequest { objects, ..record.request.clone() };
-        // The first attempt, or the first since a person mended something.
-        if record.failures().next().is_none() {
+        // Before each one: what it is about may be more than what earlier ones were about, or another version of it.
+        if self.parts.backend.needs_a_table() {
             match self.parts.sink.make_ready(&request).await {
                 Ok(true) => {}
                 // Without a table Spark can do nothing. Here each file is set aside with its reason.
@@ -248,7 +249,8 @@ impl Launcher {
             self.parts.metrics.attempt("started");
             tracing::info!(record_id = id, attempt = number, application = %name, backend, "attempt started");
         }
-        Ok(Next::Reload)
+        // What the table said before is no judgement on this attempt, should it have ended already.
+        Ok(Next::LookAgain)
     }
 
     async fn note_end(

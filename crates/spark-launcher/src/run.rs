@@ -33,6 +33,9 @@ pub enum RunError {
     /// The records cannot be reached; with `--scan-once`, the scan did not end well.
     #[error(transparent)]
     Records(#[from] lake::Error),
+    /// With `--scan-once`: there are requests that were given up.
+    #[error("{0} requests were given up: `event-ingest heavy list --state failed` says why")]
+    GivenUp(i64),
     /// The backend cannot be made.
     #[error(transparent)]
     Backend(#[from] BackendStartError),
@@ -50,6 +53,11 @@ pub async fn run(config: Config, lake: Lake, stop: CancellationToken) -> Result<
         if let Some(scanned) = stop.run_until_cancelled(launcher.scan_and_tidy()).await {
             let scan = scanned?;
             tracing::info!(records = scan.live.len(), states = ?scan.states, "scanned");
+            // Nobody scrapes a process of seconds: a job that fails is seen.
+            match scan.states.get("failed") {
+                Some(&given_up) if given_up > 0 => return Err(RunError::GivenUp(given_up)),
+                _ => {}
+            }
         }
         return Ok(());
     }

@@ -91,6 +91,7 @@ impl Launcher {
         }
         drop(under_way);
         *lock(&self.held) = held;
+        lock(&self.looked).retain(|id, _| scan.live.contains(id));
         self.live.store(scan.states.values().sum::<i64>().unsigned_abs() as usize, Ordering::Relaxed);
         self.parts.metrics.scanned(&scan.states, scan.oldest);
         self.parts.metrics.last_scan.set((self.clock)().timestamp());

@@ -1,7 +1,6 @@
 //! What is left behind goes after a while: stories, lists of stages, branches of stages that nobody will publish.
 
 use chrono::TimeDelta;
-use futures::TryStreamExt;
 use lake::Result;
 
 use crate::launcher::{Launcher, lock};
@@ -28,13 +27,17 @@ impl Launcher {
             return Ok(());
         }
         let mut tables = scan.tables.clone();
-        let mut stories = 0;
-        for (id, written) in self.parts.records.stories(MAX_HANDLED).await? {
-            if now - written >= KEPT && !scan.live.contains(&id) {
-                self.forget(&id).await?;
-            } else if stories < MAX_STORIES {
-                stories += 1;
-                tables.extend(self.parts.records.closed(&id).await?.map(|story| story.table));
+        let records = &self.parts.records;
+        for id in records.stories_before(now - KEPT, MAX_HANDLED).await? {
+            // One that is damaged keeps the others from nothing.
+            if let Err(error) = records.forget(&id, now - KEPT).await {
+                tracing::warn!(record_id = id, %error, "an old story is not removed");
+            }
+        }
+        for (id, _) in records.stories(MAX_STORIES).await? {
+            match records.closed(&id).await {
+                Ok(story) => tables.extend(story.map(|story| story.table)),
+                Err(error) => tracing::warn!(record_id = id, %error, "a story cannot be read"),
             }
         }
         for table in &tables {
@@ -50,17 +53,5 @@ impl Launcher {
         }
         *lock(&self.looked_after) = Some(now);
         Ok(())
-    }
-
-    /// Removes what is left of a closed record, its story last.
-    async fn forget(&self, id: &str) -> Result<()> {
-        let files = self.parts.records.files();
-        for folder in [format!("stages/{id}"), format!("records/{id}")] {
-            let mut listed = files.list(&folder)?;
-            while let Some((file, _)) = listed.try_next().await? {
-                files.remove(&format!("{folder}/{file}")).await?;
-            }
-        }
-        files.remove(&format!("closed/{id}.json")).await
     }
 }

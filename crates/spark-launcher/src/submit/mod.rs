@@ -28,8 +28,8 @@ pub use args::SubmitArgs;
 const PROCESS: &str = "process.json";
 const LOG: &str = "log";
 const EXIT: &str = "exit";
-/// How long the folder of an attempt is kept.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long the folder of an attempt is kept: less than its closed record is.
+const KEPT: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 /// Bytes of a log's end that are looked through for its last line.
 const TAIL_BYTES: u64 = 4_096;
 /// Characters of that line that are repeated.
@@ -110,13 +110,7 @@ impl Submit {
         for entry in folders(&self.config.folder)? {
             match read(&entry)? {
                 Some(submitted) if submitted.process.lives() => live += 1,
-                Some(_) => {
-                    let age = fs::metadata(entry.join(PROCESS))?.modified()?;
-                    if SystemTime::now().duration_since(age).is_ok_and(|age| age > KEPT) {
-                        fs::remove_dir_all(&entry)?;
-                    }
-                }
-                None => {}
+                _ => forget(&entry)?,
             }
         }
         Ok(live)
@@ -136,7 +130,11 @@ impl Submit {
             .spawn()?;
         let pid = child.id().unwrap_or_default();
         let submitted = Submitted { process: Process::of(pid), content };
-        replace(&folder.join(PROCESS), &serde_json::to_vec(&submitted)?)?;
+        if let Err(error) = replace(&folder.join(PROCESS), &serde_json::to_vec(&submitted)?) {
+            // Nobody would find it again.
+            submitted.process.end().ok();
+            return Err(error);
+        }
         let (awaited, folder) = (self.awaited.clone(), folder.to_owned());
         awaited.lock().expect(NO_PANIC).insert(folder.clone());
         tokio::spawn(async move {
@@ -182,6 +180,8 @@ impl Backend for Submit {
         let _one = self.starting.lock().await;
         let folder = self.folder(&attempt.name);
         let content = hex::encode(Sha256::digest(attempt.request.to_json()));
+        // An old one of this name was of a record that is forgotten.
+        forget(&folder).map_err(|e| failed("clean up", &folder, &e))?;
         if let Some(known) = read(&folder).map_err(|e| failed("look at", &folder, &e))? {
             let state = self.look(&folder).map_err(|e| failed("look at", &folder, &e))?;
             return match state {
@@ -226,9 +226,22 @@ fn folders(of: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
+/// Removes the folder of a process that ended long ago.
+fn forget(folder: &Path) -> io::Result<()> {
+    let Some(submitted) = read(folder)? else { return Ok(()) };
+    let age = fs::metadata(folder.join(PROCESS))?.modified()?;
+    let old = SystemTime::now().duration_since(age).is_ok_and(|age| age > KEPT);
+    if old && !submitted.process.lives() { fs::remove_dir_all(folder) } else { Ok(()) }
+}
+
+/// Which process an attempt has. One that cannot be read, after a power cut say, is as good as none.
 fn read(folder: &Path) -> io::Result<Option<Submitted>> {
     match fs::read(folder.join(PROCESS)) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)
+            .inspect_err(
+                |error| tracing::warn!(%error, folder = %folder.display(), "no process is named here"),
+            )
+            .ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -53,6 +53,11 @@ impl HttpProxy {
         self.state.planned.lock().expect("no panic under the lock").extend(faults);
     }
 
+    /// Further commits meet no faults but those that are planned from now on.
+    pub fn clear(&self) {
+        self.state.planned.lock().expect("no panic under the lock").clear();
+    }
+
     /// Faults that no commit has met yet.
     pub fn unmet(&self) -> usize {
         self.state.planned.lock().expect("no panic under the lock").len()

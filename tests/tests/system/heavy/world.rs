@@ -1,9 +1,10 @@
 //! A light worker that publishes, a launcher that runs Spark on this machine, and the catalog that all of them share.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ pub enum Kind {
 /// The parts of a heavy path, but for the launcher, which tests start as they need it.
 pub struct World {
     pub bucket: Standalone,
-    _worker: Program,
+    pub worker: Program,
     pub worker_url: String,
     /// Between Spark and the worker: what is posted may get lost here.
     pub line: HttpProxy,
@@ -74,7 +75,7 @@ impl World {
         let line = HttpProxy::start(&worker_url, "/").await;
         let client = reqwest::Client::new();
         let submit = paths::repository().join("scripts/spark-submit.sh").display().to_string();
-        Self { bucket, _worker: worker, worker_url, line, table, client, submit, properties, folder }
+        Self { bucket, worker, worker_url, line, table, client, submit, properties, folder }
     }
 
     /// Starts a launcher that submits to a Spark in this machine, and looks after its records every second.
@@ -113,6 +114,8 @@ impl World {
 
     /// Runs all of Iceberg's maintenance, as hard as it goes.
     pub async fn maintain(&self) {
+        // All files are two days old: what nobody names is not spared for its youth.
+        age(self.folder.path());
         let output = self.submit("tests/spark/maintain.py", &[CATALOG, &self.table]).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -182,7 +185,7 @@ impl World {
     }
 
     /// Puts an example file, and returns its address.
-    pub async fn put(&self, key: &str, source: &std::path::Path) -> String {
+    pub async fn put(&self, key: &str, source: &Path) -> String {
         Stored::put(&self.bucket, key, source).await;
         format!("s3://{}/{key}", self.bucket.endpoint.bucket)
     }
@@ -278,6 +281,22 @@ impl Launcher {
         let (id, attempt) = application.strip_prefix("ingest-").unwrap().rsplit_once('-').unwrap();
         assert!(attempt.parse::<u32>().is_ok(), "{application}");
         id.to_owned()
+    }
+}
+
+/// Makes all files below a folder two days older than now.
+fn age(folder: &Path) {
+    let time = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else if path
+            .components()
+            .any(|part| part.as_os_str() == "warehouse" || part.as_os_str() == "ledger")
+        {
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
     }
 }
 

@@ -75,14 +75,19 @@ fn records(lake: &Lake) -> anyhow::Result<Records> {
 
 /// The live record that a person means by an id, the beginning of one, or the name of an application.
 async fn live(records: &Records, name: &str) -> anyhow::Result<Record> {
+    let found = find_live(records, name).await?;
+    found.with_context(|| format!("no live request `{name}`: `event-ingest heavy list` shows them"))
+}
+
+async fn find_live(records: &Records, name: &str) -> anyhow::Result<Option<Record>> {
     let begins = digits(name)?;
     let mut ids: Vec<String> = records.list().await?.into_iter().map(|listed| listed.id).collect();
     ids.retain(|id| id.starts_with(begins));
     match ids.as_slice() {
-        [] => bail!("no live request `{name}`: `event-ingest heavy list` shows them"),
+        [] => Ok(None),
         [id] => match records.find(id).await? {
-            Found::Live(record) => Ok(*record),
-            Found::Vacant(_) => bail!("`{name}` is over"),
+            Found::Live(record) => Ok(Some(*record)),
+            Found::Vacant(_) => Ok(None),
         },
         several => bail!("`{name}` may be any of {}: give more digits", several.join(", ")),
     }
@@ -90,14 +95,17 @@ async fn live(records: &Records, name: &str) -> anyhow::Result<Record> {
 
 /// The live or closed record that a person means.
 async fn any(records: &Records, name: &str) -> anyhow::Result<Summary> {
-    let live = match live(records, name).await {
-        Ok(record) => return Ok(Summary::of(records, &record).await?),
-        Err(error) => error,
-    };
+    if let Some(record) = find_live(records, name).await? {
+        return Ok(Summary::of(records, &record).await?);
+    }
     let begins = digits(name)?;
-    let stories = records.stories(MAX_CLOSED).await?;
-    let Some((id, _)) = stories.iter().find(|(id, _)| id.starts_with(begins)) else { return Err(live) };
-    Ok(records.closed(id).await?.context("it was removed just now")?.into())
+    let mut stories = records.stories(MAX_CLOSED).await?;
+    stories.retain(|(id, _)| id.starts_with(begins));
+    match stories.as_slice() {
+        [] => bail!("no request `{name}`, live or closed: `event-ingest heavy list --closed 100` shows them"),
+        [(id, _)] => Ok(records.closed(id).await?.context("it was removed just now")?.into()),
+        several => bail!("`{name}` may be any of {} closed requests: give more digits", several.len()),
+    }
 }
 
 /// The digits of an id in what a person gave.
