@@ -132,7 +132,7 @@ impl Submit {
         let submitted = Submitted { process: Process::of(pid), content };
         if let Err(error) = replace(&folder.join(PROCESS), &serde_json::to_vec(&submitted)?) {
             // Nobody would find it again.
-            submitted.process.end().ok();
+            tokio::spawn(submitted.process.end());
             return Err(error);
         }
         let (awaited, folder) = (self.awaited.clone(), folder.to_owned());
