@@ -190,3 +190,38 @@ for_class() {
       -e "s#service: envoy-gateway-system/\(knative-[a-z-]*gateway\)\$#service: knative-serving/\1-$1#"
   fi
 }
+
+# asked OPTION ARGUMENT…: is the option among the arguments?
+asked() {
+  local option=$1 argument
+  shift
+  for argument in "$@"; do [ "$argument" != "$option" ] || return 0; done
+  return 1
+}
+
+# delete_crds GROUP…: the definitions of these API groups, and with them all objects of their kinds.
+delete_crds() {
+  local group names
+  for group in "$@"; do
+    names=$(kubectl get crds -o name | grep -E "[./]$group\$" || true)
+    # shellcheck disable=SC2086 # one word a name
+    [ -z "$names" ] || kubectl delete --ignore-not-found --wait=false $names >&2
+  done
+}
+
+# regenerate [OPTION…]: what the component's own templates and manifests give, into its deployment/; the charts that it
+# depends on are rendered by Helm at the time of installation.
+regenerate() {
+  local work
+  work=$(mktemp -d)
+  mkdir -p "$folder/deployment"
+  (
+    trap 'rm -rf "$work"' EXIT
+    cp -r "$folder/helm" "$work/chart"
+    # Helm refuses to render a chart whose dependencies are missing.
+    sed -i '/^dependencies:/,$d' "$work/chart/Chart.yaml"
+    helm template "$release" "$work/chart" --namespace "$namespace" "$@" >"$folder/deployment/$component.yaml"
+    [ -s "$folder/deployment/$component.yaml" ] || rm "$folder/deployment/$component.yaml"
+  )
+  rmdir "$folder/deployment" 2>/dev/null || say "rendered: $folder/deployment/$component.yaml"
+}
