@@ -186,7 +186,7 @@ gateway_class() {
 # in the Gateway's namespace, by the name of both.
 for_class() {
   if [ "$1" = eg ]; then cat; else
-    sed -e "s/^\( *class:\) eg$/\1 $1/" \
+    sed -e "s/^\( *- class:\) eg\$/\1 $1/" \
       -e "s#service: envoy-gateway-system/\(knative-[a-z-]*gateway\)\$#service: knative-serving/\1-$1#"
   fi
 }
