@@ -1,8 +1,8 @@
 # Which components there are, in which order, and what a cluster has of them: for up.sh and down.sh. Sourced, never run.
 # shellcheck shell=bash
 
-# Each needs what stands before it. Istio comes when all else is there; then Envoy Gateway goes.
-order=(envoy_gateway strimzi knative spark_operator keda monitoring camel_k data_plane istio)
+# Each needs what stands before it. Knative asks for the class of its Gateways: Envoy Gateway's, or in phase 3 Istio's.
+order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k data_plane)
 
 # phase_of NAME: the first phase that has it.
 phase_of() {
@@ -20,7 +20,7 @@ wanted() {
   [ "$1" != envoy_gateway ] || ! uses_istio
 }
 
-# step NAME: the folder of its scripts.
+# scripts_of NAME: the folder of its scripts.
 scripts_of() { printf '%s/platform/%s/scripts\n' "$deploy" "${1//_/-}"; }
 
 # installed NAME: the version of its release, or nothing.

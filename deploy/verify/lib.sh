@@ -112,14 +112,17 @@ get() {
   curl -sSf -m 60 -A "verify/$1" -H "Host: $2" "${@:4}" "http://127.0.0.1:$local_port$3"
 }
 
-# ask PURPOSE SERVICE [OPTION…]: what a Knative Service of the namespace answers through the gateway.
-ask() {
-  local namespace=envoy-gateway-system service=$gateway
-  if uses_istio; then namespace=$serving service=$gateway-$(gateway_class); else
-    namespace=$(setting components.envoy_gateway.namespace)
+# through_gateway FUNCTION ARGUMENT…: `through`, to the Service of the Gateway of the configured class.
+through_gateway() {
+  if uses_istio; then
+    through "$serving" "$gateway-$(gateway_class)" 80 "$@"
+  else
+    through "$(setting components.envoy_gateway.namespace)" "$gateway" 80 "$@"
   fi
-  through "$namespace" "$service" 80 get "$1" "$2" / "${@:3}" || no "$2 does not answer"
 }
+
+# ask PURPOSE HOST: what a Knative Service answers through the gateway.
+ask() { through_gateway get "$1" "$2" / || no "$2 does not answer"; }
 
 # in_broker COMMAND ARGUMENT…: one of Kafka's own commands, in the broker's pod.
 in_broker() {

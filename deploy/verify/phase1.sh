@@ -57,10 +57,8 @@ traffic_splits() {
 }
 
 many_hellos() {
-  local namespace=$serving service=$gateway-$(gateway_class)
-  uses_istio || { namespace=$(setting components.envoy_gateway.namespace) service=$gateway; }
   fifty() { for _ in $(seq 50); do get split "hello.default.$domain" / || true; done; }
-  through "$namespace" "$service" 80 fifty
+  through_gateway fifty
 }
 
 phase1() {

@@ -37,7 +37,10 @@ for gateway in "$(setting components.envoy_gateway.gateway_name)" knative-local-
   fi
   wait_for "$serving" gateway "$gateway" condition=Programmed
 done
-[ "$(setting components.knative.enabled)" != true ] || "$deploy/platform/knative/scripts/build.sh"
+if has_kind knativeservings.operator.knative.dev &&
+  kubectl -n "$serving" get knativeserving knative-serving >/dev/null 2>&1; then
+  "$deploy/platform/knative/scripts/build.sh"
+fi
 
 # A sidecar comes with a pod: those that run are made anew.
 for name in "${mesh[@]}"; do
@@ -48,4 +51,5 @@ for name in "${mesh[@]}"; do
     fi
   fi
 done
-wait_deployments "$serving"
+# From scratch there are none yet.
+if [ -n "$(kubectl -n "$serving" get deployments -o name)" ]; then wait_deployments "$serving"; fi
