@@ -220,8 +220,8 @@ regenerate() {
     cp -r "$folder/helm" "$work/chart"
     # Helm refuses to render a chart whose dependencies are missing.
     sed -i '/^dependencies:/,$d' "$work/chart/Chart.yaml"
-    helm template "$release" "$work/chart" --namespace "$namespace" "$@" >"$folder/deployment/$component.yaml"
-    [ -s "$folder/deployment/$component.yaml" ] || rm "$folder/deployment/$component.yaml"
+    helm template "$release" "$work/chart" --namespace "$namespace" "$@" >"$folder/deployment/rendered.yaml"
+    grep -q . "$folder/deployment/rendered.yaml" || rm "$folder/deployment/rendered.yaml"
   )
-  rmdir "$folder/deployment" 2>/dev/null || say "rendered: $folder/deployment/$component.yaml"
+  rmdir "$folder/deployment" 2>/dev/null || say "rendered: $folder/deployment/rendered.yaml"
 }

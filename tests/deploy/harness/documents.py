@@ -24,7 +24,7 @@ def plain() -> list[Path]:
         parts = name.split("/")
         if name.startswith(OTHER) or "helm" in parts or "charts" in parts:
             continue
-        if parts[0] == "deployment" or parts[1] in PLAIN or "manifests" in parts or "test" in parts[2:-1]:
+        if "deployment" in parts or parts[1] in PLAIN or "manifests" in parts or "test" in parts[2:-1]:
             found.append(path)
     return found
 
