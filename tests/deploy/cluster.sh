@@ -141,6 +141,21 @@ TEXT
     die "definitions are still there: $(kubectl get crds -o name)"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
   passed "down, and down again"
+
+  # Istio from scratch: nobody has brought the Gateway API along.
+  config_with "$out/other.yaml" -e 's/wait_seconds: .*/wait_seconds: 60/' -e 's/\(storage_class:\) .*/\1 standard/' \
+    -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,/^  data_plane:/ s/enabled: false/enabled: true/' \
+    -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e '/^  spark_operator:/,/^  keda:/ s/enabled: true/enabled: false/'
+  export DEPLOY_CONFIG=$out/other.yaml GATEWAY_API=$out/gateway-api.yaml
+  for crd in "$CRDS_DIR"/gateway-api/*.yaml; do
+    printf -- '---\n'
+    cat "$crd"
+  done >"$GATEWAY_API"
+  succeeds pretending deploy/up.sh
+  [ "$(what_is_there)" = "istio knative-operator strimzi " ] || die "installed is: $(what_is_there)"
+  [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}')" = istio ] ||
+    die "there is no Gateway of Istio"
+  passed "Istio from scratch"
 }
 
 with_api trials
