@@ -22,7 +22,7 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-kube test-spark soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,18 @@ ifdef CRDS_DIR
 else
 	@echo "test-kube: nothing to test: CRDS_DIR does not name a folder with the definitions of the Spark operator"
 endif
+
+test-deploy: ## check charts, manifests and scripts of deploy/, against a real Kubernetes API too: FILTER
+ifdef CRDS_DIR
+	@scripts/setup.sh python kube deploy
+	@tests/deploy/run.sh $(FILTER)
+else
+	@echo "test-deploy: nothing to validate against: run 'make crds', then name the folder that it prints by CRDS_DIR"
+endif
+
+crds: ## fetch the definitions of custom resources from their projects (needs GitHub)
+	@scripts/setup.sh python
+	@scripts/crds.sh
 
 # Each number is named and explained where the tests read it: tests/tests/system/rounds.rs.
 soak: export SOAK_KILLS ?= 500

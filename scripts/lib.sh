@@ -51,6 +51,10 @@ cargo_deny_home() { printf '%s/cargo-deny-%s\n' "$cache" "$cargo_deny_version"; 
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
 minio_home() { printf '%s/minio-%s\n' "$cache" "$minio_version"; }
 kube_home() { tool_dir kube "$repo/scripts/kube/go.mod" "$repo/scripts/kube/go.sum"; }
+deploy_tools_home() {
+  tool_dir deploy-tools "$repo/scripts/deploy-tools/go.mod" "$repo/scripts/deploy-tools/go.sum" \
+    "$repo/scripts/deploy-tools/kubectl/main.go"
+}
 duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
 spark_home() { tool_dir spark "$repo/scripts/spark/requirements.txt" "$repo/scripts/spark/pom.xml"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }

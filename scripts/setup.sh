@@ -9,6 +9,7 @@
 #                             camel         a Java compiler and the Camel route that the dispatcher is measured beside
 #                             minio         Go and the MinIO server, built from its module
 #                             kube          Go, the API server of Kubernetes, built from its module, and etcd
+#                             deploy        Go, and helm, kubectl, kubeconform, shfmt and shellcheck
 #                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
@@ -46,11 +47,11 @@ jdk_is_recent() {
   [ "${version:-0}" -ge 17 ]
 }
 
-# The modules of MinIO and Kubernetes ask for it.
+# go_is_recent MINOR: what the modules that are built ask for.
 go_is_recent() {
   local version
   version=$(GOTOOLCHAIN=local go env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-  [ "${version:-0}" -ge 24 ]
+  [ "${version:-0}" -ge "$1" ]
 }
 
 # offered PACKAGE: could apt-get install it? A package that others only name has no candidate.
@@ -113,13 +114,17 @@ check_system() {
         need maven "Maven" have mvn
         ;;
       # The release that Debian 12 has is too old: then there is one among its backports, or from Go's own site.
-      minio) need golang "Go 1.24 or newer" go_is_recent ;;
+      minio) need golang "Go 1.24 or newer" go_is_recent 24 ;;
       kube)
-        need golang "Go 1.24 or newer" go_is_recent
+        need golang "Go 1.24 or newer" go_is_recent 24
         need etcd-server "etcd" etcd_is_there
         need util-linux "setpriv" have setpriv
         need openssl "openssl" have openssl
         need curl "curl" have curl
+        ;;
+      deploy)
+        need golang "Go 1.26 or newer" go_is_recent 26
+        need shellcheck "shellcheck" have shellcheck
         ;;
       data)
         need python3-venv "Python 3.11 or newer with venv" find_python
@@ -233,10 +238,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, spark, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, deploy, spark, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | camel | postgres | minio | kube | spark | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | minio | kube | deploy | spark | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -250,6 +255,7 @@ for part in "$@"; do
     camel) "$repo/scripts/camel.sh" install ;;
     minio) "$repo/scripts/minio.sh" install ;;
     kube) "$repo/scripts/kube.sh" install ;;
+    deploy) "$repo/scripts/deploy-tools.sh" install ;;
     spark) install_once "$(spark_home)" fill_spark ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
     duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;

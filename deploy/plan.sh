@@ -1,0 +1,36 @@
+# Which components there are, in which order, and what a cluster has of them: for up.sh and down.sh. Sourced, never run.
+# shellcheck shell=bash
+
+# Each needs what stands before it. Knative asks for the class of its Gateways: Envoy Gateway's, or in phase 3 Istio's.
+order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k data_plane)
+
+# phase_of NAME: the first phase that has it.
+phase_of() {
+  case $1 in
+    envoy_gateway | strimzi | knative) printf '1\n' ;;
+    istio) printf '3\n' ;;
+    *) printf '2\n' ;;
+  esac
+}
+
+# wanted NAME PHASE: does this phase have it, and is it enabled?
+wanted() {
+  [ "$(setting "components.$1.enabled")" = true ] && [ "$(phase_of "$1")" -le "$2" ] || return 1
+  # Istio carries the traffic then.
+  [ "$1" != envoy_gateway ] || ! uses_istio
+}
+
+# scripts_of NAME: the folder of its scripts.
+scripts_of() { printf '%s/platform/%s/scripts\n' "$deploy" "${1//_/-}"; }
+
+# installed NAME: the version of its release, or nothing.
+installed() {
+  helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
+    --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
+}
+
+known() {
+  local name
+  for name in "${order[@]}"; do [ "$name" != "$1" ] || return 0; done
+  die "no component is called '$1': ${order[*]}"
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Takes Knative away. Gateways stay, and with them the namespace of Serving; --delete-crds.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
+component knative
+
+serving=$(of serving_namespace) eventing=$(of eventing_namespace)
+# The operator removes what belongs to these two: they go before it.
+for kind in knativeeventing:$eventing knativeserving:$serving; do
+  if has_kind "${kind%%:*}s.operator.knative.dev"; then
+    kubectl -n "${kind#*:}" delete "${kind%%:*}" --all --ignore-not-found --timeout="${wait_seconds}s" >&2 ||
+      die "${kind%%:*} is not gone after $wait_seconds s: does the operator run? kubectl -n $namespace get pods"
+  fi
+done
+if kubectl get namespace "$eventing" >/dev/null 2>&1; then
+  kubectl -n "$eventing" delete configmap kafka-broker-config --ignore-not-found >&2
+fi
+uninstall
+! asked --delete-crds "$@" || delete_crds operator.knative.dev

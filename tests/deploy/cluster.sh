@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# The scripts of deploy/ against a real API server with a real helm: everything comes up, twice, goes down, twice, and what
+# does not become ready is named. Controllers are absent: harness/pretend.py writes their statuses. Charts of other people
+# are stand-ins (harness/stubs.py).
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/harness/lib.sh"
+
+out=$work/cluster
+rm -rf "$out"
+mkdir -p "$out/charts"
+for chart in "$repo"/deploy/platform/*/helm; do python "$harness/stubs.py" "$chart" "$out/charts"; done
+export CHARTS_DIR=$out/charts
+
+# fails WORDS COMMAND…: it does, and says so.
+fails() {
+  local words=$1
+  shift
+  if "$@" >"$out/log" 2>&1; then die "it should have failed: $*"; fi
+  grep -qF -- "$words" "$out/log" || {
+    cat "$out/log" >&2
+    die "it did not say '$words': $*"
+  }
+}
+
+succeeds() {
+  "$@" >"$out/log" 2>&1 || {
+    cat "$out/log" >&2
+    die "it failed: $*"
+  }
+}
+
+# setup_as FILE SED…: a config.yaml with other values.
+config_with() {
+  local file=$1
+  shift
+  sed "$@" "$repo/deploy/config.yaml" >"$file"
+}
+
+# pretending COMMAND…: while the absent controllers are stood in for; SPARED names kinds that they leave alone.
+pretending() (
+  alive=$out/alive-$BASHPID
+  mkfifo "$alive"
+  read -ra spared <<<"${SPARED:-}"
+  "$repo/scripts/python.sh" "$harness/pretend.py" "${spared[@]}" <"$alive" >>"$out/pretend.log" 2>&1 7>&- &
+  # It ends when this is closed, however this shell ends.
+  exec 8>"$alive"
+  "$@" 8>&-
+)
+
+what_is_there() {
+  for namespace in $(kubectl get namespaces -o jsonpath='{.items[*].metadata.name}'); do
+    helm list -n "$namespace" -q
+  done | sort | tr '\n' ' '
+}
+
+trials() {
+  kubectl create namespace rook-ceph >/dev/null
+  kubectl apply -f - >/dev/null <<'TEXT'
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: standard}
+provisioner: test
+TEXT
+  # The Prometheus operator is there already; what Knative's operator would define is not made by anybody.
+  for crd in "$CRDS_DIR"/prometheus-operator/*.yaml "$CRDS_DIR"/knative-serving/*.yaml; do kubectl create -f "$crd" >/dev/null; done
+  config_with "$out/config.yaml" -e 's/wait_seconds: .*/wait_seconds: 30/' -e 's/\(storage_class:\) .*/\1 standard/' \
+    -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e '/^  camel_k:/,/^  istio:/ s/enabled: false/enabled: true/' \
+    -e '/^  keda:/,/^  camel_k:/ s/enabled: false/enabled: true/' -e 's/^  kind: native/  kind: camel/'
+  export DEPLOY_CONFIG=$out/config.yaml
+  cd "$repo" || exit
+
+  # The preflight.
+  fails "have 0 m and 0 MiB left" deploy/up.sh
+  kubectl create -f - >/dev/null <<'TEXT'
+apiVersion: v1
+kind: Node
+metadata: {name: node-1}
+TEXT
+  kubectl patch node node-1 --subresource=status --type=merge \
+    -p '{"status": {"allocatable": {"cpu": "21", "memory": "36Gi"}, "capacity": {"cpu": "21", "memory": "36Gi"}}}' >/dev/null
+  config_with "$out/other.yaml" -e 's/\(storage_class:\) .*/\1 gold/'
+  DEPLOY_CONFIG=$out/other.yaml fails "storage class gold is not there, but: standard" deploy/up.sh
+  config_with "$out/other.yaml" -e 's/\(storage_class:\) .*/\1 standard/' -e 's/kubernetes: .*/kubernetes: 1.99/'
+  DEPLOY_CONFIG=$out/other.yaml fails "1.99 or newer is needed" deploy/up.sh
+  config_with "$out/other.yaml" -e 's/\(storage_class:\) .*/\1 standard/' -e 's/^phase: .*/phase: 3/'
+  DEPLOY_CONFIG=$out/other.yaml fails "set components.istio.enabled: true" deploy/up.sh
+  printf 'phase: [2]\nlist:\n  - 1\n' >"$out/other.yaml"
+  DEPLOY_CONFIG=$out/other.yaml fails "not of the form" deploy/up.sh
+  passed "the preflight names what is missing"
+
+  # A plan changes nothing.
+  succeeds deploy/up.sh --dry-run
+  grep -q 'install *strimzi *0.50.0 *namespace kafka' "$out/log" || die "the plan does not say what it would install"
+  [ -z "$(what_is_there)" ] || die "a plan changed the cluster"
+  passed "a plan changes nothing"
+
+  # What is not ready is named, with its reason, and the way to go on.
+  sed -i 's/wait_seconds: .*/wait_seconds: 3/' "$out/config.yaml"
+  SPARED=Kafka fails "kafka/events-kafka in kafka is not there yet (condition=Ready) after 3 s" pretending deploy/up.sh
+  grep -q 'go on with: deploy/up.sh --from strimzi' "$out/log" || die "it does not say how to go on"
+  kubectl -n kafka patch kafka events-kafka --subresource=status --type=merge \
+    -p '{"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NoVolume", "message": "the class is full"}]}}' >/dev/null
+  SPARED=Kafka fails "Ready=False NoVolume the class is full" pretending deploy/up.sh --from strimzi --skip-preflight
+  fails "Kafka events-kafka is not Ready" deploy/platform/knative/scripts/build.sh
+  passed "what does not become ready is named"
+
+  # All of it, from where it stopped; and once more.
+  sed -i 's/wait_seconds: .*/wait_seconds: 60/' "$out/config.yaml"
+  succeeds pretending deploy/up.sh --from strimzi
+  local all="camel-k eg event-ingest-monitoring keda knative-operator spark-operator strimzi "
+  [ "$(what_is_there)" = "$all" ] || die "installed is: $(what_is_there)"
+  [ "$(kubectl -n kafka get kafkanodepool dual-role -o jsonpath='{.spec.storage.volumes[0].class}')" = standard ] ||
+    die "the volume is not of the configured class"
+  succeeds pretending deploy/up.sh
+  [ "$(what_is_there)" = "$all" ] || die "installed is, the second time: $(what_is_there)"
+  passed "up, and up again"
+
+  # Istio takes over: the Gateways stay and change their class, Envoy Gateway goes.
+  sed -i -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,$ s/enabled: false/enabled: true/' "$out/config.yaml"
+  sed -i '/^  data_plane:/,$ s/enabled: true/enabled: false/' "$out/config.yaml"
+  succeeds pretending deploy/up.sh
+  [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}{.spec.infrastructure}')" = istio ] ||
+    die "the Gateway did not change its class"
+  kubectl -n knative-serving get knativeserving knative-serving -o jsonpath='{.spec.config.gateway}' >"$out/gateways"
+  grep -q 'knative-serving/knative-gateway-istio' "$out/gateways" || die "Serving does not know the gateway of Istio"
+  ! grep -q 'envoy-gateway-system' "$out/gateways" || die "Serving still names Envoy Gateway"
+  [[ " $(what_is_there)" != *" eg "* ]] || die "Envoy Gateway is still there"
+  succeeds pretending deploy/up.sh
+  kubectl -n knative-serving get gateway knative-local-gateway >/dev/null || die "the Gateway is gone"
+  passed "Istio in place of Envoy Gateway"
+
+  # Down keeps data, definitions and Gateways; and once more.
+  succeeds deploy/down.sh
+  [ -z "$(what_is_there)" ] || die "still installed: $(what_is_there)"
+  kubectl -n kafka get kafka events-kafka >/dev/null || die "down took the Kafka cluster away"
+  kubectl -n knative-serving get gateway knative-gateway >/dev/null || die "down took the Gateway away"
+  kubectl get crd kafkas.kafka.strimzi.io >/dev/null || die "down took definitions away"
+  succeeds deploy/down.sh
+  succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
+  [ -z "$(kubectl get crds -o name | grep -E 'strimzi|operator\.knative|sparkoperator|camel|istio')" ] ||
+    die "definitions are still there: $(kubectl get crds -o name)"
+  succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
+  passed "down, and down again"
+
+  # Istio from scratch: nobody has brought the Gateway API along.
+  config_with "$out/other.yaml" -e 's/wait_seconds: .*/wait_seconds: 60/' -e 's/\(storage_class:\) .*/\1 standard/' \
+    -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,/^  data_plane:/ s/enabled: false/enabled: true/' \
+    -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e '/^  spark_operator:/,/^  keda:/ s/enabled: true/enabled: false/'
+  export DEPLOY_CONFIG=$out/other.yaml GATEWAY_API=$out/gateway-api.yaml
+  for crd in "$CRDS_DIR"/gateway-api/*.yaml; do
+    printf -- '---\n'
+    cat "$crd"
+  done >"$GATEWAY_API"
+  succeeds pretending deploy/up.sh
+  [ "$(what_is_there)" = "istio knative-operator strimzi " ] || die "installed is: $(what_is_there)"
+  [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}')" = istio ] ||
+    die "there is no Gateway of Istio"
+  passed "Istio from scratch"
+}
+
+with_api trials
