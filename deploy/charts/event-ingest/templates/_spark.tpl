@@ -55,8 +55,10 @@ spec:
     # The Spark operator's chart makes it in each of its job namespaces.
     serviceAccount: spark-operator-spark
     {{- include "event-ingest.sparkSecrets" . | nindent 4 }}
+  {{- with include "event-ingest.sparkSecrets" . | trim }}
   executor:
-    {{- include "event-ingest.sparkSecrets" . | nindent 4 }}
+    {{- . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* With what the values say over it. */}}
