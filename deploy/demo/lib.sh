@@ -42,9 +42,9 @@ gateway() {
 
 # object_store: sets S3_ENDPOINT unless it is given, and the keys of s3-events for `aws`.
 object_store() {
-  local key=(kubectl get secret s3-events-keys --namespace eventing-demo)
-  AWS_ACCESS_KEY_ID=$("${key[@]}" -o jsonpath='{.data.access-key}' | base64 -d)
-  AWS_SECRET_ACCESS_KEY=$("${key[@]}" -o jsonpath='{.data.secret-key}' | base64 -d)
+  local secret=(kubectl get secret s3-events-keys --namespace eventing-demo)
+  AWS_ACCESS_KEY_ID=$("${secret[@]}" -o jsonpath='{.data.access-key}' | base64 -d)
+  AWS_SECRET_ACCESS_KEY=$("${secret[@]}" -o jsonpath='{.data.secret-key}' | base64 -d)
   export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION=us-east-1
   [ -z "${S3_ENDPOINT:-}" ] || return 0
   forward rook-ceph rook-ceph-rgw-s3-store 7480 80
