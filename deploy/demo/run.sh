@@ -24,6 +24,7 @@ if "$remove"; then
   for manifest in "${manifests[@]}"; do kubectl delete --ignore-not-found --wait=false -f "$manifest"; done
   exit
 fi
+kubectl get namespace eventing-demo >/dev/null 2>&1 || kubectl create namespace eventing-demo
 # One after the other: hello's second revision names the first.
 for manifest in "${manifests[@]}"; do
   # A first step is taken once: to go back to it would make one more revision.
