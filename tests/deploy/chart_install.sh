@@ -32,6 +32,7 @@ install() { helm upgrade --install "$1" "$chart" --namespace eventing-demo "${@:
 topics() { kubectl get kafkatopics --namespace kafka -o jsonpath='{.items[*].metadata.name}'; }
 
 # names SECRET: of its keys.
+# shellcheck disable=SC2016 # $k and $v are the template's
 names() { kubectl get secret "$1" --namespace eventing-demo -o go-template='{{range $k, $v := .data}}{{$k}} {{end}}'; }
 
 releases() {

@@ -9,7 +9,7 @@ out=$(cd "$chart/../../.." && pwd)/deployment
 # render OPTION…: the chart in the namespace of the design, without the tests and the lines that templates leave empty.
 render() {
   printf '# Written by deploy/charts/event-ingest/scripts/regenerate-rendered.sh: do not edit.\n'
-  helm template event-ingest "$chart" --namespace eventing-demo --skip-tests "$@" | sed '/^ \+$/d'
+  helm template event-ingest "$chart" --namespace eventing-demo --skip-tests "$@" | sed -e '1{/^---$/d}' -e '/^ \+$/d'
 }
 
 work=$(mktemp -d)
