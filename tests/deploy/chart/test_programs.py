@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -135,6 +136,28 @@ class Programs(unittest.TestCase):
                     self.assertRegex(done.stdout, rf"# env {name}\n")
                 ran += 1
         self.assertGreater(ran, 30)
+
+    def test_the_end_to_end_demo_asks_with_the_workers_settings(self):
+        sys.path.insert(0, str(REPO / "deploy/demo/end-to-end"))
+        import ask
+
+        for case, objects in renderings():
+            for service in of_kind(objects, "Service", "serving.knative.dev"):
+                if "worker" not in service["metadata"]["name"]:
+                    continue
+                pod = ask.pod(service, "", "s3://events-inbox/incoming/a.parquet", "db.my_table")
+                [container] = pod["spec"]["containers"]
+                program = program_file({"name": "reconcile"})
+                if not program:
+                    self.skipTest("the programs are not built: make build")
+                with self.subTest(case), tempfile.TemporaryDirectory() as folder:
+                    environment = mounted(container, pod["spec"], objects, Path(folder))
+                    command = [program, *container["args"], "--print-config"]
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    for name in variables(container).keys() - OTHERS:
+                        if not name.startswith(KAFKA):
+                            self.assertRegex(done.stdout, rf"# env {name}\n")
 
     def test_the_rules_are_rules(self):
         for case, container, spec, objects in containers():
