@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# User, buckets, topic and notifications, then the policy of each bucket and the keys for the data plane. Run again, it
+# changes nothing.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+manifests=$here/../manifests
+wait=${WAIT_TIMEOUT:-300}
+
+# ready KIND NAME PHASE: says what is not, and why.
+ready() {
+  kubectl wait --namespace rook-ceph "$1/$2" --for=jsonpath='{.status.phase}'="$3" --timeout "${wait}s" && return
+  kubectl describe --namespace rook-ceph "$1" "$2" >&2 || true
+  printf 'error: %s %s is not %s after %s s (WAIT_TIMEOUT)\n' "$1" "$2" "$3" "$wait" >&2
+  exit 1
+}
+
+# First what others refer to: a claim without its notification gets none before Rook looks at it again.
+for file in user topic notifications buckets; do
+  kubectl apply --server-side --field-manager event-ingest -f "$manifests/$file.yaml"
+done
+ready cephobjectstoreuser s3-events Ready
+ready cephbuckettopic s3-events Ready
+for bucket in events-inbox events-warehouse; do
+  ready objectbucketclaim "$bucket" Bound
+  "$here/policy.sh" "$bucket"
+done
+"$here/credentials.sh"
