@@ -49,6 +49,10 @@ else
   output=(--load --provenance=false)
 fi
 
+# Which images to build on, if others than the Dockerfile's: a release names them by digest.
+bases=()
+for base in RUST_IMAGE BASE_IMAGE; do [ -z "${!base:-}" ] || bases+=(--build-arg "$base=${!base}"); done
+
 for image in "${images[@]}"; do
   name=event-ingest-$image
   what=(--target "$image" --file "$here/Dockerfile" .)
@@ -58,5 +62,6 @@ for image in "${images[@]}"; do
   esac
   docker buildx build "${output[@]}" --tag "$registry$name:${tag:-$version}" \
     --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "CREATED=$created" \
-    --build-arg "SOURCE=${SOURCE_URL:-unknown}" --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${what[@]}"
+    --build-arg "SOURCE=${SOURCE_URL:-unknown}" --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" \
+    "${bases[@]}" "${what[@]}"
 done
