@@ -58,7 +58,11 @@ for image in "${images[@]}"; do
   what=(--target "$image" --file "$here/Dockerfile" .)
   case $image in
     event-ingest) name=event-ingest ;;
-    spark) what=(spark) ;;
+    # Its Dockerfile is there for itself, without labels.
+    spark)
+      label=org.opencontainers.image
+      what=(--label "$label.version=$version" --label "$label.revision=$revision" --label "$label.created=$created" spark)
+      ;;
   esac
   docker buildx build "${output[@]}" --tag "$registry$name:${tag:-$version}" \
     --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "CREATED=$created" \
