@@ -4,6 +4,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+have jq || die "jq is missing (Debian, Ubuntu: jq)"
+
 file=$repo/deploy/local/compose.yaml
 loader_version=v2.16.2
 home=$cache/compose-spec-$loader_version

@@ -3,6 +3,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+have jq || die "jq is missing (Debian, Ubuntu: jq)"
+
 folder=$repo/deploy/demo/func
 golden=$repo/crates/ingest-core/tests/golden/request-v1
 start_within=20 # seconds

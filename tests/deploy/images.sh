@@ -6,6 +6,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+have jq || die "jq is missing (Debian, Ubuntu: jq)"
+
 images=(dispatcher light-worker spark-launcher event-ingest)
 # What an image may have, base and all, as a registry keeps it. Programs that are not optimised are larger.
 limit=60000000
