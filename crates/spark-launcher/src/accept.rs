@@ -76,8 +76,9 @@ impl Launcher {
                 Found::Live(record) if record.newest().is_some_and(|newest| newest.ended.is_none()) => {
                     return Err(ending(&id));
                 }
-                // A number of its own, also if no attempt was ever begun.
-                Found::Live(record) => record.next().max(record.first + 1),
+                // One that was given up before its first attempt has used its number all the same.
+                Found::Live(record) if record.failed => record.next().max(record.first + 1),
+                Found::Live(record) => record.next(),
                 Found::Vacant(first) => first,
             };
             self.room()?;

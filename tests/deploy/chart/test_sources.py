@@ -97,7 +97,7 @@ class Names(unittest.TestCase):
             self.assertEqual({o["metadata"]["namespace"] for o in (topic, claim, notification)}, {"rook-ceph"})
 
     def test_the_demos_sources_keep_what_is_not_taken(self):
-        sources = [o for file in (DEPLOY / "demo").rglob("*.yaml") for o in documents(file) if o["kind"] == "KafkaSource"]
+        sources = [o for file in (DEPLOY / "demo").rglob("*.yaml") for o in documents(file) if o.get("kind") == "KafkaSource"]
         self.assertEqual({o["metadata"]["name"] for o in sources}, {"demo-source", "s3-event-source"})
         for source in sources:
             self.assertEqual(source["spec"]["initialOffset"], "earliest")
