@@ -96,12 +96,17 @@ class Table:
         return None
 
     def _on_main(self, snapshot: Any) -> bool:
-        """Whether it is one append on a snapshot of `main` that has the same schema."""
+        """Whether it is one append on a snapshot of `main` that has the same schema.
+
+        One that has expired since counts as one of `main`, as it does for the publisher.
+        """
         parent, main = snapshot.parentId(), self._table.currentSnapshot()
         if parent is None or main is None or snapshot.operation() != "append":
             return False
         if snapshot.schemaId() != self._table.schema().schemaId():
             return False
+        if self._table.snapshot(parent) is None:
+            return True
         ancestor = self._jvm.org.apache.iceberg.util.SnapshotUtil.isAncestorOf
         return bool(ancestor(self._table, main.snapshotId(), parent))
 
