@@ -16,7 +16,7 @@ async fn maintenance_takes_no_rows_no_ledger_and_no_stage() {
 
     // A stage whose driver is gone.
     world.line.plan([Fault::Lose; 50]);
-    let launcher = world.launcher_with(&world.spark_submit(&["--attempt-pause-min", "1h"])).await;
+    let launcher = world.launcher_with(&world.spark_submit(&["--attempt-pause-min", "30m"])).await;
     let id = launcher.take(&world, &world.request(&files[1..4])).await;
     eventually("the driver has staged and posts", WITHIN, async || (world.line.unmet() < 50).then_some(()))
         .await;
