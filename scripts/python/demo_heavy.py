@@ -22,9 +22,10 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
+from random import Random
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import lakehouse
@@ -134,13 +135,20 @@ def free_port() -> int:
 
 def make_file(path: Path, seed: int) -> None:
     """Numbers that compress badly, as measurements do, and names that repeat."""
-    random = np.random.default_rng(seed)
+    random = Random(seed)
+
+    def noise(bits: int) -> pa.Array:
+        numbers = pa.Array.from_buffers(pa.int64(), ROWS_PER_FILE, [None, pa.py_buffer(random.randbytes(8 * ROWS_PER_FILE))])
+        return pc.bit_wise_and(numbers, (1 << bits) - 1)
+
     columns = {
-        "id": np.arange(seed * ROWS_PER_FILE, (seed + 1) * ROWS_PER_FILE),
-        "sensor": pa.array(random.integers(0, 500, ROWS_PER_FILE)).cast(pa.string()),
-        "time": pa.array(1_700_000_000_000_000 + random.integers(0, 10**12, ROWS_PER_FILE), pa.timestamp("us", "UTC")),
-    } | {f"value_{number}": random.normal(size=ROWS_PER_FILE) for number in range(2)}
-    columns["count"] = random.integers(0, 10**9, ROWS_PER_FILE)
+        "id": pa.array(range(seed * ROWS_PER_FILE, (seed + 1) * ROWS_PER_FILE), pa.int64()),
+        "sensor": noise(9).cast(pa.string()),
+        "time": pc.add(noise(40), 1_700_000_000_000_000).cast(pa.timestamp("us", "UTC")),
+        "value_0": pc.divide(noise(52).cast(pa.float64()), 1e9),
+        "value_1": pc.divide(noise(52).cast(pa.float64()), 1e9),
+        "count": noise(30),
+    }
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
@@ -239,11 +247,14 @@ class Demo:
         broker.wait_for("Kafka is ready", READY_WITHIN, lambda: b"ready" in broker.log.read_bytes())
 
         kafka = {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}"}
-        dispatch = [self.programs / "dispatcher", "--listen", "127.0.0.1:0", "--table", "db.measured"]
+        webhook = f"127.0.0.1:{free_port()}"
+        dispatch = [self.programs / "dispatcher", "--listen", "127.0.0.1:0", "--notify-listen", webhook]
+        dispatch += ["--table", "db.measured"]
         dispatcher = self.start("dispatcher", [*dispatch, "--batch-max-files", files], kafka)
         os.environ |= kafka
         launcher = self.launcher("spark-launcher", "--source", "kafka", "--backend", "spark-submit")
-        notify = f"{dispatcher.url()}/notify"
+        dispatcher.url()
+        notify = f"http://{webhook}/notify"
         idle_mib = (launcher.url(), launcher.peak_mib())[1]
 
         announced = self.upload(sources)
