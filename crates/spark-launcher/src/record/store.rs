@@ -362,7 +362,7 @@ mod tests {
         let Found::Live(record) = records.find(&id).await.unwrap() else { panic!("it lives") };
         records.close(&record, Closing::Done, Utc::now()).await.unwrap();
         let later = Utc::now() + chrono::TimeDelta::hours(1);
-        assert_eq!(records.stories_before(later, 10).await.unwrap(), [id.clone()]);
+        assert_eq!(records.stories_before(later, 10).await.unwrap(), std::slice::from_ref(&id));
 
         // While the old story is looked at, the same request is taken again.
         let next = take(&records, 2).await;
