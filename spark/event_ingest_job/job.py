@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TypeVar
 
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from . import documents, listing, publisher, store, tasks
@@ -224,8 +223,8 @@ def _open(reading: Reading, version: Version) -> list[int] | tasks.Checked:
         return tasks.Checked(0, reason=str(fault))
     except Changed:
         return tasks.Checked(0, changed=True)
-    except (ValueError, OverflowError, pa.ArrowException) as error:
-        return tasks.Checked(0, reason=f"not readable: {type(error).__name__}: {str(error)[:200]}")
+    except tasks.ODD as error:
+        return tasks.unreadable(0, error)
 
 
 def _together(work: Callable[[A], B], of: Iterable[A]) -> list[B]:

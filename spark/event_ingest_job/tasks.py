@@ -97,6 +97,15 @@ def check(spark: SparkSession, reading: Reading, versions: list[Version]) -> lis
     return spark.sparkContext.parallelize(numbered, slices).map(lambda one: check_one(reading, *one)).collect()
 
 
+#: Nothing of the kind should come so far; if it does, it is one file's fault, and not that of its batch.
+ODD = (ValueError, OverflowError, pa.ArrowException)
+
+
+def unreadable(place: int, error: Exception) -> Checked:
+    """What is said of a file that brought up one of `ODD`."""
+    return Checked(place, reason=f"not readable: {type(error).__name__}: {str(error)[:200]}")
+
+
 def check_one(reading: Reading, place: int, version: Version) -> Checked:
     """Reads one file to its end."""
     try:
@@ -105,6 +114,5 @@ def check_one(reading: Reading, place: int, version: Version) -> Checked:
         return Checked(place, reason=str(fault))
     except Changed:
         return Checked(place, changed=True)
-    except (ValueError, OverflowError, pa.ArrowException) as error:
-        # Nothing of the kind should come this far; if it does, it is one file's fault, and not that of its batch.
-        return Checked(place, reason=f"not readable: {type(error).__name__}: {str(error)[:200]}")
+    except ODD as error:
+        return unreadable(place, error)
