@@ -63,7 +63,8 @@ endif
 
 test-deploy: ## check charts, manifests and scripts of deploy/, against a real Kubernetes API too: FILTER
 ifdef CRDS_DIR
-	@scripts/setup.sh python kube deploy
+	@scripts/setup.sh build python kafka camel minio spark kube deploy
+	$(BUILD)
 	@tests/deploy/run.sh $(FILTER)
 else
 	@echo "test-deploy: nothing to validate against: run 'make crds', then name the folder that it prints by CRDS_DIR"

@@ -54,5 +54,10 @@ done
 
 for name in "${steps[@]}"; do
   say "== $name"
+  if [ "$name" = ceph ]; then
+    # Buckets hold what people have: they go only by that script's own --with-data.
+    "$(scripts_of ceph)/destroy.sh" || die "ceph failed; run it again when it is mended"
+    continue
+  fi
   "$(scripts_of "$name")/destroy.sh" "${options[@]}" || die "$name failed; run it again when it is mended"
 done

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Each needs what stands before it. Knative asks for the class of its Gateways: Envoy Gateway's, or in phase 3 Istio's.
-order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k data_plane)
+order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k data_plane ceph)
 
 # phase_of NAME: the first phase that has it.
 phase_of() {
@@ -21,10 +21,21 @@ wanted() {
 }
 
 # scripts_of NAME: the folder of its scripts.
-scripts_of() { printf '%s/platform/%s/scripts\n' "$deploy" "${1//_/-}"; }
+scripts_of() {
+  case $1 in
+    # No part of the platform: the object store exists already.
+    ceph) printf '%s/ceph/scripts\n' "$deploy" ;;
+    *) printf '%s/platform/%s/scripts\n' "$deploy" "${1//_/-}" ;;
+  esac
+}
 
-# installed NAME: the version of its release, or nothing.
+# installed NAME: the status of its release, or nothing.
 installed() {
+  if [ "$1" = ceph ]; then
+    kubectl --namespace "$(setting components.ceph.namespace)" get cephobjectstoreuser s3-events \
+      --ignore-not-found -o jsonpath='{.status.phase}' 2>/dev/null
+    return
+  fi
   helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
     --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
 }

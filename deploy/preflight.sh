@@ -50,6 +50,13 @@ check_definitions() {
       fi
     done
   fi
+  if wanted ceph "$1"; then
+    for crd in cephobjectstoreusers.ceph.rook.io cephbuckettopics.ceph.rook.io objectbucketclaims.objectbucket.io; do
+      if has_kind "$crd"; then fine "definition $crd"; else
+        problem "no $crd: install Rook, or set components.ceph.enabled: false (deploy/minio and deploy/aws are for other stores)"
+      fi
+    done
+  fi
   if [ "$(setting dispatcher.kind)" = camel ] && ! wanted camel_k "$1"; then
     problem "dispatcher.kind is camel, but components.camel_k is not enabled"
   fi
@@ -81,7 +88,7 @@ free() {
 }
 
 our_namespaces() {
-  settings | sed -n 's/^components\.[a-z_]*\.[a-z_]*namespace=//p' | grep -vx monitoring | tr '\n' ' '
+  settings | sed -n 's/^components\.[a-z_]*\.[a-z_]*namespace=//p' | grep -vx 'monitoring\|rook-ceph' | tr '\n' ' '
 }
 
 check_capacity() {

@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 root=${CRDS_FROM:-https://raw.githubusercontent.com}
-home=$(tool_dir crds "$repo/scripts/crds.txt" "$repo/scripts/python/split_crds.py")
+home=$(tool_dir crds "$repo/scripts/crds.txt" "$repo/scripts/python/split_crds.py" <(printf "%s" "$root"))
 
 fetch() {
   local project repository release path kinds

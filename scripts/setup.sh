@@ -125,6 +125,8 @@ check_system() {
       deploy)
         need golang "Go 1.26 or newer" go_is_recent 26
         need shellcheck "shellcheck" have shellcheck
+        need jq "jq" have jq
+        need curl "curl" have curl
         ;;
       data)
         need python3-venv "Python 3.11 or newer with venv" find_python

@@ -52,7 +52,7 @@ worker_service() {
   local revision
   revision=$(kubectl -n "$demo" get services.serving.knative.dev light-worker \
     -o jsonpath='{.status.latestReadyRevisionName}' 2>/dev/null) || true
-  printf '%s\n' "${revision:-light-worker}"
+  printf '%s\n' "${revision:-light-worker-direct}"
 }
 
 # The object of the first PUT, in a batch that closed.

@@ -6,41 +6,7 @@
 
 program=$CARGO_TARGET_DIR/debug/dispatcher
 [ -x "$program" ] || die "the dispatcher is not built: run 'make build'"
-kafka=$(tool_dir kafka "$repo/scripts/kafka/pom.xml")
-[ -d "$kafka/libs" ] || die "Kafka is not installed: run 'scripts/setup.sh kafka'"
-
-dir=$(mktemp -d "$work/lag-XXXXXX")
-pids=()
-finish() {
-  exec 9>&-
-  [ "${#pids[@]}" = 0 ] || kill "${pids[@]}" 2>/dev/null || true
-  wait
-  rm -rf "$dir"
-}
-trap finish EXIT
-
-# free_port: one that nothing listens on, below those that the system gives away.
-free_port() {
-  local port
-  while
-    port=$((16384 + RANDOM % 16384))
-    listening "$port"
-  do :; done
-  printf '%s\n' "$port"
-}
-
-# until_true SECONDS WHAT COMMAND…: asks again until it is so.
-until_true() {
-  local deadline=$((SECONDS + $1)) what=$2
-  shift 2
-  until "$@"; do
-    [ "$SECONDS" -lt "$deadline" ] || {
-      tail -n 20 "$dir"/*.log >&2
-      die "$what"
-    }
-    sleep 0.2
-  done
-}
+. "$(dirname "${BASH_SOURCE[0]}")/harness/servers.sh"
 
 # lag: the group's, as Kafka's own tool tells it; nothing while the group has no position.
 lag() {
@@ -58,13 +24,8 @@ notify() {
     "$1" | "$repo/scripts/kafka.sh" produce s3-events --port "$port" >"$dir/produce.log" 2>&1
 }
 
-port=$(free_port) admin=$(free_port)
-mkfifo "$dir/alive"
-"$repo/scripts/kafka.sh" run --port "$port" --controller-port "$(free_port)" --dir "$dir/kafka" --until-stdin-closes \
-  --topics s3-events,light-ingest,heavy-ingest,ingest-dlq <"$dir/alive" >"$dir/kafka.log" 2>&1 &
-# It ends when this is closed, however this shell ends.
-exec 9>"$dir/alive"
-until_true 60 "Kafka is not ready" grep -q 'is ready' "$dir/kafka.log"
+admin=$(free_port)
+start_kafka
 
 # A batch closes with its second file, and not by time while this test runs.
 env KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:$port" LISTEN="127.0.0.1:$admin" BATCH_MAX_WAIT=10m BATCH_MAX_FILES=2 \

@@ -32,6 +32,7 @@ passed() { say "ok    $*"; }
 
 # with_api FUNCTION ARGUMENT…: calls it while a real API server runs; KUBECONFIG is that of an administrator.
 with_api() (
+  local dir port server
   dir=$(mktemp -d "$work/api-XXXXXX")
   mkfifo "$dir/alive"
   while
