@@ -11,7 +11,7 @@ usage: deploy/images/stage.sh IMAGE PROGRAMS INVENTORIES ROOT
 
   IMAGE        dispatcher, light-worker, spark-launcher or event-ingest
   PROGRAMS     the folder of the programs
-  INVENTORIES  the folder that sbom.sh filled
+  INVENTORIES  the folder that sbom.sh and licences.sh filled
   ROOT         where the image's root begins; what is there stays
 
 With SOURCE_DATE_EPOCH every file bears that time.

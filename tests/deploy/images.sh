@@ -135,6 +135,13 @@ grep -qx iceberg "$work/light-worker.crates" || die "the inventory of light-work
 ! grep -qx proptest "$work/light-worker.crates" || die "the inventory of light-worker names what only its tests use"
 pass "inventories"
 
+"$tools/licences.sh" "$work/sbom" "${images[@]}"
+for text in 'rdkafka-sys@.*: librdkafka/LICENSE' 'iceberg@.*: LICENSE' 'ring@.*: LICENSE'; do
+  grep -q "^$text" "$work/sbom/light-worker.licences.txt" || die "the licence texts of light-worker lack $text"
+done
+! grep -q '^iceberg@' "$work/sbom/dispatcher.licences.txt" || die "the licence texts of dispatcher have what it does not use"
+pass "licence texts"
+
 # What the Dockerfile is given is enough: the same inventory comes out of it.
 mkdir "$work/context"
 sed -n 's/^!//p' "$tools/Dockerfile.dockerignore" >"$work/wanted"
