@@ -31,6 +31,20 @@ class OneSource(unittest.TestCase):
         for case in ("keda-notify", "scram"):
             self.assertNotIn("replicas", only(ci(case), "Deployment", "dispatcher")["spec"])
 
+    def test_one_mechanism(self):
+        # What Strimzi gives the user, what programs are told, what the scaler is, and what the Secret says to Eventing.
+        objects = ci("scram")
+        self.assertEqual(only(objects, "KafkaUser")["spec"]["authentication"]["type"], "scram-sha-512")
+        told = {
+            variable["value"]
+            for _, spec, _ in pods(objects) for container in spec["containers"] for variable in container.get("env", [])
+            if variable["name"] == "KAFKA_SASL_MECHANISM"
+        }
+        self.assertEqual(told, {"SCRAM-SHA-512"})
+        triggers = only(objects, "ScaledObject")["spec"]["triggers"]
+        self.assertEqual([trigger["metadata"]["sasl"] for trigger in triggers], ["scram_sha512"])
+        self.assertIn('printf SCRAM-SHA-512 >"$work/sasl.mechanism"', (CHART / "scripts/kafka-secret.sh").read_text())
+
     def test_the_launcher_may_what_its_role_says(self):
         role = only(documents(DEPLOY / "spark-launcher/rbac.yaml"), "Role")
         for case, objects in renderings():
