@@ -114,8 +114,9 @@ class Round:
         rng.shuffle(fields)
         return pa.schema(fields)
 
-    def rows(self, schema: pa.Schema, count: int | None = None) -> pa.Table:
-        """Random rows, which are noted as the table has to hold them. Columns without nulls may be required."""
+    def rows(self, schema: pa.Schema, count: int | None = None, plain: bool = False) -> pa.Table:
+        """Random rows, which are noted as the table has to hold them. Columns without nulls may be required, which the
+        table's are not: their levels are others, so that such a chunk cannot be copied."""
         rng = self.rng
         count = rng.choice([1, 7, 60, 300]) if count is None else count
         columns, kept = [], []
@@ -126,7 +127,7 @@ class Round:
             else:
                 values = [value(rng, field.type, nulls) for _ in range(count)]
             columns.append(values)
-            required = None not in values and rng.random() < 0.5
+            required = None not in values and rng.random() < 0.5 and not plain
             kept.append(field.with_nullable(not required))
         self.next_id += count
         by_name = dict(zip(schema.names, columns, strict=True))
@@ -140,7 +141,7 @@ class Round:
 
     def pyarrow(self, name: str, schema: pa.Schema, rows: int | None = None, plain: bool = False) -> dict:
         rng = self.rng
-        table = self.rows(schema, rows)
+        table = self.rows(schema, rows, plain)
         if rng.random() < 0.3:
             # Ids of another table: columns map by name.
             ids = rng.sample(range(1, 500), len(table.schema))
@@ -180,7 +181,7 @@ class Round:
 
     def duckdb(self, plain: bool) -> dict:
         rng = self.rng
-        source = self.rows(self.file_schema("duckdb", plain))
+        source = self.rows(self.file_schema("duckdb", plain), plain=plain)
         path = self.folder / "duckdb.parquet"
         codec = rng.choice(PLAIN_CODECS[1:] if plain else ["uncompressed", "snappy", "gzip", "zstd", "brotli", "lz4_raw"])
         # Deltas of INT32 that take more than 32 bits are beyond arrow-rs and PyArrow: such a file is refused.
@@ -196,7 +197,7 @@ class Round:
     def elsewhere(self, writer: str, plain: bool) -> dict:
         """A file that another program writes from a plain one."""
         rng = self.rng
-        table = self.rows(self.file_schema(writer, plain))
+        table = self.rows(self.file_schema(writer, plain), plain=plain)
         source, name = f"{writer}.plain", f"{writer}.parquet"
         pq.write_table(table, self.folder / source)
         job = {
