@@ -66,6 +66,9 @@ struct RebuildArgs {
     /// Make it the ledger of main, by a snapshot without rows. An interruption is heard until this begins, and not after
     #[arg(long)]
     apply: bool,
+    /// Apply it although entries are lost: their objects count as new, and whoever asks for them again (reconcile, which standalone runs at its start, a redelivery) brings their rows in a second time
+    #[arg(long, requires = "apply")]
+    accept_loss: bool,
     /// Take runs, too, of snapshots that nothing tells of. Their objects then count as ingested, whether they are or not; otherwise they may be ingested again
     #[arg(long)]
     unproven: bool,
@@ -164,10 +167,18 @@ async fn rebuild(lake: &Lake, args: &RebuildArgs, stop: &CancellationToken) -> a
         writeln!(out, "nothing was changed: --apply makes it the ledger of main")?;
         return Ok(ExitCode::from(EXIT_DISAGREE));
     }
+    let lossless = plan.lost.is_empty() && plan.unnamed_files == 0;
+    if !lossless && !args.accept_loss {
+        writeln!(
+            out,
+            "nothing was changed: what is lost would count as new, and its rows would come a second time; \
+             restore the ledger's files, or --accept-loss"
+        )?;
+        return Ok(ExitCode::from(EXIT_DISAGREE));
+    }
     let snapshot_id = lake.rebuild(&args.table, &plan).await?;
     writeln!(out, "made it the ledger of main, by snapshot {snapshot_id}")?;
-    let lossless = plan.lost.is_empty() && plan.unnamed_files == 0 && plan.unproven.is_empty();
-    Ok(if lossless { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DISAGREE) })
+    Ok(if lossless && plan.unproven.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DISAGREE) })
 }
 
 fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {

@@ -112,13 +112,24 @@ async fn a_ledger_is_verified_and_rebuilt_and_has_no_orphans() {
     assert!(place.said(&["ledger", "rebuild"]).await.contains("nothing to rebuild"));
     assert!(place.said(&["ledger", "orphans", "--delete"]).await.starts_with("0 files"));
 
-    remove_heads(place.folder.path());
+    remove_ledgers(place.folder.path(), "heads");
     let broken = place.run(&["ledger", "verify"]).await;
     assert_eq!(broken.status.code(), Some(1), "{broken:?}");
     let planned = place.run(&["ledger", "rebuild"]).await;
     assert_eq!(planned.status.code(), Some(EXIT_DISAGREE.into()), "{planned:?}");
     assert!(place.said(&["ledger", "rebuild", "--apply"]).await.contains("made it the ledger of main"));
     assert!(place.said(&["ledger", "verify"]).await.contains("they agree"));
+
+    // What is lost would come a second time: that is asked for by name.
+    remove_ledgers(place.folder.path(), "heads");
+    remove_ledgers(place.folder.path(), "runs");
+    let refused = place.run(&["ledger", "rebuild", "--apply"]).await;
+    assert_eq!(refused.status.code(), Some(EXIT_DISAGREE.into()), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("nothing was changed"), "{refused:?}");
+    assert_eq!(place.run(&["ledger", "verify"]).await.status.code(), Some(1), "it was applied");
+    let applied = place.run(&["ledger", "rebuild", "--apply", "--accept-loss"]).await;
+    assert_eq!(applied.status.code(), Some(EXIT_DISAGREE.into()), "{applied:?}");
+    assert!(String::from_utf8_lossy(&applied.stdout).contains("made it the ledger of main"), "{applied:?}");
     place.server.end().await;
 }
 
@@ -150,11 +161,11 @@ async fn nothing_outside_the_lists_is_read_or_written() {
     place.server.end().await;
 }
 
-fn remove_heads(data: &Path) {
+fn remove_ledgers(data: &Path, part: &str) {
     for table in std::fs::read_dir(data.join("warehouse/_event_ingest")).unwrap() {
-        let heads = table.unwrap().path().join("heads");
-        if heads.exists() {
-            std::fs::remove_dir_all(heads).unwrap();
+        let part = table.unwrap().path().join(part);
+        if part.exists() {
+            std::fs::remove_dir_all(part).unwrap();
         }
     }
 }

@@ -17,7 +17,10 @@ impl From<StoreError> for S3Error {
             StoreError::InvalidPartOrder(_) => S3ErrorCode::InvalidPartOrder,
             StoreError::PartTooSmall { .. } => S3ErrorCode::EntityTooSmall,
             StoreError::ShuttingDown => S3ErrorCode::ServiceUnavailable,
-            StoreError::NewerLayout { .. } | StoreError::Database(_) | StoreError::Io(_) => {
+            StoreError::NewerLayout { .. }
+            | StoreError::Unnamed(_)
+            | StoreError::Database(_)
+            | StoreError::Io(_) => {
                 tracing::error!(%error, "s3 request failed");
                 S3ErrorCode::InternalError
             }

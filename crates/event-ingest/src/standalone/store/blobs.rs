@@ -45,6 +45,25 @@ impl BlobDir {
         .map_err(io::Error::other)?
     }
 
+    /// Whether there are any finished blobs. Looks until the first.
+    pub(super) async fn holds_any(root: PathBuf) -> io::Result<bool> {
+        let look = move || {
+            for prefix in Self::prefixes() {
+                let found = match std::fs::read_dir(root.join(prefix)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    found => found?,
+                };
+                for file in found {
+                    if file?.path().extension().is_none() {
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
+        };
+        tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
+    }
+
     fn prefixes() -> impl Iterator<Item = String> {
         (0..=u8::MAX).map(|byte| format!("{byte:02x}"))
     }

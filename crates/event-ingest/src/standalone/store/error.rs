@@ -1,6 +1,7 @@
 //! What can go wrong in the object store.
 
 use std::io;
+use std::path::PathBuf;
 
 /// A refusal or a failure of the store.
 ///
@@ -65,6 +66,12 @@ pub enum StoreError {
         /// The newest layout that this version knows.
         known: i64,
     },
+    /// The bytes of objects are there, and what names them is not: a new `state.db` would have all of them swept away.
+    #[error(
+        "state.db is missing beside {blobs} with files in it: restore it from the copy that they belong to, or move them away to begin anew",
+        blobs = .0.display()
+    )]
+    Unnamed(PathBuf),
     /// SQLite failed. The outcome of a change is unknown if this happens at its commit.
     #[error("state.db: {0}")]
     Database(#[from] sqlx::Error),

@@ -59,10 +59,14 @@ impl Store {
     /// `region` is what the announcements name.
     ///
     /// # Errors
-    /// [`StoreError::NewerLayout`], or a failure of the file system or of SQLite.
+    /// [`StoreError::NewerLayout`], [`StoreError::Unnamed`], or a failure of the file system or of SQLite.
     pub async fn open(folder: &Path, region: &str) -> Result<Self, StoreError> {
+        let (state, blobs) = (folder.join("state.db"), folder.join("blobs"));
+        if !tokio::fs::try_exists(&state).await? && BlobDir::holds_any(blobs.clone()).await? {
+            return Err(StoreError::Unnamed(blobs));
+        }
         let options = SqliteConnectOptions::new()
-            .filename(folder.join("state.db"))
+            .filename(state)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // In WAL mode only FULL syncs at every commit, and an answer promises durability.
@@ -75,7 +79,7 @@ impl Store {
         let store = Self {
             readers,
             writer,
-            blobs: BlobDir::open(folder.join("blobs")).await?,
+            blobs: BlobDir::open(blobs).await?,
             arrivals: Arc::new(Notify::new()),
             region: region.into(),
         };

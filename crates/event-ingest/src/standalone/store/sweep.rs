@@ -32,7 +32,10 @@ impl Store {
             }
         }
         if swept > 0 {
-            tracing::info!(files = swept, "removed unfinished uploads of an earlier run");
+            tracing::info!(
+                files = swept,
+                "removed files that state.db does not name: of uploads that were cut off, or of an older state.db"
+            );
         }
         Ok(())
     }
@@ -54,6 +57,22 @@ impl Store {
 mod tests {
     use super::*;
     use crate::standalone::store::Attributes;
+
+    #[tokio::test]
+    async fn bytes_whose_names_are_lost_are_not_swept_away() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path(), "us-east-1").await.unwrap();
+        let blob = store.begin_blob().await.unwrap().finish().await.unwrap();
+        let file = store.blobs.path(&blob.id);
+        store.close().await;
+        std::fs::remove_file(place.path().join("state.db")).unwrap();
+
+        let refused = Store::open(place.path(), "us-east-1").await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unnamed(_)), "{refused}");
+        assert!(file.exists());
+        std::fs::remove_file(file).unwrap();
+        Store::open(place.path(), "us-east-1").await.unwrap();
+    }
 
     #[tokio::test]
     async fn uploads_that_nobody_finishes_are_aborted() {
