@@ -28,7 +28,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench and test-kube
-	@scripts/setup.sh build python kafka rest-catalog postgres spark data lint
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark data lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -47,7 +47,7 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres spark data
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark data
 	$(BUILD)
 	cargo test --workspace --locked
 	@scripts/spark.sh test

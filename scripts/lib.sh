@@ -50,6 +50,8 @@ cargo_deny_version=0.20.2
 cargo_deny_home() { printf '%s/cargo-deny-%s\n' "$cache" "$cargo_deny_version"; }
 minio_version=v0.0.0-20260212201848-7aac2a2c5b7c
 minio_home() { printf '%s/minio-%s\n' "$cache" "$minio_version"; }
+# Debian says which release it is.
+prometheus_home() { printf '%s/prometheus\n' "$cache"; }
 kube_home() { tool_dir kube "$repo/scripts/kube/go.mod" "$repo/scripts/kube/go.sum"; }
 deploy_tools_home() {
   tool_dir deploy-tools "$repo/scripts/deploy-tools/go.mod" "$repo/scripts/deploy-tools/go.sum" \

@@ -6,6 +6,7 @@
 #                             kafka         Java and the jars of Apache Kafka
 #                             rest-catalog  a Java compiler and the Iceberg project's REST catalog server
 #                             postgres      PostgreSQL's server
+#                             prometheus    Prometheus and promtool, unpacked from its package
 #                             camel         a Java compiler and the Camel route that the dispatcher is measured beside
 #                             minio         Go and the MinIO server, built from its module
 #                             kube          Go, the API server of Kubernetes, built from its module, and etcd
@@ -57,8 +58,9 @@ go_is_recent() {
 # offered PACKAGE: could apt-get install it? A package that others only name has no candidate.
 offered() { [[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 
-# Unpacked from its package: see scripts/kube.sh.
+# Unpacked from their packages: see scripts/kube.sh and scripts/prometheus.sh.
 etcd_is_there() { have etcd || offered etcd-server; }
+prometheus_is_there() { [ -d "$(prometheus_home)" ] || { have prometheus && have promtool; } || offered prometheus; }
 
 # java_package KIND: the oldest Java that Kafka runs on and this system offers, as jre or jdk. While the system does not
 # say (it has no apt, or no package lists yet), the one that most releases have.
@@ -107,6 +109,7 @@ check_system() {
         need "$(java_package jdk)" "a Java 17 development kit or newer" jdk_is_recent
         need maven "Maven" have mvn
         ;;
+      prometheus) need prometheus "Prometheus" prometheus_is_there ;;
       postgres) need postgresql "PostgreSQL's server" postgres_bin ;;
       spark)
         need python3-venv "Python 3.11 or newer with venv" find_python
@@ -240,10 +243,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, deploy, spark, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, prometheus, minio, kube, deploy, spark, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | camel | postgres | minio | kube | deploy | spark | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | prometheus | minio | kube | deploy | spark | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -255,6 +258,7 @@ for part in "$@"; do
     kafka) "$repo/scripts/kafka.sh" install ;;
     rest-catalog) "$repo/scripts/rest-catalog.sh" install ;;
     camel) "$repo/scripts/camel.sh" install ;;
+    prometheus) "$repo/scripts/prometheus.sh" install ;;
     minio) "$repo/scripts/minio.sh" install ;;
     kube) "$repo/scripts/kube.sh" install ;;
     deploy) "$repo/scripts/deploy-tools.sh" install ;;

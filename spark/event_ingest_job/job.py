@@ -192,7 +192,7 @@ class Job:
         }
         event_id = branch or listing.digest([one.version for one in staged])
         try:
-            answer = publisher.publish(self.settings.publisher, event_id, body, self.clock)
+            answer = publisher.publish(self.settings.publisher, event_id, body, self.clock, self.request.traceparent)
         except Refused:
             if branch:
                 table.drop_branch(branch)

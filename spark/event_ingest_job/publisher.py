@@ -49,15 +49,17 @@ class Clock:
     jitter: Callable[[], float] = random.random
 
 
-def publish(url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock()) -> Published | Conflict:
-    """Posts the event, again and again while the answer is "not now".
+def publish(
+    url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock(), traceparent: str | None = None
+) -> Published | Conflict:
+    """Posts the event, again and again while the answer is "not now". It says which trace it belongs to, if any.
 
     Raises `Refused` if this stage will never be published, `Unavailable` if there was no answer for `PATIENCE` seconds.
     """
     deadline = clock.now() + PATIENCE
     pause = FIRST_PAUSE
     while True:
-        status, answer = _post(url, event_id, body)
+        status, answer = _post(url, event_id, body, traceparent)
         if status == 200 and "request_id" in _object(answer):
             return Published(_object(answer))
         if status == 409:
@@ -85,7 +87,7 @@ class _Straight(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_Straight)
 
 
-def _post(url: str, event_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
+def _post(url: str, event_id: str, body: dict[str, Any], traceparent: str | None) -> tuple[int, bytes]:
     """Status and body of the answer; status 0 if there is none."""
     headers = {
         "content-type": "application/json",
@@ -95,6 +97,8 @@ def _post(url: str, event_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
         "ce-source": SOURCE,
         "ce-subject": _header(body["table"]),
     }
+    if traceparent:
+        headers["ce-traceparent"] = traceparent
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     request = urllib.request.Request(url, data, headers, method="POST")
     try:

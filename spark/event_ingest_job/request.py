@@ -17,6 +17,7 @@ _SUFFIXES = {"parquet": "parquet", "csv": "csv", "json": "json", "jsonl": "json"
 _COMPRESSED = ("gz", "gzip", "zst")
 _RECORD_ID = re.compile(r"[0-9a-f]{40}")
 _ID_DIGITS = 40
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Request:
     options: dict[str, str] = field(default_factory=dict)
     attempt: int = 1
     record_id: str | None = None
+    #: W3C trace context of whoever asked; the publisher is told.
+    traceparent: str | None = None
 
     @property
     def id(self) -> str:
@@ -90,7 +93,11 @@ def _parse(document: dict[str, Any]) -> Request:
     attempt = 1 if document.get("attempt") is None else document["attempt"]
     if not isinstance(attempt, int) or attempt < 1:
         raise ValueError(f"{attempt!r} is no attempt: expected a number from 1 on")
-    return Request(table, form, tuple(objects), options, attempt, record_id)
+    trace = document.get("traceparent")
+    # Nothing is decided by it: one that is none is left out.
+    if not isinstance(trace, str) or not _TRACEPARENT.fullmatch(trace):
+        trace = None
+    return Request(table, form, tuple(objects), options, attempt, record_id, trace)
 
 
 def _object(file: Any, hint: dict[str, Any]) -> Requested:

@@ -42,6 +42,15 @@ def test_not_now_is_asked_again_with_growing_pauses(publisher) -> None:
     assert (sent["ce-type"], sent["ce-id"], sent["ce-subject"]) == ("dev.eventingest.staged.v1", "id", "db.t%C3%A4")
 
 
+def test_the_event_belongs_to_the_trace_of_the_request(publisher) -> None:
+    publisher.answers = [(200, {"request_id": "r"})] * 2
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    publish(publisher.url, "id", BODY, traceparent=trace)
+    publish(publisher.url, "id", BODY)
+    sent = [{name.lower(): value for name, value in headers.items()} for headers, _ in publisher.posts]
+    assert [headers.get("ce-traceparent") for headers in sent] == [trace, None]
+
+
 def test_a_conflict_names_what_is_known(publisher) -> None:
     publisher.answers = [(409, {"error": "conflict", "reason": "why", "known": ["s3://b/k"]}), (409, {})]
     assert publish(publisher.url, "id", BODY) == Conflict("why", ["s3://b/k"])

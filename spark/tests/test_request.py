@@ -74,6 +74,12 @@ def test_keys_that_no_client_can_ask_for(key: str) -> None:
     assert ObjectUri("b", key).unaddressable()
 
 
+def test_a_trace_is_kept_if_it_is_one() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for told, kept in [(trace, trace), ("00-a-b-01", None), (7, None), (None, None)]:
+        assert request.parse(json.dumps({"files": ["s3://b/a.csv"], "traceparent": told})).traceparent == kept
+
+
 def test_an_attempt_says_where_lists_go() -> None:
     assert stages_of("s3://w/_event_ingest/heavy/records/ab/attempt-2.json") == "s3://w/_event_ingest/heavy/stages"
     assert stages_of("file:///w/heavy/records/ab/attempt-1.json") == "file:///w/heavy/stages"

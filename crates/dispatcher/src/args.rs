@@ -12,6 +12,7 @@ use service_kit::config::{
 use service_kit::kafka::KafkaArgs;
 use service_kit::logging::LoggingArgs;
 use service_kit::rules::RulesSource;
+use service_kit::traces::TracesArgs;
 
 use crate::notify::NotifyArgs;
 
@@ -173,6 +174,9 @@ pub struct Args {
     /// Logs.
     #[command(flatten)]
     pub logging: LoggingArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Show every effective setting and where it came from, secrets masked, and exit
     #[arg(long)]
     pub print_config: bool,

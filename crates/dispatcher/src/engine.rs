@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use ingest_core::TraceParent;
 use ingest_core::batching::{
     Action, ActionId, Batch, Batcher, BatchingError, Moment, Offset, Outlet, Partition, Position, Record,
 };
@@ -11,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use service_kit::kafka::Outgoing;
 use service_kit::rules::LiveRules;
+use service_kit::traces::Passage;
 
 use crate::clock::Clock;
 use crate::config::{Config, Topics};
@@ -22,6 +24,7 @@ use crate::positions::Cause;
 use crate::quota::Quota;
 use crate::sender::{Report, Sender};
 use crate::source::Source;
+use crate::traced;
 
 /// How long to wait before what failed is sent again; librdkafka has tried for `message.timeout.ms` by then.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -45,6 +48,8 @@ pub(crate) struct Engine {
     lines: Quota,
     /// Dead letters in flight: a record cannot be read again without going back.
     letters: BTreeMap<ActionId, Outgoing>,
+    /// Spans of requests in flight, while traces are made.
+    passages: BTreeMap<ActionId, Passage>,
     /// What failed, by the time of its next attempt.
     retries: VecDeque<(Duration, ActionId)>,
     /// What is known of the source topic.
@@ -70,6 +75,7 @@ impl Engine {
             metrics,
             lines: Quota::new(),
             letters: BTreeMap::new(),
+            passages: BTreeMap::new(),
             retries: VecDeque::new(),
             source_topic: Source::default(),
             paused: false,
@@ -79,7 +85,8 @@ impl Engine {
     /// Takes in a record of the source topic. Says whether there is room for more.
     pub fn take_in(&mut self, message: &BorrowedMessage<'_>, now: Moment) -> bool {
         self.metrics.records.inc();
-        let judged = self.judge.judge(message.payload().unwrap_or_default());
+        let trace = traced::record(message);
+        let judged = self.judge.judge(message.payload().unwrap_or_default(), trace);
         let (partition, offset) = (message.partition(), message.offset());
         if self.source_topic.was_read_before(partition, offset) {
             self.metrics.read_again.inc();
@@ -221,6 +228,7 @@ impl Engine {
         if batches > 0 {
             tracing::info!(batches, "more batches dispatched");
         }
+        self.metrics.expectations.show(&self.judge.rules.current(), self.clock.now().utc);
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.open_batches.set(gauge(self.batcher.open_batches()));
         self.metrics.held.set(gauge(self.batcher.held()));
@@ -256,7 +264,8 @@ impl Engine {
         let id = action.id();
         let sent = match action {
             Action::Produce(batch) => {
-                let outgoing = outgoing::request(&batch.request, batch.lane, &self.source);
+                let trace = self.trace(batch);
+                let outgoing = outgoing::request(&batch.request, batch.lane, &self.source, trace);
                 self.sender.send(id, self.topics.lane(batch.lane), &outgoing)
             }
             Action::DeadLetter(_) => {
@@ -269,6 +278,18 @@ impl Engine {
         }
     }
 
+    /// Where a request belongs that goes out, the first time or again; nowhere while no traces are made.
+    fn trace(&mut self, batch: &Batch) -> Option<TraceParent> {
+        if let Some(begun) = self.passages.get(&batch.id) {
+            return begun.traceparent();
+        }
+        let open = self.clock.now().elapsed.saturating_sub(batch.opened_at);
+        let passage = traced::batch(batch, open)?;
+        let trace = passage.traceparent();
+        self.passages.insert(batch.id, passage);
+        trace
+    }
+
     fn settle(&mut self, report: Report) {
         let Report { id, result } = report;
         if let Err(error) = result {
@@ -276,7 +297,10 @@ impl Engine {
             return;
         }
         match self.batcher.acknowledged(id) {
-            Some(Action::Produce(batch)) => self.acknowledged(&batch),
+            Some(Action::Produce(batch)) => {
+                self.passages.remove(&id).into_iter().for_each(Passage::end);
+                self.acknowledged(&batch);
+            }
             Some(Action::DeadLetter(_)) | None => {
                 self.letters.remove(&id);
             }
@@ -286,7 +310,9 @@ impl Engine {
     fn acknowledged(&mut self, batch: &Batch) {
         let request = &batch.request;
         let lane = batch.lane.as_str();
-        let took = self.clock.now().elapsed.saturating_sub(batch.opened_at);
+        let now = self.clock.now();
+        let took = now.elapsed.saturating_sub(batch.opened_at);
+        self.metrics.expectations.requested(&request.table, now.utc);
         self.metrics.batches.with_label_values(&[lane]).inc();
         self.metrics.files.with_label_values(&[lane]).inc_by(request.file_count() as u64);
         self.metrics.batch_duration.observe(took.as_secs_f64());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ingest_core::notification;
-use ingest_core::{RequestedObject, Route, Unmatched, Verdict};
+use ingest_core::{RequestedObject, Route, TraceParent, Unmatched, Verdict};
 use service_kit::rules::LiveRules;
 
 use crate::metrics::DispatcherMetrics;
@@ -25,7 +25,8 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub fn judge(&self, payload: &[u8]) -> Judged {
+    /// Judges a record, which belongs to a trace if it says so.
+    pub fn judge(&self, payload: &[u8], trace: Option<TraceParent>) -> Judged {
         let mut judged = Judged::default();
         let parsed = match notification::parse(payload) {
             Ok(parsed) => parsed,
@@ -39,8 +40,9 @@ impl Judge {
         }
         let rules = self.rules.current();
         let unmatched = rules.unmatched().unwrap_or(self.unmatched);
-        for announcement in parsed.announcements {
+        for mut announcement in parsed.announcements {
             self.metrics.announcements.inc();
+            announcement.hint.trace = trace;
             match rules.judge(&announcement) {
                 Verdict::Route(route) => judged.objects.push((route, announcement.into())),
                 Verdict::Unmatched(reason) if unmatched == Unmatched::DeadLetter => {
@@ -107,7 +109,7 @@ mod tests {
     fn wanted_objects_are_routed_and_the_rest_is_counted() {
         let (judge, metrics) = judge(Unmatched::Ignore);
         let judged =
-            judge.judge(&message(&["in/a.csv", "out/b.csv", "in/_SUCCESS", "in/c.json", "in/readme"]));
+            judge.judge(&message(&["in/a.csv", "out/b.csv", "in/_SUCCESS", "in/c.json", "in/readme"]), None);
         assert_eq!(keys(&judged), ["in/a.csv", "in/c.json"]);
         assert_eq!(judged.dead_letter, None);
         let page = metrics.page();
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn unmatched_objects_can_be_set_aside_beside_wanted_ones() {
         let (judge, metrics) = judge(Unmatched::DeadLetter);
-        let judged = judge.judge(&message(&["in/a.csv", "out/b.csv", "out/c.csv"]));
+        let judged = judge.judge(&message(&["in/a.csv", "out/b.csv", "out/c.csv"]), None);
         assert_eq!(keys(&judged), ["in/a.csv"]);
         assert_eq!(judged.dead_letter.as_deref(), Some("no-rule: s3://b/out/b.csv"));
         assert!(metrics.page().contains("event_ingest_dispatcher_dead_letters_total{reason=\"no-rule\"} 1"));
@@ -132,7 +134,7 @@ mod tests {
         let rules =
             rules::read("unmatched: dead-letter\nrules: [{match: {prefix: in/}, table: db.t}]").unwrap();
         let (judge, _) = judge_by(rules, Unmatched::Ignore);
-        let judged = judge.judge(&message(&["out/b.csv"]));
+        let judged = judge.judge(&message(&["out/b.csv"]), None);
         assert_eq!(judged.dead_letter.as_deref(), Some("no-rule: s3://b/out/b.csv"));
     }
 
@@ -140,7 +142,7 @@ mod tests {
     fn an_object_whose_key_names_no_table_is_set_aside_beside_the_others() {
         let text = "rules: [{match: {regex: 'in/(?<t>[^/]*)/.*'}, table: 'db.${t}'}]";
         let (judge, metrics) = judge_by(rules::read(text).unwrap(), Unmatched::Ignore);
-        let judged = judge.judge(&message(&["in/a/x.csv", "in/a.b/x.csv"]));
+        let judged = judge.judge(&message(&["in/a/x.csv", "in/a.b/x.csv"]), None);
         assert_eq!(keys(&judged), ["in/a/x.csv"]);
         let reason = judged.dead_letter.expect("one is set aside");
         assert!(reason.starts_with("bad-table-name: s3://b/in/a.b/x.csv: rule \"1\""), "{reason}");
@@ -152,7 +154,7 @@ mod tests {
     fn poison_is_set_aside_with_its_reason() {
         let (judge, metrics) = judge(Unmatched::Ignore);
         for poison in ["", "{", "\u{0}"] {
-            let judged = judge.judge(poison.as_bytes());
+            let judged = judge.judge(poison.as_bytes(), None);
             assert!(judged.objects.is_empty());
             assert!(judged.dead_letter.is_some_and(|reason| reason.starts_with("not a notification")));
         }

@@ -19,6 +19,7 @@ mod quota;
 mod run;
 mod sender;
 mod source;
+mod traced;
 mod whereabouts;
 
 pub use args::{Args, OnUnmatched, OverflowArg, RuleArgs};

@@ -3,10 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use dispatcher::{Args, run};
-use service_kit::{config, shutdown};
+use service_kit::{config, shutdown, traces};
 
 fn main() -> ExitCode {
     match start() {
@@ -30,7 +29,8 @@ fn start() -> anyhow::Result<()> {
             &mut io::stdout(),
         )?);
     }
-    args.logging.init().map_err(anyhow::Error::from_boxed).context("cannot start logging")?;
+    // Its end sends the last of them.
+    let _traces = traces::start(&args.logging, &args.traces, "dispatcher")?;
     if !settings.kafka.ignored().is_empty() {
         tracing::warn!(variables = ?settings.kafka.ignored(), "no Kafka properties: ignored");
     }

@@ -3,6 +3,7 @@
 use ingest_core::batching::Partition;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics};
+use service_kit::rules::Expectations;
 
 use crate::positions::Cause;
 
@@ -148,6 +149,7 @@ pub(crate) struct DispatcherMetrics {
     pub held: IntGauge,
     pub unacknowledged: IntGauge,
     pub lag: IntGaugeVec,
+    pub expectations: Expectations,
 }
 
 impl DispatcherMetrics {
@@ -174,6 +176,7 @@ impl DispatcherMetrics {
             held: metrics.gauge(&HELD),
             unacknowledged: metrics.gauge(&UNACKNOWLEDGED),
             lag: metrics.gauges(&LAG),
+            expectations: Expectations::new(metrics),
         }
     }
 

@@ -1,14 +1,19 @@
 //! What goes out beside dead letters: requests as CloudEvents in binary mode.
 
-use cloudevents::{Data, EventBuilder, EventBuilderV10};
-use ingest_core::IngestRequest;
+use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
+use ingest_core::{IngestRequest, TraceParent};
 use ingest_core::{Lane, event};
 use service_kit::kafka::{Outgoing, cloud_event_headers};
 
 /// A request on its lane. Its table is the key: requests for one table stay in one partition, near one committer.
-pub(crate) fn request(request: &IngestRequest, lane: Lane, source: &str) -> Outgoing {
+pub(crate) fn request(
+    request: &IngestRequest,
+    lane: Lane,
+    source: &str,
+    trace: Option<TraceParent>,
+) -> Outgoing {
     let table = request.table.to_string();
-    let built = EventBuilderV10::new()
+    let built: Result<Event, _> = EventBuilderV10::new()
         .id(&request.request_id)
         .ty(lane.event_type())
         .source(source)
@@ -17,7 +22,10 @@ pub(crate) fn request(request: &IngestRequest, lane: Lane, source: &str) -> Outg
         .extension("partitionkey", table.as_str())
         .data(event::JSON, Data::Binary(request.to_json()))
         .build();
-    let event = built.expect("id, type and source are set, and the source was tried at the start");
+    let mut event = built.expect("id, type and source are set, and the source was tried at the start");
+    if let Some(trace) = trace {
+        event.set_extension("traceparent", trace.to_string());
+    }
     let (headers, payload) = cloud_event_headers(event).expect("the data is bytes already");
     Outgoing { key: Some(table.into_bytes()), headers, payload: Some(payload) }
 }
@@ -53,7 +61,7 @@ mod tests {
     #[test]
     fn a_request_is_a_cloud_event_in_binary_mode() {
         let example = example();
-        let outgoing = request(&example, Lane::Heavy, &event::dispatcher_source("my group"));
+        let outgoing = request(&example, Lane::Heavy, &event::dispatcher_source("my group"), None);
         let expected = pairs(&[
             ("ce_specversion", "1.0"),
             ("ce_id", &example.request_id),
@@ -65,6 +73,9 @@ mod tests {
             ("content-type", "application/json"),
         ]);
         assert_eq!(headers(&outgoing), expected);
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let traced = request(&example, Lane::Heavy, "/s", trace.parse().ok());
+        assert!(headers(&traced).contains(&("ce_traceparent".to_owned(), trace.to_owned())));
         assert_eq!(outgoing.key.as_deref(), Some("db.täble".as_bytes()));
         assert_eq!(outgoing.payload.as_deref(), Some(&example.to_json()[..]));
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use service_kit::shutdown;
+use service_kit::{shutdown, traces};
 
 use crate::commands;
 use crate::commands::ingest::{self, IngestArgs};
@@ -91,7 +91,8 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 fn standalone(args: StandaloneArgs) -> anyhow::Result<ExitCode> {
-    args.logging.init().map_err(anyhow::Error::from_boxed)?;
+    // Its end sends the last of them.
+    let _traces = traces::start(&args.logging, &args.traces, "event-ingest")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async { server::run(args, shutdown::on_signal()?, io::stdout()).await })?;
     Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@ mod routing;
 pub mod rules;
 pub mod staged;
 mod table;
+mod trace;
 pub mod units;
 mod uri;
 
@@ -30,4 +31,5 @@ pub use result::{FileOutcome, FileStatus, IngestResult};
 pub use routing::{Lane, LightLimits};
 pub use rules::{Outcome, Route, Rule, RuleSet, TableTemplate, Target, Unmatched, Verdict};
 pub use table::{MAX_PART_BYTES, TableName, TableNameError};
+pub use trace::{NoTraceParent, TraceParent};
 pub use uri::{MAX_KEY_BYTES, ObjectUri, UriError};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-use crate::{FileFormat, ObjectUri, TableName, identity::normalise_version_id};
+use crate::{FileFormat, ObjectUri, TableName, TraceParent, identity::normalise_version_id};
 
 pub use wire::RequestError;
 pub(crate) use wire::{Millis, is_request_id};
@@ -29,6 +29,8 @@ pub struct ObjectHint {
     pub etag: Option<String>,
     /// The version to read; `None` is the current object.
     pub version_id: Option<String>,
+    /// The trace that the notification belongs to. Part of no request: it travels beside it.
+    pub trace: Option<TraceParent>,
 }
 
 /// One object of a request.

@@ -16,6 +16,7 @@
 //! | [`inspect`] | a table and its ledger as an operator looks at them |
 //! | [`reconcile`] | which objects of a listing are not in the table, and why |
 //! | [`maintain`] | whether table and ledger agree, a lost ledger made anew, files that nobody needs |
+//! | [`observe`] | what happens meanwhile, told to whoever counts it |
 //! | [`ingest`] | the flow of one request through all of these |
 
 pub mod allow;
@@ -32,6 +33,7 @@ pub mod inspect;
 mod layout;
 pub mod ledger;
 pub mod maintain;
+pub mod observe;
 pub mod options;
 pub mod quarantine;
 pub mod reconcile;

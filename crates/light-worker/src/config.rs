@@ -13,6 +13,7 @@ use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
 use service_kit::outlet::{OutletConfig, SinkUrl};
+use service_kit::traces::TracesArgs;
 
 /// Where requests come from.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,9 @@ pub struct Args {
     /// Logs.
     #[command(flatten)]
     pub logging: LoggingArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Show every effective setting and where it came from, secrets masked, and exit
     #[arg(long)]
     pub print_config: bool,

@@ -7,10 +7,12 @@ use chrono::Utc;
 use cloudevents::{Event, EventBuilder, EventBuilderV10};
 use ingest_core::event::{JSON, TYPE_COMPLETED, TYPE_STAGED};
 use ingest_core::staged::Staged;
-use ingest_core::{IngestRequest, IngestResult, RequestDefaults};
+use ingest_core::{IngestRequest, IngestResult, RequestDefaults, TableName};
 use lake::ErrorKind;
 use lake::ingest::{Conflict, Publication};
 use service_kit::intake::{Handler, Incoming, RejectStatus, Reply, RetryStatus};
+use service_kit::traces;
+use tracing::{Instrument, Span, field};
 
 use crate::{Ingest, WorkerMetrics};
 
@@ -42,10 +44,53 @@ impl<I: Ingest> IngestHandler<I> {
 #[async_trait]
 impl<I: Ingest> Handler for IngestHandler<I> {
     async fn handle(&self, event: Incoming) -> Reply {
-        match event.ty.as_deref() {
-            Some(TYPE_STAGED) => self.publish(event).await,
+        let name = match event.ty.as_deref() {
+            Some(TYPE_STAGED) => "publish",
             // A KafkaSource gives events types of its own.
-            _ => self.ingest(event).await,
+            _ => "ingest",
+        };
+        let span = span(name, event.traceparent.as_deref());
+        let publishes = name == "publish";
+        let work = async { if publishes { self.publish(event).await } else { self.ingest(event).await } };
+        work.instrument(span).await
+    }
+}
+
+/// The span of a request, which goes on with its sender's trace.
+fn span(name: &'static str, traceparent: Option<&str>) -> Span {
+    let span = tracing::info_span!(
+        target: "trace",
+        "request",
+        otel.name = name,
+        otel.kind = "consumer",
+        otel.status_code = field::Empty,
+        otel.status_description = field::Empty,
+        event_ingest.table = field::Empty,
+        event_ingest.request_id = field::Empty,
+        event_ingest.rows = field::Empty,
+        event_ingest.snapshot_id = field::Empty,
+    );
+    traces::continued(span, traceparent)
+}
+
+/// Says in the current span what it is about.
+fn about(table: &TableName, request_id: &str) {
+    let span = Span::current();
+    span.record("event_ingest.table", field::display(table));
+    span.record("event_ingest.request_id", request_id);
+}
+
+/// Says in the current span how it went.
+fn went(outcome: Result<&IngestResult, &str>) {
+    let span = Span::current();
+    match outcome {
+        Ok(result) => {
+            span.record("event_ingest.rows", result.rows);
+            span.record("event_ingest.snapshot_id", result.snapshot_id);
+        }
+        Err(why) => {
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", why);
         }
     }
 }
@@ -60,13 +105,15 @@ impl<I: Ingest> IngestHandler<I> {
             }
         };
         tracing::debug!(request_id = request.request_id, table = %request.table, "taken");
+        about(&request.table, &request.request_id);
         let started = Instant::now();
         let outcome = self.ingest.ingest(&request).await;
         let milliseconds = self.attempted(started);
         let (files, bytes) = (request.file_count(), request.total_bytes());
         match outcome {
             Ok(result) => {
-                self.metrics.ingested(&request, &result, Utc::now());
+                self.metrics.ingested(&request, &result);
+                went(Ok(&result));
                 tracing::info!(
                     request_id = request.request_id,
                     table = %request.table,
@@ -109,12 +156,14 @@ impl<I: Ingest> IngestHandler<I> {
         };
         let (request_id, table) = (staged.request_id.as_str(), &staged.table);
         let branch = staged.stage.as_ref().map(|stage| stage.branch.as_str());
+        about(table, request_id);
         let started = Instant::now();
         let outcome = self.ingest.publish_staged(&staged).await;
         let milliseconds = self.attempted(started);
         match outcome {
             Ok(Publication::Published(result)) => {
                 self.metrics.published(&result);
+                went(Ok(&result));
                 tracing::info!(
                     request_id,
                     %table,
@@ -131,6 +180,7 @@ impl<I: Ingest> IngestHandler<I> {
             }
             Ok(Publication::Conflict(Conflict { reason, known })) => {
                 let left_out = known.len();
+                went(Err(&reason));
                 tracing::warn!(request_id, %table, branch, milliseconds, reason, left_out, "to be staged anew");
                 Reply::Conflict { reason, known }
             }
@@ -153,6 +203,7 @@ impl<I: Ingest> IngestHandler<I> {
 /// The one place where the lake's errors become replies.
 fn refused(error: &lake::Error) -> Reply {
     let reason = error.to_string();
+    went(Err(&reason));
     match error.kind() {
         ErrorKind::Invalid => Reply::Reject { status: RejectStatus::Invalid, reason },
         ErrorKind::Forbidden => Reply::Reject { status: RejectStatus::Forbidden, reason },
@@ -179,7 +230,7 @@ fn completed(result: &IngestResult, traceparent: Option<String>) -> Reply {
         .data(JSON, body)
         .build()
         .expect("all required attributes are given");
-    if let Some(traceparent) = traceparent {
+    if let Some(traceparent) = traces::traceparent().or(traceparent) {
         event.set_extension("traceparent", traceparent);
     }
     Reply::Done(Box::new(event))

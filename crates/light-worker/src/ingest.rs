@@ -7,6 +7,7 @@ use ingest_core::staged::Staged;
 use ingest_core::{IngestRequest, IngestResult};
 use lake::Lake;
 use lake::ingest::Publication;
+use lake::observe::Observer;
 
 /// Brings the rows of requests into tables.
 #[async_trait]
@@ -20,6 +21,9 @@ pub trait Ingest: Send + Sync + 'static {
 
     /// Whether the catalog answers.
     async fn ready(&self) -> lake::Result<()>;
+
+    /// Tells of what happens inside, if it can.
+    fn observe(&self, _observer: Arc<dyn Observer>) {}
 }
 
 #[async_trait]
@@ -34,6 +38,10 @@ impl Ingest for Lake {
 
     async fn ready(&self) -> lake::Result<()> {
         Lake::ready(self).await
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        Lake::observe(self, observer);
     }
 }
 
@@ -50,5 +58,9 @@ impl<I: Ingest> Ingest for Arc<I> {
 
     async fn ready(&self) -> lake::Result<()> {
         (**self).ready().await
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        (**self).observe(observer);
     }
 }

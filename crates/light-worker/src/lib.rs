@@ -13,6 +13,6 @@ mod run;
 pub use config::{Args, Config, ConfigError, Source};
 pub use handler::{IngestHandler, SOURCE};
 pub use ingest::Ingest;
-pub use metrics::{BYTES, DURATION, FAILURES, FILES, LATENCY, ROWS, WorkerMetrics};
+pub use metrics::{METRICS, WorkerMetrics};
 pub use quarantined::{QuarantineEvents, quarantined};
 pub use run::{RunError, run, run_on};

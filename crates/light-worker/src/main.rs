@@ -4,12 +4,11 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use lake::Lake;
 use light_worker::{Args, QuarantineEvents, run};
 use service_kit::outlet::Outlet;
-use service_kit::{config, shutdown};
+use service_kit::{config, shutdown, traces};
 
 fn main() -> ExitCode {
     match start() {
@@ -33,7 +32,8 @@ fn start() -> anyhow::Result<()> {
             &mut io::stdout(),
         )?);
     }
-    args.logging.init().map_err(anyhow::Error::from_boxed).context("cannot start logging")?;
+    // Its end sends the last of them.
+    let _traces = traces::start(&args.logging, &args.traces, "light-worker")?;
     if !settings.ignored_variables.is_empty() {
         tracing::warn!(variables = ?settings.ignored_variables, "no Kafka properties: ignored");
     }

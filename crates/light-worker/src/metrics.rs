@@ -1,10 +1,14 @@
 //! The metrics of this service; those of its intakes are service-kit's.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use ingest_core::{FileStatus, IngestRequest, IngestResult};
 use lake::ErrorKind;
-use prometheus::{Histogram, IntCounter, IntCounterVec};
-use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics};
+use lake::commit::protocol::Answer;
+use lake::observe::{Committed, Observer, Stage};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
+use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics, TableLabels};
 
 /// Files by what became of them.
 pub const FILES: Metric = Metric {
@@ -30,8 +34,56 @@ pub const DURATION: Metric = Metric {
 /// From the bucket to the table.
 pub const LATENCY: Metric = Metric {
     name: "arrival_to_queryable_seconds",
-    help: "Time from an object's arrival in its bucket (event time) until its rows could be queried, for each processed file whose event time is known.",
-    labels: &[],
+    help: "Time from an object's arrival in its bucket (event time) until its rows could be queried, for each object that a commit brought in and whose event time is known.",
+    labels: &["table"],
+};
+/// Parts of that.
+pub const STAGES: Metric = Metric {
+    name: "stage_duration_seconds",
+    help: "Time that requests spend in a stage (resolve, wait, plan, write, commit); one of many files goes through them again.",
+    labels: &["stage"],
+};
+/// Commits that were sent.
+pub const COMMITS: Metric = Metric {
+    name: "commit_attempts_total",
+    help: "Commits that were sent to the catalog, by its answer (committed, conflict, unknown: nothing clear, refused).",
+    labels: &["outcome"],
+};
+/// Files of one table by what became of them.
+pub const TABLE_FILES: Metric = Metric {
+    name: "table_files_total",
+    help: "Files of answered requests, by table and status (processed, skipped, quarantined, forbidden).",
+    labels: &["table", "status"],
+};
+/// When a table was last dealt with.
+pub const LAST_ANSWER: Metric = Metric {
+    name: "table_last_answer_timestamp_seconds",
+    help: "When a request for the table was last done: its files are in the table, or set aside.",
+    labels: &["table"],
+};
+/// When a table last got rows.
+pub const LAST_COMMIT: Metric = Metric {
+    name: "table_last_commit_timestamp_seconds",
+    help: "When a commit last brought files into the table.",
+    labels: &["table"],
+};
+/// How fresh a table is.
+pub const NEWEST_FILE: Metric = Metric {
+    name: "table_newest_file_timestamp_seconds",
+    help: "Arrival in its bucket (event time) of the newest file in the table that this process committed.",
+    labels: &["table"],
+};
+/// How large a ledger is.
+pub const LEDGER_ENTRIES: Metric = Metric {
+    name: "ledger_entries",
+    help: "Object versions in the table's ledger, as of the last commit of this process.",
+    labels: &["table"],
+};
+/// Of how many files it is.
+pub const LEDGER_RUNS: Metric = Metric {
+    name: "ledger_runs",
+    help: "Files that make the table's ledger, as of the last commit of this process.",
+    labels: &["table"],
 };
 /// Attempts that failed.
 pub const FAILURES: Metric = Metric {
@@ -39,6 +91,24 @@ pub const FAILURES: Metric = Metric {
     help: "Attempts that failed as a whole, by kind (config, invalid, forbidden, busy, unavailable, inconsistent).",
     labels: &["kind"],
 };
+
+/// All of them.
+pub const METRICS: &[Metric] = &[
+    FILES,
+    ROWS,
+    BYTES,
+    DURATION,
+    LATENCY,
+    FAILURES,
+    STAGES,
+    COMMITS,
+    TABLE_FILES,
+    LAST_ANSWER,
+    LAST_COMMIT,
+    NEWEST_FILE,
+    LEDGER_ENTRIES,
+    LEDGER_RUNS,
+];
 
 /// Buckets of [`LATENCY`] in seconds: batching alone takes up to half a minute, a backlog hours.
 const LATENCY_BUCKETS: &[f64] = &[
@@ -52,8 +122,17 @@ pub struct WorkerMetrics {
     rows: IntCounter,
     bytes: IntCounter,
     duration: Histogram,
-    latency: Histogram,
+    latency: HistogramVec,
     failures: IntCounterVec,
+    stages: HistogramVec,
+    commits: IntCounterVec,
+    table_files: IntCounterVec,
+    last_answer: IntGaugeVec,
+    last_commit: IntGaugeVec,
+    newest_file: IntGaugeVec,
+    ledger_entries: IntGaugeVec,
+    ledger_runs: IntGaugeVec,
+    tables: TableLabels,
 }
 
 impl WorkerMetrics {
@@ -64,8 +143,17 @@ impl WorkerMetrics {
             rows: metrics.counter(&ROWS),
             bytes: metrics.counter(&BYTES),
             duration: metrics.histogram(&DURATION, DURATION_BUCKETS),
-            latency: metrics.histogram(&LATENCY, LATENCY_BUCKETS),
+            latency: metrics.histograms(&LATENCY, LATENCY_BUCKETS),
             failures: metrics.counters(&FAILURES),
+            stages: metrics.histograms(&STAGES, DURATION_BUCKETS),
+            commits: metrics.counters(&COMMITS),
+            table_files: metrics.counters(&TABLE_FILES),
+            last_answer: metrics.gauges(&LAST_ANSWER),
+            last_commit: metrics.gauges(&LAST_COMMIT),
+            newest_file: metrics.gauges(&NEWEST_FILE),
+            ledger_entries: metrics.gauges(&LEDGER_ENTRIES),
+            ledger_runs: metrics.gauges(&LEDGER_RUNS),
+            tables: TableLabels::default(),
         }
     }
 
@@ -85,21 +173,16 @@ impl WorkerMetrics {
         self.failures.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn ingested(&self, request: &IngestRequest, result: &IngestResult, now: DateTime<Utc>) {
+    pub(crate) fn ingested(&self, request: &IngestRequest, result: &IngestResult) {
         self.bytes.inc_by(request.total_bytes());
         self.published(result);
-        // The result lists the request's objects in their order.
-        for (object, file) in request.objects.iter().zip(&result.files) {
-            if let (Some(arrived), FileStatus::Processed) = (object.hint.event_time, file.status) {
-                // Two clocks: a little less than nothing is nothing.
-                self.latency.observe((now - arrived).as_seconds_f64().max(0.0));
-            }
-        }
     }
 
     /// What came in, or was set aside.
     pub(crate) fn published(&self, result: &IngestResult) {
         self.rows.inc_by(result.rows);
+        let table = self.tables.label(&result.table);
+        self.last_answer.with_label_values(&[&table]).set(Utc::now().timestamp());
         for file in &result.files {
             let status = match file.status {
                 FileStatus::Processed => "processed",
@@ -108,6 +191,50 @@ impl WorkerMetrics {
                 FileStatus::Forbidden => "forbidden",
             };
             self.files.with_label_values(&[status]).inc();
+            self.table_files.with_label_values(&[table.as_str(), status]).inc();
+        }
+    }
+
+    fn arrived(&self, table: &str, event_times: &[DateTime<Utc>], now: DateTime<Utc>) {
+        let latency = self.latency.with_label_values(&[table]);
+        for arrived in event_times {
+            // Two clocks: a little less than nothing is nothing.
+            latency.observe((now - *arrived).as_seconds_f64().max(0.0));
+        }
+        if let Some(newest) = event_times.iter().max() {
+            let shown = self.newest_file.with_label_values(&[table]);
+            shown.set(shown.get().max(newest.timestamp()));
+        }
+    }
+}
+
+impl Observer for WorkerMetrics {
+    fn took(&self, stage: Stage, time: Duration) {
+        self.stages.with_label_values(&[stage.as_str()]).observe(time.as_secs_f64());
+    }
+
+    fn answered(&self, answer: Answer) {
+        let outcome = match answer {
+            Answer::Committed => "committed",
+            Answer::Conflict => "conflict",
+            Answer::Unknown => "unknown",
+            Answer::Refused => "refused",
+        };
+        self.commits.with_label_values(&[outcome]).inc();
+    }
+
+    fn committed(&self, commit: &Committed<'_>) {
+        let now = Utc::now();
+        let table = self.tables.label(commit.table);
+        self.arrived(&table, &commit.event_times, now);
+        if commit.objects > 0 {
+            self.last_commit.with_label_values(&[&table]).set(now.timestamp());
+        }
+        // Of several tables together these would mean nothing.
+        if self.tables.own(commit.table).is_some() {
+            let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.ledger_entries.with_label_values(&[&table]).set(gauge(commit.ledger.entries));
+            self.ledger_runs.with_label_values(&[&table]).set(gauge(commit.ledger.runs));
         }
     }
 }

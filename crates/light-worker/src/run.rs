@@ -46,7 +46,9 @@ pub async fn run_on(
     let stop = stop.child_token();
     let metrics = Metrics::new();
     let intake_metrics = IntakeMetrics::new(&metrics);
-    let handler = Arc::new(IngestHandler::new(ingest, config.defaults, WorkerMetrics::new(&metrics)));
+    let worker_metrics = WorkerMetrics::new(&metrics);
+    ingest.observe(Arc::new(worker_metrics.clone()));
+    let handler = Arc::new(IngestHandler::new(ingest, config.defaults, worker_metrics));
     let events: Arc<dyn Handler> = handler.clone();
 
     let consumer = match config.kafka {

@@ -230,7 +230,7 @@ async fn the_metrics_page_counts_files_rows_and_bytes() {
         "event_ingest_rows_total 10",
         "event_ingest_announced_bytes_total 5",
         "event_ingest_request_duration_seconds_count 1",
-        "event_ingest_arrival_to_queryable_seconds_count 1",
+        r#"event_ingest_table_files_total{status="processed",table="db.t"} 1"#,
         "process_resident_memory_bytes ",
     ] {
         assert!(page.contains(line), "missing {line} in\n{page}");

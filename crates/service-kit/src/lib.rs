@@ -1,4 +1,4 @@
-//! What every service needs around its own work: configuration, logs, metrics, health, shutdown, and the two ways
+//! What every service needs around its own work: configuration, logs, metrics, traces, health, shutdown, and the two ways
 //! by which events come in (CloudEvents over HTTP, and over Kafka).
 
 #![warn(missing_docs)]
@@ -14,3 +14,4 @@ pub mod outlet;
 pub mod rules;
 pub mod serve;
 pub mod shutdown;
+pub mod traces;

@@ -3,8 +3,17 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, FilterFn, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::traces::TARGET;
+
+/// What goes wrong with a logger.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The logging flags of every service.
 #[derive(Args, Debug, Clone)]
@@ -30,15 +39,26 @@ pub enum LogFormat {
 
 impl LoggingArgs {
     /// Installs the process's logger. Fails if there is one already.
-    pub fn init(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub fn init(&self) -> Result<(), Failure> {
+        Ok(Registry::default().with(self.layer()?).try_init()?)
+    }
+
+    /// The logger, as a part of what is installed.
+    pub(crate) fn layer<S>(&self) -> Result<Box<dyn Layer<S> + Send + Sync>, Failure>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
         let terminal = io::stderr().is_terminal();
-        let filter = EnvFilter::try_new(&self.log_level)?;
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        match self.log_format {
-            LogFormat::Json => lines.json().flatten_event(true).try_init(),
-            LogFormat::Auto if !terminal => lines.json().flatten_event(true).try_init(),
-            LogFormat::Auto | LogFormat::Human => lines.with_ansi(terminal).try_init(),
-        }
+        let lines = fmt::layer().with_writer(io::stderr);
+        let lines = match self.log_format {
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+            LogFormat::Auto if !terminal => lines.json().flatten_event(true).boxed(),
+            LogFormat::Auto | LogFormat::Human => lines.with_ansi(terminal).boxed(),
+        };
+        // Spans of traces are none of ours: while nobody makes traces, they are nobody's, and cost nothing.
+        let ours = FilterFn::new(|metadata| metadata.target() != TARGET);
+        let filter = EnvFilter::try_new(&self.log_level)?.and(ours.with_max_level_hint(LevelFilter::TRACE));
+        Ok(lines.with_filter(filter).boxed())
     }
 }
 

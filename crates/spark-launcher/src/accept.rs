@@ -47,11 +47,11 @@ pub struct Owned {
 }
 
 impl Launcher {
-    /// Takes a request. Afterwards its objects are in the table, or a record owns it.
+    /// Takes a request, which may belong to a trace. Afterwards its objects are in the table, or a record owns it.
     ///
     /// # Errors
     /// It is not owned: it may not be (forbidden), or a store or the table does not answer.
-    pub async fn accept(&self, request: &IngestRequest) -> Result<Accepted> {
+    pub async fn accept(&self, request: &IngestRequest, traceparent: Option<&str>) -> Result<Accepted> {
         let id = content_id(request);
         let mut found = self.parts.records.find(&id).await?;
         // After that: what a record that ends meanwhile has seen is seen here, too.
@@ -83,7 +83,8 @@ impl Launcher {
             };
             self.room()?;
             let (received, set_aside_before) = ((self.clock)(), set_aside(&standings));
-            let note = Taken { record_id: id.clone(), received, set_aside_before };
+            let traceparent = traceparent.map(str::to_owned);
+            let note = Taken { record_id: id.clone(), received, set_aside_before, traceparent };
             // Whoever wrote it: whether that record will do for this request is seen when it is found.
             taken = self.parts.records.take(request, first, &note).await?;
             found = self.parts.records.find(&id).await?;

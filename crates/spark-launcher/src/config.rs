@@ -12,6 +12,7 @@ use service_kit::config::{Property, byte_size, duration, number, positive, socke
 use service_kit::intake::http::HttpLimits;
 use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
 use service_kit::logging::LoggingArgs;
+use service_kit::traces::TracesArgs;
 
 use crate::decide::Limits;
 use crate::operator::{OperatorArgs, OperatorConfig, OperatorConfigError};
@@ -153,6 +154,9 @@ pub struct Args {
     /// Logs.
     #[command(flatten)]
     pub logging: LoggingArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Show every effective setting and where it came from, secrets masked, and exit
     #[arg(long)]
     pub print_config: bool,

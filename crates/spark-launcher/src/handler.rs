@@ -11,6 +11,8 @@ use ingest_core::{IngestRequest, RequestDefaults};
 use lake::ErrorKind;
 use serde_json::Value;
 use service_kit::intake::{Handler, Incoming, RejectStatus, Reply, RetryStatus};
+use service_kit::traces;
+use tracing::Instrument;
 
 use crate::accept::Accepted;
 use crate::launcher::Launcher;
@@ -37,6 +39,14 @@ impl HeavyHandler {
 #[async_trait]
 impl Handler for HeavyHandler {
     async fn handle(&self, event: Incoming) -> Reply {
+        let span = tracing::info_span!(target: "trace", "accept", otel.kind = "consumer");
+        let span = traces::continued(span, event.traceparent.as_deref());
+        self.take(event).instrument(span).await
+    }
+}
+
+impl HeavyHandler {
+    async fn take(&self, event: Incoming) -> Reply {
         let request = match IngestRequest::from_json(&event.body, &self.defaults, Utc::now()) {
             Ok(request) => request,
             Err(error) => {
@@ -44,12 +54,14 @@ impl Handler for HeavyHandler {
                 return Reply::Reject { status: RejectStatus::Invalid, reason: error.to_string() };
             }
         };
-        match self.launcher.accept(&request).await {
+        // What is made of the request belongs to this span, or, while no traces are made, where the request came from.
+        let traceparent = traces::traceparent().or(event.traceparent);
+        match self.launcher.accept(&request, traceparent.as_deref()).await {
             Ok(Accepted::In(result)) => {
                 tracing::info!(request_id = request.request_id, table = %request.table, "nothing to do");
                 let body =
                     serde_json::to_value(&result).expect("a result is made of strings, numbers and lists");
-                Reply::Done(Box::new(answer(TYPE_COMPLETED, &request, body, event.traceparent)))
+                Reply::Done(Box::new(answer(TYPE_COMPLETED, &request, body, traceparent)))
             }
             Ok(Accepted::Owned(owned)) => {
                 tracing::info!(
@@ -60,7 +72,7 @@ impl Handler for HeavyHandler {
                     "accepted"
                 );
                 let body = serde_json::to_value(&owned).expect("it is made of strings and numbers");
-                Reply::Accepted(Box::new(answer(TYPE_ACCEPTED, &request, body, event.traceparent)))
+                Reply::Accepted(Box::new(answer(TYPE_ACCEPTED, &request, body, traceparent)))
             }
             Err(error) => {
                 tracing::warn!(request_id = request.request_id, table = %request.table, %error, "not accepted");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use chrono::{DateTime, Utc};
 use ingest_core::IngestRequest;
 use lake::{Error, ErrorKind, Result};
+use service_kit::traces;
 
 use crate::backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};
 use crate::decide::{Action, Limits, View, Wait, decide};
@@ -19,6 +20,7 @@ use crate::record::documents::{End, Ended, Note, Started};
 use crate::record::names::Mark;
 use crate::record::store::Records;
 use crate::sink::{Sink, Standing};
+use crate::traced;
 
 /// Steps about one record in a row. A whole life of one attempt takes eight; what is left is done by the next scan.
 const MAX_STEPS: usize = 24;
@@ -212,7 +214,7 @@ impl Launcher {
                 Err(error) => return self.without_retry(record, error).await,
             }
         }
-        let attempt = self.parts.records.begin(&record.id, number, &request).await?;
+        let attempt = self.parts.records.begin(record, number, &request).await?;
         let (files, bytes) = (attempt.request.file_count(), attempt.request.total_bytes());
         tracing::info!(record_id = record.id, table = %request.table, attempt = number, files, bytes, "attempt begun");
         self.start(&attempt).await
@@ -265,7 +267,12 @@ impl Launcher {
             Some(attempt) if how != End::Stopped => record.undone(&attempt.request, standings),
             _ => 0,
         };
-        self.write_end(&record.id, number, &Ended { time: (self.clock)(), how, reason, undone }).await
+        let ended = Ended { time: (self.clock)(), how, reason, undone };
+        if traces::on() {
+            let started: Option<Started> = self.parts.records.says(&record.id, Mark::Started, number).await?;
+            traced::attempt(record, number, started.map(|started| started.time), &ended);
+        }
+        self.write_end(&record.id, number, &ended).await
     }
 
     async fn write_end(&self, id: &str, number: u32, ended: &Ended) -> Result<Next> {
@@ -316,6 +323,7 @@ impl Launcher {
     async fn close(&self, record: &Record, how: Closing) -> Result<Next> {
         let story = self.parts.records.close(record, how, (self.clock)()).await?;
         self.parts.metrics.closed(&story);
+        traced::closed(record, &story);
         tracing::info!(
             record_id = story.record_id,
             request_id = story.request_id,

@@ -30,6 +30,7 @@ pub mod sink;
 mod sink_lake;
 mod submit;
 mod tidy;
+mod traced;
 
 pub use assemble::{BackendStartError, assemble, records};
 pub use backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};

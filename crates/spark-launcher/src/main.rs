@@ -3,10 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use lake::Lake;
-use service_kit::{config, shutdown};
+use service_kit::{config, shutdown, traces};
 use spark_launcher::{Args, run};
 
 fn main() -> ExitCode {
@@ -31,7 +30,8 @@ fn start() -> anyhow::Result<()> {
             &mut io::stdout(),
         )?);
     }
-    args.logging.init().map_err(anyhow::Error::from_boxed).context("cannot start logging")?;
+    // Its end sends the last of them.
+    let _traces = traces::start(&args.logging, &args.traces, "spark-launcher")?;
     if !settings.ignored_variables.is_empty() {
         tracing::warn!(variables = ?settings.ignored_variables, "no Kafka properties: ignored");
     }

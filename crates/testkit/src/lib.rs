@@ -4,6 +4,7 @@
 //! agreement means something. Helpers panic with what happened and what to do, as a test should. A real part that is
 //! missing is a failure that names it; nothing passes by skipping.
 
+mod collector;
 mod documents;
 mod eventually;
 pub mod kafka;
@@ -18,6 +19,7 @@ mod servers;
 
 use std::net::TcpListener;
 
+pub use collector::{Collector, Span};
 pub use documents::yaml;
 pub use eventually::eventually;
 pub use kafka::{Kafka, SecuredKafka};
@@ -25,7 +27,7 @@ pub use peer::Peer;
 pub use program::{ANY_PORT, Program};
 pub use python::python;
 pub use reader::Reader;
-pub use servers::{KubeApi, Postgres, RestCatalog};
+pub use servers::{KubeApi, Postgres, Prometheus, RestCatalog, promtool};
 
 /// A free loopback port that stays free while nothing listens there: none of those that the system gives to whoever
 /// does not ask for a certain one.

@@ -80,6 +80,14 @@ impl Program {
         format!("http://{address}")
     }
 
+    /// Waits until the program has logged this message, as JSON, and returns a field of it.
+    pub async fn said(&self, message: &str, field: &str) -> String {
+        eventually(&format!("{} says {message:?}", self.name), READY_WITHIN, async || {
+            field_of(&self.log(), message, field)
+        })
+        .await
+    }
+
     /// Waits until this file is there and not empty, for programs that say in a file where they listen.
     pub async fn wrote(&mut self, path: &std::path::Path) -> String {
         eventually(&format!("{} writes {}", self.name, path.display()), READY_WITHIN, async || {
@@ -160,10 +168,15 @@ impl Drop for Program {
 
 /// The address in the line that a service logs when it listens.
 fn listening(log: &str) -> Option<String> {
+    field_of(log, "listening", "address")
+}
+
+/// A field of the first line with this message.
+fn field_of(log: &str, message: &str, field: &str) -> Option<String> {
     // The last line may be half written.
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut said = lines.filter(|line| line["message"] == "listening");
-    Some(said.next()?["address"].as_str()?.to_owned())
+    let mut said = lines.filter(|line| line["message"] == message);
+    Some(said.next()?[field].as_str()?.to_owned())
 }
 
 /// The end of a log, from the start of a line, short enough to be read in the output of a test.

@@ -87,6 +87,11 @@ impl<'k> Pipeline<'k> {
 
     /// A dispatcher that may not be ready yet.
     pub fn start(&self, options: &[&str]) -> Program {
+        self.start_by(&["--table", TABLE, "--prefix", "incoming/"], options)
+    }
+
+    /// The same with rules of the caller's.
+    pub fn start_by(&self, rules: &[&str], options: &[&str]) -> Program {
         let mut arguments = vec![
             "--listen",
             ANY_PORT,
@@ -100,12 +105,8 @@ impl<'k> Pipeline<'k> {
             &self.dead,
             "--group",
             &self.group,
-            "--table",
-            TABLE,
-            "--prefix",
-            "incoming/",
         ];
-        arguments.extend(options);
+        arguments.extend(rules.iter().chain(options));
         Program::start("dispatcher", arguments, self.environment())
     }
 

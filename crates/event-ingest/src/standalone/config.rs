@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::config::{duration, number_from_one_to, socket_address, some_time};
 use service_kit::logging::LoggingArgs;
 use service_kit::rules::RulesSource;
+use service_kit::traces::TracesArgs;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
@@ -72,6 +73,9 @@ pub struct StandaloneArgs {
     /// Logging
     #[command(flatten)]
     pub logging: LoggingArgs,
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Show the effective settings, secrets masked, and exit
     #[arg(long)]
     pub print_config: bool,

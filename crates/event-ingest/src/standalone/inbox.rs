@@ -37,6 +37,15 @@ pub struct DeadLetter {
     pub body: String,
 }
 
+/// What is not dealt with yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Announcements, at most: ids are counted, and some may never have been used.
+    pub rows: i64,
+    /// When the oldest came.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
 impl Inbox {
     /// The inbox of a store.
     #[must_use]
@@ -151,6 +160,20 @@ impl Inbox {
     /// SQLite's.
     pub async fn waiting(&self) -> Result<u64, StoreError> {
         self.count("SELECT count(*) FROM inbox").await
+    }
+
+    /// How much waits, and since when. Costs the same however much it is, unlike [`Inbox::waiting`].
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let query =
+            "SELECT arrived, (SELECT max(id) FROM inbox) - id + 1 AS waiting FROM inbox ORDER BY id LIMIT 1";
+        let first = sqlx::query(query).fetch_optional(self.store.readers()).await?;
+        Ok(first.map_or(Backlog { rows: 0, oldest: None }, |row| Backlog {
+            rows: row.get("waiting"),
+            oldest: Some(from_millis(row.get("arrived"))),
+        }))
     }
 
     /// How many rows and requests were ever set aside.

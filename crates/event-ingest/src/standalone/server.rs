@@ -82,7 +82,9 @@ pub async fn run(
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
     let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
-    let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
+    let worker_metrics = WorkerMetrics::new(&metrics);
+    lake.observe(Arc::new(worker_metrics.clone()));
+    let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, worker_metrics)));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
     let config = FlowConfig {
@@ -91,8 +93,9 @@ pub async fn run(
         concurrency: CONCURRENT_REQUESTS,
         backoff: Backoff::default(),
     };
-    let flow =
-        Flow::new(inbox.clone(), worker.clone(), activity.clone(), FlowMetrics::new(&metrics), config)?;
+    let flow_metrics = FlowMetrics::new(&metrics);
+    let watched = flow_metrics.clone().watch(inbox.clone(), config.rules.clone(), stop.clone());
+    let flow = Flow::new(inbox.clone(), worker.clone(), activity.clone(), flow_metrics, config)?;
 
     // The flow reads through the endpoint, so the endpoint ends after it. Whatever ends first ends all.
     let endpoint_stop = CancellationToken::new();
@@ -126,8 +129,8 @@ pub async fn run(
     folder.announce_endpoint(&endpoint)?;
     writeln!(out, "{}", banner::text(&endpoint)).context("cannot say where everything is")?;
 
-    let (flow, s3, admin, ()) =
-        tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) }, reconciled);
+    let (flow, s3, admin, (), ()) =
+        tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) }, reconciled, watched);
     folder.retract_endpoint()?;
     store.close().await;
     flow.context("the inbox cannot be read")?;

@@ -1,12 +1,12 @@
-//! The metrics of all services, as far as documentation is concerned.
+//! The metrics of all services have one name each: in the code, in the documentation, in dashboards and in alerts.
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
+use std::path::PathBuf;
 
 use event_ingest::standalone::{flow, reconcile};
-use service_kit::intake;
-use service_kit::metrics::{Metric, NAMESPACE};
-use service_kit::rules;
+use service_kit::metrics::{MEMORY_LIMIT, Metric, NAMESPACE};
+use service_kit::{intake, rules};
 use testkit::paths;
 
 const OF_INTAKES: [Metric; 5] = [
@@ -15,14 +15,6 @@ const OF_INTAKES: [Metric; 5] = [
     intake::KAFKA_RETRIES,
     intake::KAFKA_COMMIT_FAILURES,
     intake::KAFKA_PAUSED,
-];
-const OF_WORKERS: [Metric; 6] = [
-    light_worker::FILES,
-    light_worker::ROWS,
-    light_worker::BYTES,
-    light_worker::DURATION,
-    light_worker::LATENCY,
-    light_worker::FAILURES,
 ];
 const OF_LAUNCHERS: [Metric; 9] = [
     spark_launcher::RECORDS,
@@ -35,9 +27,30 @@ const OF_LAUNCHERS: [Metric; 9] = [
     spark_launcher::LAST_SCAN,
     spark_launcher::STALE_BRANCHES,
 ];
-const OF_RULES: [Metric; 3] = [rules::RULES_LOADED, rules::RULES_ERRORS, rules::RULES_BROKEN];
-const OF_STANDALONE: [Metric; 5] =
-    [flow::ROWS, flow::HELD, flow::DEAD_LETTERS, reconcile::PASSES, reconcile::ANNOUNCED];
+const OF_RULES: [Metric; 6] = [
+    rules::RULES_LOADED,
+    rules::RULES_ERRORS,
+    rules::RULES_BROKEN,
+    rules::EXPECTED_INTERVAL,
+    rules::EXPECTED_SINCE,
+    rules::LAST_REQUEST,
+];
+const OF_STANDALONE: [Metric; 8] = [
+    flow::ROWS,
+    flow::HELD,
+    flow::OPEN_BATCHES,
+    flow::WAITING,
+    flow::OLDEST,
+    flow::DEAD_LETTERS,
+    reconcile::PASSES,
+    reconcile::ANNOUNCED,
+];
+
+fn all() -> impl Iterator<Item = &'static Metric> {
+    let services = dispatcher::METRICS.iter().chain(dispatcher::NOTIFY_METRICS).chain(light_worker::METRICS);
+    let shared = OF_INTAKES.iter().chain(&OF_LAUNCHERS).chain(&OF_STANDALONE).chain(&OF_RULES);
+    services.chain(shared).chain([&MEMORY_LIMIT])
+}
 
 /// A row of a table there: name and labels.
 fn row(metric: &Metric) -> String {
@@ -45,30 +58,75 @@ fn row(metric: &Metric) -> String {
     format!("`{NAMESPACE}_{}` {}", metric.name, labels.join(", ")).trim_end().to_owned()
 }
 
+/// The files of a folder of the repository.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = paths::repository().join(folder).read_dir().unwrap();
+    let files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty(), "{folder} is empty");
+    files
+}
+
+/// The metrics of ours that a text names, without what Prometheus appends to those of histograms.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let ours = words.filter_map(|word| word.strip_prefix(NAMESPACE)?.strip_prefix('_'));
+    let histogram = |name: &str| {
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        family.filter(|family| all().any(|metric| metric.name == *family)).map(str::to_owned)
+    };
+    ours.map(|name| histogram(name).unwrap_or_else(|| name.to_owned())).collect()
+}
+
+/// Asserts that what a file names exists.
+fn assert_known(path: &PathBuf) -> BTreeSet<String> {
+    let named = named(&read_to_string(path).unwrap());
+    for name in &named {
+        assert!(all().any(|metric| metric.name == name), "{}: no metric is called {name}", path.display());
+    }
+    named
+}
+
 #[test]
-fn alerts_speak_of_metrics_that_there_are() {
-    let known: BTreeSet<String> =
-        OF_LAUNCHERS.iter().map(|metric| format!("{NAMESPACE}_{}", metric.name)).collect();
-    let alerts = read_to_string(paths::repository().join("deploy/alerts/heavy.yaml")).unwrap();
-    let words = alerts.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-    let named: BTreeSet<&str> = words.filter(|word| word.starts_with(NAMESPACE)).collect();
-    assert!(named.len() >= 3, "{named:?}");
-    for name in named {
-        assert!(known.contains(name), "{name} is no metric of the launcher");
+fn alerts_and_runbooks_speak_of_metrics_that_there_are() {
+    for path in files("deploy/alerts") {
+        assert!(!assert_known(&path).is_empty(), "{} asks for nothing", path.display());
+    }
+    for path in files("docs/runbooks") {
+        assert_known(&path);
     }
 }
 
 #[test]
+fn dashboards_show_every_metric_and_no_other() {
+    let dashboards = files("deploy/platform/monitoring/helm/dashboards");
+    let shown: BTreeSet<String> = dashboards.iter().flat_map(assert_known).collect();
+    for metric in all() {
+        assert!(shown.contains(metric.name), "no dashboard shows {}", metric.name);
+    }
+}
+
+#[test]
+fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
+    let mut alerts = BTreeSet::new();
+    for path in files("deploy/alerts") {
+        let text = read_to_string(&path).unwrap();
+        for alert in text.split("- alert: ").skip(1) {
+            let name = alert.lines().next().unwrap().trim().to_owned();
+            let runbook = format!("/docs/runbooks/{name}.md\n");
+            for part in [runbook.as_str(), "summary: ", "description: ", "severity: "] {
+                assert!(alert.contains(part), "{name} has no {part}");
+            }
+            assert!(alerts.insert(name.clone()), "two alerts are called {name}");
+        }
+    }
+    let stem = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let runbooks: BTreeSet<String> = files("docs/runbooks").iter().map(stem).collect();
+    assert_eq!(runbooks, alerts, "docs/runbooks is on the left, deploy/alerts is on the right");
+}
+
+#[test]
 fn the_page_has_every_metric_with_its_labels_and_no_other() {
-    let ours = dispatcher::METRICS
-        .iter()
-        .chain(dispatcher::NOTIFY_METRICS)
-        .chain(&OF_INTAKES)
-        .chain(&OF_WORKERS)
-        .chain(&OF_LAUNCHERS)
-        .chain(&OF_STANDALONE)
-        .chain(&OF_RULES);
-    let ours: BTreeSet<String> = ours.map(row).collect();
+    let ours: BTreeSet<String> = all().map(row).collect();
     let page = read_to_string(paths::repository().join("docs/metrics.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `"));
     let documented: BTreeSet<String> = rows

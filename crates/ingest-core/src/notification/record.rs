@@ -180,6 +180,7 @@ impl Names<'_> {
                 size,
                 etag: etag.map(|Text(etag)| etag.into_owned()),
                 version_id: normalise_version_id(version_id).map(str::to_owned),
+                trace: None,
             },
         })
     }

@@ -189,6 +189,7 @@ fn objects(
                     size: hint.size,
                     etag: hint.etag,
                     version_id: hint.version_id,
+                    trace: None,
                 },
             })
         })

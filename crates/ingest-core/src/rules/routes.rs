@@ -63,6 +63,12 @@ impl Routes {
         route
     }
 
+    /// The tables of a rule that are known.
+    pub(super) fn tables(&self, rule: usize) -> Vec<TableName> {
+        let known = self.0.lock().expect("no holder of this lock panics");
+        known.keys().filter(|(of, ..)| *of == rule).map(|(.., table)| table.clone()).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.lock().expect("no holder of this lock panics").len()

@@ -1,6 +1,6 @@
 //! One rule: conditions, and what becomes of the objects that meet them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{KeyRegex, Subject, TableTemplate};
 use crate::{FileFormat, Glob, batching::RouteLimits};
@@ -16,12 +16,20 @@ pub struct Target {
     pub options: BTreeMap<String, String>,
     /// How its batches differ from the others.
     pub limits: RouteLimits,
+    /// Someone should be told if no object came for this long. Nothing is decided by it.
+    pub expect_every: Option<Duration>,
 }
 
 impl Target {
     /// This table, and all else as it is by default.
     pub fn new(table: impl Into<TableTemplate>) -> Self {
-        Self { table: table.into(), format: None, options: BTreeMap::new(), limits: RouteLimits::default() }
+        Self {
+            table: table.into(),
+            format: None,
+            options: BTreeMap::new(),
+            limits: RouteLimits::default(),
+            expect_every: None,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rules in their order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     Explanation, Outcome, Route, Rule, Subject, Target, by_product::by_product, cover, routes::Routes,
@@ -93,6 +95,23 @@ impl RuleSet {
             Outcome::Ignore => None,
             Outcome::Ingest(target) => Some(target.table.fixed()),
         })
+    }
+
+    /// The tables of which objects are expected, each with the shortest time that a rule names. A table whose objects tell
+    /// it by their keys is among them from its first object on.
+    pub fn expected(&self) -> BTreeMap<TableName, Duration> {
+        let mut expected = BTreeMap::new();
+        for (index, rule) in self.rules().enumerate() {
+            let Outcome::Ingest(Target { table, expect_every: Some(every), .. }) = &rule.outcome else {
+                continue;
+            };
+            let tables = table.fixed().map_or_else(|| self.shared.routes.tables(index), |table| vec![table]);
+            for table in tables {
+                let shortest = expected.entry(table).or_insert(*every);
+                *shortest = (*shortest).min(*every);
+            }
+        }
+        expected
     }
 
     /// Rules that never match because an earlier one takes all of theirs: the index of both, the late one first. Not all
@@ -281,6 +300,30 @@ mod tests {
         for key in ["in//a.csv", "in/a.b/a.csv", "in/ a/a.csv", &format!("in/{}/a.csv", "x".repeat(256))] {
             assert_eq!(table(&rules, &announcement("b", key)), "bad-table-name", "{key}");
         }
+    }
+
+    #[test]
+    fn what_is_expected_is_told_by_table() {
+        let expecting = |table: &str, seconds| Target {
+            expect_every: Some(Duration::from_secs(seconds)),
+            ..target(table)
+        };
+        let rules = RuleSet::new([
+            Rule { prefix: "a/".into(), ..Rule::all(expecting("db.t", 60)) },
+            Rule { prefix: "b/".into(), ..Rule::all(expecting("db.t", 30)) },
+            Rule {
+                regex: Some(KeyRegex::new("c/(?<table>[^/]*)/.*").unwrap()),
+                ..Rule::all(expecting("db.${table}", 5))
+            },
+            Rule::all(target("db.whenever")),
+        ]);
+        let told = || {
+            let expected = rules.expected().into_iter();
+            expected.map(|(table, every)| (table.to_string(), every.as_secs())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(), [("db.t".to_owned(), 30)]);
+        assert_eq!(table(&rules, &announcement("b", "c/new/x.csv")), "db.new");
+        assert_eq!(told(), [("db.new".to_owned(), 5), ("db.t".to_owned(), 30)]);
     }
 
     #[test]

@@ -263,6 +263,7 @@ impl IncomingObject {
             size: self.size,
             etag: self.etag.map(|etag| normalise_etag(&etag)).filter(|etag| !etag.is_empty()),
             version_id: normalise_version_id(self.version_id.as_deref()).map(str::to_owned),
+            trace: None,
         };
         Ok(RequestedObject { uri, hint })
     }

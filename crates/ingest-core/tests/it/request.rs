@@ -86,8 +86,9 @@ fn time() -> impl Strategy<Value = DateTime<Utc>> {
 
 fn hint() -> impl Strategy<Value = ObjectHint> {
     let text = || proptest::option::of(any::<String>());
-    (proptest::option::of(time()), any::<Option<u64>>(), text(), text())
-        .prop_map(|(event_time, size, etag, version_id)| ObjectHint { event_time, size, etag, version_id })
+    (proptest::option::of(time()), any::<Option<u64>>(), text(), text()).prop_map(
+        |(event_time, size, etag, version_id)| ObjectHint { event_time, size, etag, version_id, trace: None },
+    )
 }
 
 fn request() -> impl Strategy<Value = IngestRequest> {

@@ -17,6 +17,7 @@ use crate::commit::protocol::{Action, Answer, End, Flight, Footing, Input, Membe
 use crate::commit::{self, Append, landed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Entry, ObjectName, REGISTER};
+use crate::observe::{Committed, LedgerSize};
 use crate::stage::stands;
 use crate::storage::Stores;
 use crate::write::delete_uncommitted;
@@ -90,7 +91,15 @@ pub(super) async fn fly(
     mut left: impl FnMut(Member, Landing),
 ) -> Vec<(Member, Prepared)> {
     let mut flight = Flight::new(group.iter().map(|request| request.footing.clone()));
-    let mut pilot = Pilot { tables, name, group: &group, view: None, commit: None, error: None };
+    let mut pilot = Pilot {
+        tables,
+        name,
+        group: &group,
+        view: None,
+        commit: None,
+        ledger: LedgerSize::default(),
+        error: None,
+    };
     let mut alone = HashSet::new();
     let mut next = Some(Action::Load);
     while let Some(action) = next {
@@ -100,6 +109,8 @@ pub(super) async fn fly(
         if let Some((_, End::Committed(snapshot_id))) = turn.ends.first() {
             let (requests, attempts) = (turn.ends.len(), flight.attempts().len());
             tracing::info!(table = %name, snapshot_id, requests, attempts, "committed");
+            let landed = turn.ends.iter().flat_map(|(member, _)| &group[*member].entries);
+            tables.observed.tell(|observer| observer.committed(&pilot.committed(landed)));
         }
         for (member, end) in turn.ends {
             let Prepared { stores, files, .. } = &group[member];
@@ -142,6 +153,8 @@ struct Pilot<'a> {
     group: &'a [Prepared],
     view: Option<View>,
     commit: Option<(i64, Commit)>,
+    /// How large the ledger is once the last attempt is in.
+    ledger: LedgerSize,
     /// Why the last thing that failed did.
     error: Option<Error>,
 }
@@ -211,6 +224,7 @@ impl Pilot<'_> {
         let files: Vec<DataFile> = self.of(members).flat_map(files).collect();
         let objects = entries.len();
         let ledger = view.ledger.write(&view.head, snapshot_id, entries).await?;
+        self.ledger = ledger.size;
         let append = Append {
             files: &files,
             // One that changes the schema flies alone.
@@ -230,7 +244,7 @@ impl Pilot<'_> {
     async fn send(&mut self) -> Answer {
         let view = self.view.as_ref().expect("loaded before");
         let (snapshot_id, commit) = self.commit.take().expect("prepared before");
-        match self.tables.catalog.commit(&view.table, commit).await {
+        let answer = match self.tables.catalog.commit(&view.table, commit).await {
             Outcome::Committed => Answer::Committed,
             Outcome::Conflict => {
                 self.error = None;
@@ -242,6 +256,19 @@ impl Pilot<'_> {
                 self.error = Some(error);
                 answer
             }
+        };
+        self.tables.observed.tell(|observer| observer.answered(answer));
+        answer
+    }
+
+    /// What is told of a commit that brought these in.
+    fn committed<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Committed<'_> {
+        let event_times: Vec<_> = entries.map(|entry| entry.event_time).collect();
+        Committed {
+            table: self.name,
+            objects: event_times.len(),
+            event_times: event_times.into_iter().flatten().collect(),
+            ledger: self.ledger,
         }
     }
 

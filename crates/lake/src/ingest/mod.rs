@@ -27,6 +27,7 @@ use crate::catalog::Catalog;
 use crate::claims::Claims;
 use crate::config::LakeConfig;
 use crate::error::{Error, Result};
+use crate::observe::{Observer, Stage};
 use crate::quarantine::QuarantineListener;
 use crate::source::{Resolved, resolve};
 use crate::storage::Stores;
@@ -107,6 +108,11 @@ impl Lake {
         })
     }
 
+    /// Tells `observer` of everything from now on. Only the first one is told.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.tables.observed.by(observer);
+    }
+
     /// Whether the catalog answers.
     ///
     /// # Errors
@@ -152,6 +158,7 @@ impl Lake {
     }
 
     async fn resolve_all(&self, objects: &[(usize, &RequestedObject)]) -> Result<Vec<Resolved>> {
+        let _under_way = self.tables.observed.begin(Stage::Resolve);
         let lookups: Vec<_> = objects
             .iter()
             .map(|(_, object)| resolve(&self.tables.stores, &self.config.store_name, object))

@@ -19,6 +19,7 @@ use crate::claims::Claim;
 use crate::creation::properties_of;
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, ObjectName};
+use crate::observe::Stage;
 use crate::options::TableOptions;
 use crate::quarantine::{Announced, LeftOut, Record};
 use crate::source::{ReadError, Rejected, Source, TextSource, resolve};
@@ -75,7 +76,10 @@ impl Lake {
             let Written { objects, prepared } = *written;
             let table = prepared.footing.table.to_string();
             let evolved = prepared.evolved.is_some();
-            match committer.submit(prepared, announced).await {
+            let committing = self.tables.observed.begin(Stage::Commit);
+            let landing = committer.submit(prepared, announced).await;
+            drop(committing);
+            match landing {
                 Landing::Committed { snapshot_id } => {
                     for (place, done) in objects {
                         slice.set_done(place, snapshot_id, done);
@@ -103,6 +107,7 @@ impl Lake {
     }
 
     async fn claim(&self, request: &IngestRequest, slice: &Slice<'_>) -> Arc<Claim> {
+        let _waiting = self.tables.observed.begin(Stage::Wait);
         Arc::new(self.claims.acquire(&request.table, &slice.identities()).await)
     }
 
@@ -116,8 +121,11 @@ impl Lake {
         known: &mut Known,
     ) -> Result<Ready> {
         slice.release();
+        let waiting = self.tables.observed.begin(Stage::Wait);
         let _writer =
             self.writers.acquire().await.map_err(|e| Error::unavailable("shutting down").caused_by(e))?;
+        drop(waiting);
+        let planning = self.tables.observed.begin(Stage::Plan);
         let view = self.tables.view(&request.table).await?;
         let schema = view.as_ref().map(|view| {
             let table = view.table.metadata();
@@ -165,7 +173,11 @@ impl Lake {
                 Source::Parquet(_) => None,
             })
             .collect();
-        let written = match write(stores.clone(), target, files, options.verify).await {
+        drop(planning);
+        let writing = self.tables.observed.begin(Stage::Write);
+        let written = write(stores.clone(), target, files, options.verify).await;
+        drop(writing);
+        let written = match written {
             Ok(written) => written,
             Err(WriteError::Sink(error)) => return Err(error),
             Err(WriteError::Sources { bad, unspliceable }) => {

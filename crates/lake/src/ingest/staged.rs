@@ -16,6 +16,7 @@ use crate::claims::Claim;
 use crate::commit::protocol::Footing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Entry, Found, ObjectName};
+use crate::observe;
 use crate::stage::{self, Arrival, Unfit, added_files, arrival, check, ends_at};
 
 /// Looks at a table before the caller is asked to come again. Each but the first follows a change that touches the stage.
@@ -247,7 +248,10 @@ impl Lake {
         // A look at the table may be large: it is loaded again for the flight.
         drop(view);
         let committer = self.committers.of(&listed.staged.table);
-        match committer.submit(prepared, committer.expect()).await {
+        let committing = self.tables.observed.begin(observe::Stage::Commit);
+        let landing = committer.submit(prepared, committer.expect()).await;
+        drop(committing);
+        match landing {
             Landing::Committed { snapshot_id } => Ok(Some(snapshot_id)),
             Landing::Replan { .. } => Ok(None),
             Landing::GaveUp { error, .. } => Err(error),

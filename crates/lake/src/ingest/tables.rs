@@ -17,6 +17,7 @@ use crate::commit::{self, Append};
 use crate::creation::Creation;
 use crate::error::{Error, Result};
 use crate::ledger::{Head, Ledger, Ledgers, Lineage, Located, MainLedger, PROPERTY_ROOT, locate};
+use crate::observe::Observed;
 use crate::storage::Stores;
 
 /// How often a table without a ledger is given one before we let the caller try later.
@@ -40,6 +41,7 @@ pub(crate) struct Tables {
     pub(crate) catalog: Catalog,
     pub(crate) stores: Arc<Stores>,
     pub(crate) ledger_root: String,
+    pub(super) observed: Observed,
     ledgers: Ledgers,
 }
 
@@ -62,7 +64,7 @@ impl View {
 impl Tables {
     pub(super) fn new(catalog: Catalog, stores: Arc<Stores>, ledger_root: String) -> Self {
         let ledgers = Ledgers::new(stores.clone(), &ledger_root);
-        Self { catalog, stores, ledger_root, ledgers }
+        Self { catalog, stores, ledger_root, observed: Observed::default(), ledgers }
     }
 
     /// The table with its ledger, begun if it has none; `None` if there is no such table.

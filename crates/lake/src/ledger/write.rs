@@ -10,6 +10,7 @@ use super::merge::due;
 use super::run::{BATCH_ENTRIES, RunWriter};
 use super::{Ledger, columns, name};
 use crate::error::{Error, Result};
+use crate::observe::LedgerSize;
 
 /// A commit waits for a merge only if the head names so many runs.
 const MAX_RUNS: usize = 100;
@@ -21,6 +22,8 @@ pub struct Written {
     pub pointer: String,
     /// Path of the commit's own run, likewise; none if the commit adds no entries.
     pub run: Option<String>,
+    /// The ledger that the new head names.
+    pub size: LedgerSize,
 }
 
 impl Written {
@@ -68,7 +71,8 @@ impl Ledger {
             run = Some(path);
         }
         self.write_head(&pointer, &head).await?;
-        Ok(Written { pointer, run })
+        let entries = head.runs.iter().map(|run| run.entries).sum();
+        Ok(Written { pointer, run, size: LedgerSize { entries, runs: head.runs.len() as u64 } })
     }
 
     /// Waits until no merge of this table is under way in this process. The next commit takes in what came of them.

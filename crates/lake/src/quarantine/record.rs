@@ -67,6 +67,7 @@ impl Record {
             size: said.size,
             etag: said.etag,
             version_id: said.version_id,
+            trace: None,
         };
         Ok(RequestedObject { uri: ObjectUri::parse(&self.file)?, hint })
     }

@@ -159,7 +159,7 @@ impl Candidate {
             event_time: self.listed.modified,
             size: Some(self.listed.size),
             etag: self.listed.etag,
-            version_id: None,
+            ..ObjectHint::default()
         };
         RequestedObject { uri: self.uri, hint }
     }

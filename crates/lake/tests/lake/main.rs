@@ -8,6 +8,7 @@ mod fixture;
 mod foreign;
 mod golden;
 mod group;
+mod observed;
 mod orphans;
 mod outstanding;
 mod owning;

@@ -7,6 +7,7 @@ use ingest_core::staged;
 use lake::commit::protocol::{Action, Answer, End, Flight, Footing, Input, State};
 use lake::commit::{Append, commit_of, landed};
 use lake::ledger::{Lineage, Located, Written, locate};
+use lake::observe::LedgerSize;
 use lake::stage::SUMMARY_STAGE;
 use rand::Rng;
 use uuid::Uuid;
@@ -475,7 +476,7 @@ fn prepare(
     world.store.added.insert(snapshot_id, files.clone());
     world.store.attempts.insert(snapshot_id, attempt);
     let now_ms = world.clock(world.workers[worker].skew_ms);
-    let written = Written { pointer, run: Some(run) };
+    let written = Written { pointer, run: Some(run), size: LedgerSize::default() };
     let append = Append {
         files: &[],
         evolved: None,

@@ -3,6 +3,7 @@
 //! Whoever judges objects asks [`LiveRules`] for each record, so that new rules hold from the next record on; what was
 //! judged before keeps the route that it got.
 
+mod expectations;
 mod watcher;
 
 use std::fs::File;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+pub use expectations::{EXPECTED_INTERVAL, EXPECTED_SINCE, Expectations, LAST_REQUEST};
 use watcher::Watcher;
 pub use watcher::{RELOAD_INTERVAL, RULES_BROKEN, RULES_ERRORS, RULES_LOADED};
 

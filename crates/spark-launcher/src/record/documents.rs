@@ -80,6 +80,9 @@ pub struct Taken {
     /// Objects that were set aside then, by their places in the request, and when.
     #[serde(default)]
     pub set_aside_before: BTreeMap<usize, DateTime<Utc>>,
+    /// The trace that the request belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// What `attempt-<n>.json` says beside the request.
@@ -89,6 +92,9 @@ pub struct Asked {
     pub record_id: String,
     /// The attempt's number.
     pub attempt: u32,
+    /// The trace that the request belongs to; the job hands it on to the publisher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// A request with more fields.
@@ -121,7 +127,7 @@ mod tests {
         let body =
             br#"{"files":["s3://b/a.csv"],"table":"db.t","request_id":"label","objects":[{"etag":"e"}]}"#;
         let request = IngestRequest::from_json(body, &RequestDefaults::default(), Utc::now()).unwrap();
-        let asked = Asked { record_id: "r".repeat(40), attempt: 3 };
+        let asked = Asked { record_id: "r".repeat(40), attempt: 3, traceparent: None };
         let (read, more): (IngestRequest, Asked) = read(&write(&request, &asked)).unwrap();
         assert_eq!((read, more), (request, asked));
         assert!(super::read::<Asked>(br#"{"record_id":"r","attempt":1,"files":[]}"#).is_err());

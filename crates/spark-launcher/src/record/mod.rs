@@ -39,6 +39,8 @@ pub struct Record {
     pub request: IngestRequest,
     /// Objects that were set aside when it was taken, by their places, and when. It is to try them again.
     pub set_aside_before: BTreeMap<usize, DateTime<Utc>>,
+    /// The trace that the request belongs to.
+    pub traceparent: Option<String>,
     /// Its attempts, in the order of their numbers.
     pub attempts: Vec<Marks>,
     /// Attempts up to this one count no more against the limit.

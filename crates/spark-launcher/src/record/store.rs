@@ -141,8 +141,9 @@ impl Records {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn begin(&self, id: &str, number: u32, request: &IngestRequest) -> Result<Attempt> {
-        let asked = Asked { record_id: id.to_owned(), attempt: number };
+    pub async fn begin(&self, record: &Record, number: u32, request: &IngestRequest) -> Result<Attempt> {
+        let (id, traceparent) = (record.id.as_str(), record.traceparent.clone());
+        let asked = Asked { record_id: id.to_owned(), attempt: number, traceparent };
         let file = path(id, Mark::Attempt, number);
         self.files.create(&file, documents::write(request, &asked)).await?;
         let attempt = self.attempt(id, number).await?;
@@ -308,6 +309,7 @@ impl Records {
             received: taken.received,
             request,
             set_aside_before: taken.set_aside_before,
+            traceparent: taken.traceparent,
             attempts,
             retried: listed.numbers(Mark::Retried, first).next_back().unwrap_or(0),
             failed: listed.numbers(Mark::Failed, first).next().is_some(),
@@ -344,7 +346,12 @@ mod tests {
 
     async fn take(records: &Records, first: u32) -> Record {
         let id = request().request_id;
-        let note = Taken { record_id: id.clone(), received: Utc::now(), set_aside_before: BTreeMap::new() };
+        let note = Taken {
+            record_id: id.clone(),
+            received: Utc::now(),
+            set_aside_before: BTreeMap::new(),
+            traceparent: None,
+        };
         assert!(records.take(&request(), first, &note).await.unwrap());
         match records.find(&id).await.unwrap() {
             Found::Live(record) => *record,
@@ -358,7 +365,7 @@ mod tests {
         let records = records(folder.path());
         let record = take(&records, 1).await;
         let id = record.id.clone();
-        records.begin(&id, 1, &record.request).await.unwrap();
+        records.begin(&record, 1, &record.request).await.unwrap();
         let Found::Live(record) = records.find(&id).await.unwrap() else { panic!("it lives") };
         records.close(&record, Closing::Done, Utc::now()).await.unwrap();
         let later = Utc::now() + chrono::TimeDelta::hours(1);

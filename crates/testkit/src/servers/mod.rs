@@ -2,6 +2,7 @@
 
 mod kube;
 mod postgres;
+mod prometheus;
 mod rest_catalog;
 
 use std::{
@@ -16,6 +17,7 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::{eventually, free_port, paths};
 pub use kube::KubeApi;
 pub use postgres::Postgres;
+pub use prometheus::{Prometheus, promtool};
 pub use rest_catalog::RestCatalog;
 
 /// The scripts give up by themselves after a minute; this is only the last resort.

@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
-# Monitors, alert rules and dashboards for a Prometheus operator and a Grafana that exist.
+# Monitors and dashboards for a Prometheus operator and a Grafana that exist. Alerts come with the chart of the services.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
 component monitoring
 
-for kind in podmonitors prometheusrules; do
-  has_kind "$kind.monitoring.coreos.com" || die "no $kind.monitoring.coreos.com: install the Prometheus operator first"
-done
+has_kind podmonitors.monitoring.coreos.com || die "no podmonitors.monitoring.coreos.com: install the Prometheus operator first"
 make_namespace "$namespace"
 install
-# The same files that a plain Prometheus takes.
-for rules in "$deploy"/alerts/*.yaml; do
-  kubectl apply --server-side --force-conflicts --field-manager="$manager" -n "$namespace" -f "$rules" >&2
-done
-# The Prometheus that exists finds them by the label that the monitors have.
-kubectl -n "$namespace" label --overwrite -f "$deploy/alerts" release=monitoring >&2
+# Before the chart had them all, this script applied alerts: they would come twice.
+if has_kind prometheusrules.monitoring.coreos.com; then
+  kubectl -n "$namespace" delete prometheusrule event-ingest-heavy --ignore-not-found >&2
+fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Takes monitors, rules and dashboards away.
+# Takes monitors and dashboards away.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
 component monitoring
 
 uninstall
 if has_kind prometheusrules.monitoring.coreos.com; then
-  kubectl -n "$namespace" delete -f "$deploy/alerts" --ignore-not-found >&2
+  kubectl -n "$namespace" delete prometheusrule event-ingest-heavy --ignore-not-found >&2
 fi

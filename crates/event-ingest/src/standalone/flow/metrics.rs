@@ -1,7 +1,18 @@
 //! The metrics of the flow; those of the requests themselves are the light worker's.
 
+use std::time::Duration;
+
+use chrono::Utc;
 use prometheus::{IntCounter, IntGauge};
 use service_kit::metrics::{Metric, Metrics};
+use service_kit::rules::{Expectations, LiveRules};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::standalone::inbox::{Backlog, Inbox};
+
+/// How often the inbox is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Announcements read from the inbox.
 pub const ROWS: Metric =
@@ -10,6 +21,21 @@ pub const ROWS: Metric =
 pub const HELD: Metric = Metric {
     name: "inbox_held_files",
     help: "Files in open batches and in requests that are not done.",
+    labels: &[],
+};
+/// Batches that still take files.
+pub const OPEN_BATCHES: Metric =
+    Metric { name: "inbox_open_batches", help: "Batches that still take files.", labels: &[] };
+/// Announcements that are not done.
+pub const WAITING: Metric = Metric {
+    name: "inbox_waiting_rows",
+    help: "Announcements in the inbox that are not dealt with, those in open batches and requests among them.",
+    labels: &[],
+};
+/// How long the oldest waits.
+pub const OLDEST: Metric = Metric {
+    name: "inbox_oldest_row_age_seconds",
+    help: "Age of the oldest announcement that is not dealt with; 0 if there is none.",
     labels: &[],
 };
 /// What was set aside.
@@ -24,7 +50,11 @@ pub const DEAD_LETTERS: Metric = Metric {
 pub struct FlowMetrics {
     pub(super) rows: IntCounter,
     pub(super) held: IntGauge,
+    pub(super) open_batches: IntGauge,
     pub(super) dead_letters: IntCounter,
+    pub(super) expectations: Expectations,
+    waiting: IntGauge,
+    oldest: IntGauge,
 }
 
 impl FlowMetrics {
@@ -34,7 +64,28 @@ impl FlowMetrics {
         Self {
             rows: metrics.counter(&ROWS),
             held: metrics.gauge(&HELD),
+            open_batches: metrics.gauge(&OPEN_BATCHES),
             dead_letters: metrics.counter(&DEAD_LETTERS),
+            expectations: Expectations::new(metrics),
+            waiting: metrics.gauge(&WAITING),
+            oldest: metrics.gauge(&OLDEST),
+        }
+    }
+
+    /// Looks at the inbox and the rules each second until `stop` is cancelled: also while the flow waits for a request.
+    pub async fn watch(self, inbox: Inbox, rules: LiveRules, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let now = Utc::now();
+            self.expectations.show(&rules.current(), now);
+            match inbox.backlog().await {
+                Ok(Backlog { rows, oldest }) => {
+                    self.waiting.set(rows);
+                    self.oldest.set(oldest.map_or(0, |arrived| (now - arrived).num_seconds().max(0)));
+                }
+                Err(error) => tracing::debug!(%error, "the inbox cannot be counted"),
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ use super::inbox::Inbox;
 use super::store::StoreError;
 
 pub use attempt::{Backoff, Ingest, IngestError};
-pub use metrics::{DEAD_LETTERS, FlowMetrics, HELD, ROWS};
+pub use metrics::{DEAD_LETTERS, FlowMetrics, HELD, OLDEST, OPEN_BATCHES, ROWS, WAITING};
 
 use attempt::{Attempts, End};
 
@@ -111,7 +111,7 @@ impl<I: Ingest> Flow<I> {
         while !stop.is_cancelled() {
             let more = self.take_in().await?;
             self.commit().await;
-            self.attempts.metrics.held.set(self.batcher.held().try_into().unwrap_or(i64::MAX));
+            self.observe();
             let due = self.due_in();
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -154,6 +154,7 @@ impl<I: Ingest> Flow<I> {
             let attempts = Arc::clone(&self.attempts);
             match action {
                 Action::Produce(batch) => {
+                    attempts.metrics.expectations.requested(&batch.request.table, Utc::now());
                     tracing::info!(
                         request_id = batch.request.request_id,
                         table = %batch.request.table,
@@ -175,6 +176,13 @@ impl<I: Ingest> Flow<I> {
                 }
             }
         }
+    }
+
+    fn observe(&self) {
+        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let metrics = &self.attempts.metrics;
+        metrics.held.set(gauge(self.batcher.held()));
+        metrics.open_batches.set(gauge(self.batcher.open_batches()));
     }
 
     fn settle(&mut self, ended: Result<(ActionId, End), JoinError>) {

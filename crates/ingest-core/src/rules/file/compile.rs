@@ -1,6 +1,6 @@
 //! From the file's shape to rules: what no single field shows.
 
-use std::{collections::BTreeMap, collections::HashSet, time::Duration};
+use std::{collections::BTreeMap, collections::HashSet, ops::RangeInclusive, time::Duration};
 
 use serde_saphyr::Location;
 
@@ -14,6 +14,9 @@ use crate::{
     rules::{KeyRegex, SizeRange},
     units::{byte_size, duration},
 };
+
+/// What may be expected between two objects: metrics tell whole seconds, and alerts look back a week.
+const EXPECT_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Most bytes of a rule's options: they travel with each request.
 const MAX_OPTIONS_BYTES: usize = 8 * 1024;
@@ -90,6 +93,7 @@ impl Compiler<'_> {
             || entry.format.is_some()
             || entry.mode.is_some()
             || entry.create.is_some()
+            || entry.expect_every.is_some()
             || !entry.options.is_empty();
         if said {
             self.problem(
@@ -103,6 +107,7 @@ impl Compiler<'_> {
     fn target(&mut self, entry: &Entry, regex: Option<&KeyRegex>, regex_known: bool) -> Option<Outcome> {
         let options = self.options(entry);
         let limits = self.limits(entry);
+        let expect_every = self.expect_every(entry);
         let Some(text) = &entry.table else {
             self.problem(
                 self.place,
@@ -117,7 +122,7 @@ impl Compiler<'_> {
             let text_of = format!("table uses ${{{unknown}}}, but match has no regex with (?<{unknown}>…)");
             self.problem(text.place(), text_of);
         }
-        Some(Target { table, format: entry.format, options, limits }.into())
+        Some(Target { table, format: entry.format, options, limits, expect_every }.into())
     }
 
     /// The options, those that have fields of their own among them.
@@ -165,6 +170,13 @@ impl Compiler<'_> {
             light_max_files: light.max_files,
             overflow: batch.overflow,
         }
+    }
+
+    fn expect_every(&mut self, entry: &Entry) -> Option<Duration> {
+        self.read("expect-every", entry.expect_every.as_ref(), |text| match duration(text)? {
+            time if EXPECT_EVERY.contains(&time) => Ok(time),
+            _ => Err(format!("expected 1s to 7d, was given {text:?}")),
+        })
     }
 
     fn size(&mut self, conditions: &Match) -> SizeRange {

@@ -58,6 +58,9 @@ pub(super) struct Entry {
     pub options: BTreeMap<String, String>,
     /// What a table is like that is made for these objects.
     pub create: Option<Create>,
+    /// How long it may take until the next of these objects comes, as in `1h`, `1s` to `7d`; the metrics say it, and an alert goes by it.
+    #[cfg_attr(test, schemars(with = "Option<super::tests::Amount>"))]
+    pub expect_every: Option<At<String>>,
     /// When batches of these objects close; the service's own settings where nothing is given.
     #[serde(default)]
     pub batch: Batch,

@@ -124,6 +124,7 @@ rules:
       properties: {write.format.default: parquet}
     batch: {max-files: 10, max-wait: 5s, idle: 500ms, overflow: split}
     light: {max-bytes: 1GB, max-files: 20}
+    expect-every: 2h
 ",
     )
     .unwrap();
@@ -136,6 +137,7 @@ rules:
     assert_eq!((rule.size.min, rule.size.max), (Some(1), Some(5_000_000_000)));
     let target = target(rule);
     assert_eq!(target.format, Some(FileFormat::Csv));
+    assert_eq!(target.expect_every, Some(Duration::from_secs(7_200)));
     let options: Vec<_> = target.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
         options,

@@ -162,7 +162,7 @@ impl Run {
         Box::pin(async move {
             let since = world::now();
             let id = content_id(&request);
-            let Ok(accepted) = launcher.accept(&request).await else { return };
+            let Ok(accepted) = launcher.accept(&request, None).await else { return };
             let Accepted::Owned(_) = accepted else {
                 world.get().seen.insert("in");
                 return;

@@ -1,9 +1,16 @@
 //! Prometheus metrics, passed around rather than global. Each service lists its own as [`Metric`] constants.
 
+mod memory;
+mod tables;
+
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
+
+pub use memory::MEMORY_LIMIT;
+pub use tables::{MAX_TABLES, OTHER_TABLES, TableLabels};
 
 /// What the name of every metric begins with, `process_*` aside.
 pub const NAMESPACE: &str = "event_ingest";
@@ -45,14 +52,17 @@ impl Default for Metrics {
 
 /// Each of the constructors below may be called once for a metric: a second call is a programming error and panics.
 impl Metrics {
-    /// A registry with the `process_*` metrics (resident memory, CPU seconds, file descriptors, start time).
+    /// A registry with the `process_*` metrics (resident memory, CPU seconds, file descriptors, start time), and how much
+    /// memory there may be.
     pub fn new() -> Self {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
         registry
             .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
             .expect("the registry is empty");
-        Self { registry }
+        let metrics = Self { registry };
+        memory::register(&metrics);
+        metrics
     }
 
     /// A counter without labels.
@@ -83,6 +93,12 @@ impl Metrics {
     pub fn histogram(&self, metric: &Metric, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts { common_opts: metric.opts(), buckets: buckets.to_vec() };
         self.register(Histogram::with_opts(opts).expect("metric constants are well formed"))
+    }
+
+    /// A histogram for each combination of label values; `buckets` as above.
+    pub fn histograms(&self, metric: &Metric, buckets: &[f64]) -> HistogramVec {
+        let opts = HistogramOpts { common_opts: metric.opts(), buckets: buckets.to_vec() };
+        self.register(HistogramVec::new(opts, metric.labels).expect("metric constants are well formed"))
     }
 
     /// The page that Prometheus reads, in its text format.
