@@ -104,13 +104,3 @@ where
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async { work(kafka, shutdown::on_signal()?).await })
 }
-
-/// Text of strangers for a terminal: control characters would move its cursor.
-fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ")
-}
-
-/// The same on one line.
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}

@@ -20,15 +20,18 @@ use ingest_core::{FileStatus, IngestRequest, Lane, ObjectUri, Route, TableName};
 use lake::Lake;
 use lake::allow::OUTSIDE;
 use lake::quarantine::{Kept, Quarantine};
+use serde_json::json;
 use service_kit::config::variables;
 use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::outlet::{Outlet, OutletConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::quarantines;
+use crate::commands::exit::{self, Interrupted};
 use crate::commands::load::{FULL, Groups, attempt};
+use crate::commands::print::{OutputArgs, one_line};
 use crate::commands::settings::OperatorArgs;
-use crate::commands::{EXIT_SET_ASIDE, until};
+use crate::commands::until;
 
 /// Names of records that are listed and held at once.
 const PAGE_NAMES: usize = 10_000;
@@ -58,6 +61,9 @@ pub struct RetryArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Send the requests to this Kafka topic, for the light worker to ingest, instead of ingesting here. The records stay: `files list` hides those of objects that the ledger has by then, and a later retry without --topic takes them away
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
@@ -86,8 +92,23 @@ struct Retrial<'a, W> {
     named: HashMap<String, bool>,
     /// What is to be requested, by what a request says beside its objects.
     groups: Groups<Chosen>,
-    out: W,
+    out: Teller<W>,
     set_aside: bool,
+}
+
+/// Says what became of each object.
+struct Teller<W> {
+    out: W,
+    json: bool,
+}
+
+impl<W: Write> Teller<W> {
+    fn say(&mut self, status: &str, file: &str, text: &str) -> io::Result<()> {
+        match self.json {
+            true => writeln!(self.out, "{}", json!({"file": file, "status": status, "text": text})),
+            false => writeln!(self.out, "{status:<11}  {file}  {}", one_line(text)),
+        }
+    }
 }
 
 pub(super) async fn retry(
@@ -111,7 +132,7 @@ pub(super) async fn retry(
         quarantines: until(stop, quarantines(lake, &args.table)).await??,
         named: args.objects.iter().map(|uri| (uri.to_string(), false)).collect(),
         groups: Groups::default(),
-        out: io::stdout(),
+        out: Teller { out: io::stdout(), json: args.output.is_json() },
         set_aside: false,
     };
     retrial.run().await
@@ -129,7 +150,7 @@ impl<W: Write> Retrial<'_, W> {
             let table = &self.args.table;
             anyhow::bail!("`{file}` was not set aside for table `{table}`, or for another reason");
         }
-        Ok(if self.set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+        Ok(exit::done(!self.set_aside))
     }
 
     /// Takes the records of a quarantine that were asked for.
@@ -162,12 +183,10 @@ impl<W: Write> Retrial<'_, W> {
         }
         if !self.lake.allow().allows_source(&record.requested()?.uri) {
             self.set_aside = true;
-            writeln!(self.out, "{:<11}  {}  {OUTSIDE}", "forbidden", record.file)?;
-            return Ok(());
+            return Ok(self.out.say("forbidden", &record.file, OUTSIDE)?);
         }
         if self.args.dry_run {
-            writeln!(self.out, "would retry  {}  {}", record.file, record.reason)?;
-            return Ok(());
+            return Ok(self.out.say("would retry", &record.file, &record.reason)?);
         }
         let (table, format, options) = (self.args.table.clone(), record.format, record.options.clone());
         match self.groups.add(Arc::new(Route { options, ..Route::new(table, format) }), chosen) {
@@ -179,7 +198,7 @@ impl<W: Write> Retrial<'_, W> {
     /// Requests some objects, and takes the records away of those that are in the table by then.
     async fn request(&mut self, route: &Route, some: Vec<Chosen>) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
-            anyhow::bail!("interrupted: the records of what was not retried are still there");
+            return Err(Interrupted::but("the records of what was not retried are still there").into());
         }
         let mut objects = Vec::with_capacity(some.len());
         for Chosen { kept, .. } in &some {
@@ -214,7 +233,7 @@ async fn ingest(
     lake: &Lake,
     request: &IngestRequest,
     stop: &CancellationToken,
-    out: &mut impl Write,
+    out: &mut Teller<impl Write>,
 ) -> anyhow::Result<Settled> {
     let result = attempt(lake, request, stop).await?;
     let mut settled = Settled::new();
@@ -226,17 +245,17 @@ async fn ingest(
             FileStatus::Forbidden => "forbidden",
         };
         let reason = file.reason.as_deref().unwrap_or_default();
-        writeln!(out, "{status:<11}  {}  {reason}", file.file)?;
+        out.say(status, &file.file, reason)?;
         let there = matches!(file.status, FileStatus::Processed | FileStatus::Skipped);
         settled.insert((file.file.clone(), object.hint.version_id.clone()), there);
     }
     Ok(settled)
 }
 
-async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut impl Write) -> anyhow::Result<()> {
+async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut Teller<impl Write>) -> anyhow::Result<()> {
     outlet.send(event(request), &request.table.to_string()).await?;
     for object in &request.objects {
-        writeln!(out, "requested    {}  request {}", object.uri, request.request_id)?;
+        out.say("requested", object.uri.as_str(), &format!("request {}", request.request_id))?;
     }
     Ok(())
 }
