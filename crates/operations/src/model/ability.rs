@@ -36,3 +36,14 @@ pub struct UploadTarget {
     /// Largest file in bytes.
     pub max_bytes: u64,
 }
+
+/// What the sender of a request may do here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Permissions {
+    /// What may be done here at all.
+    pub abilities: Abilities,
+    /// Nothing can be changed: this server was given no token.
+    pub read_only: bool,
+    /// The request showed the right token.
+    pub admitted: bool,
+}

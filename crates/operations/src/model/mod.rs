@@ -15,7 +15,7 @@ mod status;
 mod story;
 mod table;
 
-pub use ability::{Abilities, Ability, UploadTarget};
+pub use ability::{Abilities, Ability, Permissions, UploadTarget};
 pub use change::{Changed, Outcome, Redrive, RetryQuarantined, Uploaded};
 pub use file::{FileLine, FileState};
 pub use flow::{Stage, StageId, Unit};
