@@ -1,6 +1,7 @@
-//! The command line of event-ingest: the standalone mode and the operator's commands.
+//! The command line of event-ingest: the standalone mode, the operator's commands, and what operators are shown.
 
 pub mod cli;
 pub mod commands;
+pub mod overview;
 pub mod standalone;
 pub mod survey;
