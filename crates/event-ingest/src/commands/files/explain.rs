@@ -11,9 +11,9 @@ use lake::ledger::{Entry, Part};
 use lake::source::{ObjectFault, Resolved};
 use serde_json::{Value, json};
 
-use super::version;
 use crate::commands::print::OutputArgs;
 use crate::commands::settings::OperatorArgs;
+use crate::overview::version;
 
 /// Which object.
 #[derive(Args, Debug)]

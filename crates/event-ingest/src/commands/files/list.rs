@@ -13,10 +13,11 @@ use lake::inspect::Inspection;
 use serde::Serialize;
 use service_kit::config::number_from_one_to;
 
-use super::{quarantines, uri, version};
 use crate::commands::print::{OutputArgs, Table, time};
 use crate::commands::settings::OperatorArgs;
 use crate::commands::since::since;
+use crate::overview::quarantine::of;
+use crate::overview::{uri, version};
 
 /// Most lines that can be asked for.
 const MAX_LIMIT: usize = 100_000;
@@ -135,7 +136,7 @@ async fn quarantined(
     args: &ListArgs,
     newest: &mut Newest,
 ) -> anyhow::Result<()> {
-    for quarantine in quarantines(lake, &args.table).await? {
+    for quarantine in of(lake, &args.table, inspection) {
         let records = quarantine.list().await?;
         let mut pages = std::pin::pin!(records.try_chunks(LOOK_UP));
         while let Some(page) = pages.try_next().await.map_err(|error| error.1)? {

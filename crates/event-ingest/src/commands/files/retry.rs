@@ -1,7 +1,6 @@
-//! `event-ingest files retry`: objects that were set aside are requested again, as they were announced. The request
-//! comes first, the removal of the record second: whatever is cut short between the two is retried once more, and
-//! the ledger makes that harmless. A request that only goes to Kafka leaves its records: a worker may set an object
-//! aside again under the same name at any time, and the ledger outranks the record of one that came in.
+//! `event-ingest files retry`: objects that were set aside are requested again ([`again`]). A request that only goes to
+//! Kafka leaves its records: a worker may set an object aside again under the same name at any time, and the ledger
+//! outranks the record of one that came in.
 //!
 //! Names are listed a page at a time and records read some at a time, so what is held is bounded, and no listing stays
 //! open while requests are carried out. Names are passed in order, so a record that is written anew is not met again.
@@ -9,14 +8,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use chrono::Utc;
 use clap::Args;
 use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
 use futures::{StreamExt, TryStreamExt, stream};
 use ingest_core::event::JSON;
-use ingest_core::{FileStatus, IngestRequest, Lane, ObjectUri, Route, TableName};
+use ingest_core::{FileStatus, IngestRequest, IngestResult, Lane, ObjectUri, Route, TableName};
 use lake::Lake;
 use lake::allow::OUTSIDE;
 use lake::quarantine::{Kept, Quarantine};
@@ -26,12 +23,13 @@ use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::outlet::{Outlet, OutletConfig};
 use tokio_util::sync::CancellationToken;
 
-use super::quarantines;
 use crate::commands::exit::{self, Interrupted};
 use crate::commands::load::{FULL, Groups, attempt};
 use crate::commands::print::{OutputArgs, one_line};
 use crate::commands::settings::OperatorArgs;
 use crate::commands::until;
+use crate::overview::again::{self, Chosen};
+use crate::overview::quarantine;
 
 /// Names of records that are listed and held at once.
 const PAGE_NAMES: usize = 10_000;
@@ -73,12 +71,6 @@ pub struct RetryArgs {
     /// Where the lake is.
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
-}
-
-/// A record and the quarantine that it is in.
-struct Chosen {
-    quarantine: usize,
-    kept: Kept,
 }
 
 /// The work of one call.
@@ -129,7 +121,7 @@ pub(super) async fn retry(
         args,
         stop,
         outlet,
-        quarantines: until(stop, quarantines(lake, &args.table)).await??,
+        quarantines: until(stop, quarantine::all(lake, &args.table)).await??,
         named: args.objects.iter().map(|uri| (uri.to_string(), false)).collect(),
         groups: Groups::default(),
         out: Teller { out: io::stdout(), json: args.output.is_json() },
@@ -140,8 +132,8 @@ pub(super) async fn retry(
 
 impl<W: Write> Retrial<'_, W> {
     async fn run(mut self) -> anyhow::Result<ExitCode> {
-        for quarantine in 0..self.quarantines.len() {
-            self.walk(quarantine).await?;
+        for quarantine in std::mem::take(&mut self.quarantines) {
+            self.walk(&quarantine).await?;
         }
         while let Some((route, some)) = self.groups.take_largest() {
             self.request(&route, some).await?;
@@ -154,8 +146,8 @@ impl<W: Write> Retrial<'_, W> {
     }
 
     /// Takes the records of a quarantine that were asked for.
-    async fn walk(&mut self, quarantine: usize) -> anyhow::Result<()> {
-        let (from, stop) = (self.quarantines[quarantine].clone(), self.stop);
+    async fn walk(&mut self, from: &Quarantine) -> anyhow::Result<()> {
+        let stop = self.stop;
         let mut after = String::new();
         loop {
             let names = until(stop, from.names(&after, PAGE_NAMES)).await??;
@@ -166,7 +158,7 @@ impl<W: Write> Retrial<'_, W> {
                 let read = stream::iter(reads).buffered(READS_IN_FLIGHT).try_collect();
                 let records: Vec<Option<Kept>> = until(stop, read).await??;
                 for kept in records.into_iter().flatten() {
-                    self.take(Chosen { quarantine, kept }).await?;
+                    self.take(Chosen { quarantine: from.clone(), kept }).await?;
                 }
             }
         }
@@ -188,8 +180,7 @@ impl<W: Write> Retrial<'_, W> {
         if self.args.dry_run {
             return Ok(self.out.say("would retry", &record.file, &record.reason)?);
         }
-        let (table, format, options) = (self.args.table.clone(), record.format, record.options.clone());
-        match self.groups.add(Arc::new(Route { options, ..Route::new(table, format) }), chosen) {
+        match self.groups.add(again::route(&self.args.table, record), chosen) {
             Some((route, some)) => self.request(&route, some).await,
             None => Ok(()),
         }
@@ -200,44 +191,20 @@ impl<W: Write> Retrial<'_, W> {
         if self.stop.is_cancelled() {
             return Err(Interrupted::but("the records of what was not retried are still there").into());
         }
-        let mut objects = Vec::with_capacity(some.len());
-        for Chosen { kept, .. } in &some {
-            let mut object = kept.record.requested()?;
-            if self.args.current {
-                object.hint.version_id = None;
-            }
-            objects.push(object);
-        }
-        let (table, options) = (route.table.clone(), route.options.clone());
-        let request = IngestRequest::new(table, route.format, options, objects, Utc::now());
+        let request = again::request(route, &some, self.args.current)?;
         if let Some(outlet) = &self.outlet {
             return send(outlet, &request, &mut self.out).await;
         }
-        let settled = ingest(self.lake, &request, self.stop, &mut self.out).await?;
-        for Chosen { quarantine, kept } in &some {
-            let version = kept.record.announced.version_id.clone().filter(|_| !self.args.current);
-            if settled.get(&(kept.record.file.clone(), version)).copied().unwrap_or(false) {
-                self.quarantines[*quarantine].remove(&kept.name).await?;
-            } else {
-                self.set_aside = true;
-            }
-        }
+        let result = attempt(self.lake, &request, self.stop).await?;
+        say(&result, &mut self.out)?;
+        let settled = again::settle(&some, &request, &result, self.args.current).await?;
+        self.set_aside |= settled.iter().any(|(there, _)| !there);
         Ok(())
     }
 }
 
-/// Whether each object, by name and version, is where it ought to be now.
-type Settled = HashMap<(String, Option<String>), bool>;
-
-async fn ingest(
-    lake: &Lake,
-    request: &IngestRequest,
-    stop: &CancellationToken,
-    out: &mut Teller<impl Write>,
-) -> anyhow::Result<Settled> {
-    let result = attempt(lake, request, stop).await?;
-    let mut settled = Settled::new();
-    for (object, file) in request.objects.iter().zip(&result.files) {
+fn say(result: &IngestResult, out: &mut Teller<impl Write>) -> io::Result<()> {
+    for file in &result.files {
         let status = match file.status {
             FileStatus::Processed => "ingested",
             FileStatus::Skipped => "known",
@@ -246,10 +213,8 @@ async fn ingest(
         };
         let reason = file.reason.as_deref().unwrap_or_default();
         out.say(status, &file.file, reason)?;
-        let there = matches!(file.status, FileStatus::Processed | FileStatus::Skipped);
-        settled.insert((file.file.clone(), object.hint.version_id.clone()), there);
     }
-    Ok(settled)
+    Ok(())
 }
 
 async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut Teller<impl Write>) -> anyhow::Result<()> {

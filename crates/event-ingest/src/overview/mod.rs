@@ -1,0 +1,50 @@
+//! What a lake tells an operator, in the words of [`operations`]: what both plants share, the standalone server and the
+//! cluster.
+//!
+//! | module | what it tells or does |
+//! |---|---|
+//! | [`table`] | a table as it is now, with its latest commits |
+//! | [`files`] | the newest objects of a table, a page at a time |
+//! | [`story`] | one object in full |
+//! | [`quarantine`] | what was set aside for a table |
+//! | [`again`] | requesting that again |
+
+pub mod again;
+pub mod files;
+pub mod quarantine;
+pub mod story;
+pub mod table;
+
+use chrono::{DateTime, Utc};
+use ingest_core::{ObjectIdentity, ObjectVersion};
+use operations::PlantError;
+
+/// What a lake's error is to an operator who asked for something.
+#[must_use]
+pub fn failed(error: &lake::Error) -> PlantError {
+    match error.kind() {
+        lake::ErrorKind::Invalid | lake::ErrorKind::Forbidden => PlantError::invalid(error.to_string()),
+        _ => PlantError::unavailable(error.to_string()),
+    }
+}
+
+/// An object version for people.
+#[must_use]
+pub fn version(identity: &ObjectIdentity) -> String {
+    match &identity.version {
+        ObjectVersion::VersionId(id) => format!("version {id}"),
+        ObjectVersion::ETag(etag) => format!("ETag {etag}"),
+    }
+}
+
+/// The object of a version, as `s3://bucket/key`.
+#[must_use]
+pub fn uri(identity: &ObjectIdentity) -> String {
+    format!("s3://{}/{}", identity.bucket, identity.key)
+}
+
+/// Milliseconds from an object's creation to its commit. Clocks differ: what seems to come from the future took none.
+#[must_use]
+pub fn latency(event_time: Option<DateTime<Utc>>, done: DateTime<Utc>) -> Option<u64> {
+    Some((done - event_time?).num_milliseconds().try_into().unwrap_or(0))
+}
