@@ -9,6 +9,7 @@ use service_kit::shutdown;
 
 use crate::commands;
 use crate::commands::completions::{self, CompletionsArgs};
+use crate::commands::console::{self, ConsoleArgs};
 use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::exit;
 use crate::commands::ingest::{self, IngestArgs};
@@ -16,6 +17,7 @@ use crate::commands::man::{self, ManArgs};
 use crate::commands::plan::{self, PlanArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::commands::replay::{self, ReplayArgs};
+use crate::commands::status::{self, StatusArgs};
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -31,6 +33,10 @@ struct Cli {
 enum Command {
     /// Run everything in one process: an S3 endpoint whose objects become rows
     Standalone(StandaloneArgs),
+    /// Say what waits, what came in, what is wrong and what mends it
+    Status(Box<StatusArgs>),
+    /// Serve a web page that shows a cluster, and the API behind it
+    Console(Box<ConsoleArgs>),
     /// Bring files of a bucket into a table, without Kafka; what is in it already is skipped
     Ingest(IngestArgs),
     /// Say how files would get into a table (spliced, rewritten, registered or not at all) and why; change nothing
@@ -84,6 +90,18 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
+        Command::Status(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                status::run(*args, lake, stop)
+            })
+        }
+        Command::Console(args) => {
+            let operator = args.operator.clone();
+            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+                console::run(*args, lake, stop)
+            })
+        }
         Command::Ingest(args) => {
             let operator = args.operator.clone();
             commands::operate(&Cli::command(), matches, &operator, |lake, stop| {

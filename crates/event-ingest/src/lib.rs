@@ -3,6 +3,7 @@
 pub mod cli;
 #[cfg(test)]
 mod cli_tests;
+pub mod cluster;
 pub mod commands;
 pub mod overview;
 pub mod standalone;

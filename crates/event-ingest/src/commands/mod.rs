@@ -1,6 +1,7 @@
 //! The operator's commands: what they share, and one module each.
 
 pub mod completions;
+pub mod console;
 pub mod dlq;
 pub mod doctor;
 pub mod exit;
@@ -18,6 +19,7 @@ pub mod replay;
 pub mod rules;
 pub mod settings;
 mod since;
+pub mod status;
 pub mod topics;
 
 use std::future::Future;

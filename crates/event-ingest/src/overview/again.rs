@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::Utc;
-use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, Route, TableName, UriError};
+use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
+use ingest_core::event::JSON;
+use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, Lane, Route, TableName, UriError};
 use lake::quarantine::{Kept, Quarantine, Record};
 
 /// A record and the quarantine that it is in.
@@ -38,6 +40,22 @@ pub fn request(route: &Route, some: &[Chosen], current: bool) -> Result<IngestRe
         objects.push(object);
     }
     Ok(IngestRequest::new(route.table.clone(), route.format, route.options.clone(), objects, Utc::now()))
+}
+
+/// The request as an event for the light worker; `source` says who asks.
+#[must_use]
+pub fn event(request: &IngestRequest, source: &str) -> Event {
+    let table = request.table.to_string();
+    EventBuilderV10::new()
+        .id(&request.request_id)
+        .ty(Lane::Light.event_type())
+        .source(source)
+        .subject(&table)
+        .time(request.timestamp)
+        .extension("partitionkey", table.as_str())
+        .data(JSON, Data::Binary(request.to_json()))
+        .build()
+        .expect("all required attributes are given")
 }
 
 /// Takes the records away of objects that are in the table by this answer. Says for each whether it is, and what became

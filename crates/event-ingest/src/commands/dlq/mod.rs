@@ -1,10 +1,10 @@
 //! `event-ingest dlq`: what lies in the dead-letter topic, and putting it back where it came from.
 
 mod filter;
-mod letter;
+pub(crate) mod letter;
 mod list;
-mod progress;
-mod reader;
+pub(crate) mod progress;
+pub(crate) mod reader;
 mod redrive;
 mod show;
 

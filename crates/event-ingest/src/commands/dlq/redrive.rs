@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
-use ingest_core::Lane;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Place;
 use super::filter::Filter;
-use super::letter::{Letter, Way};
+use super::letter::{Letter, Ours};
 use super::progress::Progress;
 use super::reader::{Extent, Reader, SCATTERED};
 use crate::commands::exit::{self, Interrupted};
@@ -71,16 +70,8 @@ pub(super) struct RedriveArgs {
 impl RedriveArgs {
     /// The topic that a letter goes back to. Whatever its headers say, it is one of the three.
     fn target<'a>(&'a self, letter: &Letter) -> Result<&'a str, String> {
-        let topic = match letter.way()? {
-            Way::Lane(Lane::Light) => return Ok(&self.light_topic),
-            Way::Lane(Lane::Heavy) => return Ok(&self.heavy_topic),
-            Way::Topic(topic) => topic,
-        };
-        let ours = [&self.topic, &self.light_topic, &self.heavy_topic];
-        let found = ours.into_iter().find(|ours| **ours == topic);
-        found.map(String::as_str).ok_or_else(|| {
-            format!("topic {topic} is none of ours: --topic, --light-topic and --heavy-topic name those")
-        })
+        let ours = Ours { source: &self.topic, light: &self.light_topic, heavy: &self.heavy_topic };
+        letter.target(ours)
     }
 }
 

@@ -10,10 +10,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
 use futures::{StreamExt, TryStreamExt, stream};
-use ingest_core::event::JSON;
-use ingest_core::{FileStatus, IngestRequest, IngestResult, Lane, ObjectUri, Route, TableName};
+use ingest_core::{FileStatus, IngestRequest, IngestResult, ObjectUri, Route, TableName};
 use lake::Lake;
 use lake::allow::OUTSIDE;
 use lake::quarantine::{Kept, Quarantine};
@@ -218,23 +216,9 @@ fn say(result: &IngestResult, out: &mut Teller<impl Write>) -> io::Result<()> {
 }
 
 async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut Teller<impl Write>) -> anyhow::Result<()> {
-    outlet.send(event(request), &request.table.to_string()).await?;
+    outlet.send(again::event(request, SOURCE), &request.table.to_string()).await?;
     for object in &request.objects {
         out.say("requested", object.uri.as_str(), &format!("request {}", request.request_id))?;
     }
     Ok(())
-}
-
-fn event(request: &IngestRequest) -> Event {
-    let table = request.table.to_string();
-    EventBuilderV10::new()
-        .id(&request.request_id)
-        .ty(Lane::Light.event_type())
-        .source(SOURCE)
-        .subject(&table)
-        .time(request.timestamp)
-        .extension("partitionkey", table.as_str())
-        .data(JSON, Data::Binary(request.to_json()))
-        .build()
-        .expect("all required attributes are given")
 }
