@@ -52,9 +52,8 @@ pub async fn settle(
     current: bool,
 ) -> lake::Result<Vec<(bool, Option<FileOutcome>)>> {
     let answered = request.objects.iter().zip(&result.files);
-    let answers: HashMap<(String, Option<String>), &FileOutcome> = answered
-        .map(|(object, file)| ((file.file.clone(), object.hint.version_id.clone()), file))
-        .collect();
+    let answers: HashMap<(String, Option<String>), &FileOutcome> =
+        answered.map(|(object, file)| ((file.file.clone(), object.hint.version_id.clone()), file)).collect();
     let mut settled = Vec::with_capacity(some.len());
     for Chosen { quarantine, kept } in some {
         let version = kept.record.announced.version_id.clone().filter(|_| !current);

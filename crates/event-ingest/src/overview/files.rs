@@ -70,8 +70,7 @@ pub async fn ingested(
     after: Option<&str>,
 ) -> Result<Page<FileLine>, PlantError> {
     let begin = after.map(Place::parse).transpose()?;
-    let mut filling =
-        Filling { table: table.to_string(), text, limit, left: LOOKED_AT, lines: Vec::new() };
+    let mut filling = Filling { table: table.to_string(), text, limit, left: LOOKED_AT, lines: Vec::new() };
     let next = filling.fill(found, begin).await.map_err(|error| failed(&error))?;
     Ok(Page { items: filling.lines, next: next.map(Place::text) })
 }

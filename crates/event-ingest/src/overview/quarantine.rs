@@ -58,9 +58,9 @@ pub async fn page(
         Some(Inspection { ledger, head, .. }) => ledger.look_up(head, &asked).await?,
         None => Default::default(),
     };
-    let out = kept.into_iter().filter(|kept| {
-        kept.record.identity.as_ref().is_none_or(|identity| !known.contains_key(identity))
-    });
+    let out = kept
+        .into_iter()
+        .filter(|kept| kept.record.identity.as_ref().is_none_or(|identity| !known.contains_key(identity)));
     Ok(Page { items: out.map(|kept| line(table, kept)).collect(), next })
 }
 
