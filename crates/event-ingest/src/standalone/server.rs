@@ -11,6 +11,7 @@ use http::StatusCode;
 use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, Lake, LakeConfig};
 use light_worker::{IngestHandler, WorkerMetrics};
+use operations::api::{Access, Token};
 use s3s::HttpError;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
@@ -23,6 +24,7 @@ use super::config::{CATALOG_NAME, STORE_NAME, StandaloneArgs};
 use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
 use super::folder::{DataFolder, EndpointFile};
 use super::inbox::Inbox;
+use super::plant::StandalonePlant;
 use super::reconcile::{self, Reconciler};
 use super::store::{Store, StoreError};
 use super::worker::Worker;
@@ -54,6 +56,11 @@ pub async fn run(
         Some(given) => given,
         None => folder.credentials()?,
     };
+    let admin_token = match &args.admin_token {
+        Some(given) => given.clone(),
+        None => folder.admin_token()?,
+    };
+    let token = Token::new(&admin_token).context("--admin-token (EVENT_INGEST_ADMIN_TOKEN)")?;
     let store = Store::open(folder.root(), &args.region).await?;
     match store.create_bucket(&args.bucket).await {
         Ok(()) | Err(StoreError::BucketExists(_)) => {}
@@ -65,6 +72,7 @@ pub async fn run(
     let endpoint = EndpointFile {
         url: format!("http://{}", s3_listener.local_addr()?),
         admin_url: format!("http://{}", admin_listener.local_addr()?),
+        admin_token: admin_token.clone(),
         access_key: credentials.access_key.clone(),
         secret_key: credentials.secret_key.clone(),
         region: args.region.clone(),
@@ -82,9 +90,21 @@ pub async fn run(
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
     let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
-    let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
+    let worker =
+        Arc::new(Worker::new(IngestHandler::new(lake.clone(), defaults, WorkerMetrics::new(&metrics))));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
+    let plant = StandalonePlant {
+        data: args.data.display().to_string(),
+        bucket: args.bucket.clone(),
+        table: args.table.clone(),
+        store: store.clone(),
+        inbox: inbox.clone(),
+        activity: activity.clone(),
+        rules: rules.clone(),
+        lake,
+        worker: worker.clone(),
+    };
     let config = FlowConfig {
         rules,
         batching: args.batching(),
@@ -102,9 +122,10 @@ pub async fn run(
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );
+    let access = Access { token: Some(token), local_only: args.admin_listen.ip().is_loopback() };
     let admin = serve(
         admin_listener,
-        admin::router(inbox, activity, metrics, readiness(worker)),
+        admin::router(inbox, activity, metrics, readiness(worker), Arc::new(plant), access),
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );

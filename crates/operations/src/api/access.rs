@@ -136,7 +136,8 @@ mod tests {
             )]))
         };
         assert!(admits("Bearer 0123456789abcdef") && admits("bearer  0123456789abcdef"));
-        for wrong in ["", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Basic 0123456789abcdef", "0123456789abcdef"]
+        for wrong in
+            ["", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Basic 0123456789abcdef", "0123456789abcdef"]
         {
             assert!(!admits(wrong), "{wrong}");
         }
@@ -153,10 +154,14 @@ mod tests {
 
     #[test]
     fn local_names_are_told_from_others() {
-        for local in ["localhost", "LOCALHOST:9001", "127.0.0.1:1", "127.1.2.3", "[::1]:9001", "a.localhost:80"] {
+        for local in
+            ["localhost", "LOCALHOST:9001", "127.0.0.1:1", "127.1.2.3", "[::1]:9001", "a.localhost:80"]
+        {
             assert!(is_local(local), "{local}");
         }
-        for foreign in ["", "evil.example", "localhost.evil.example", "10.0.0.1:80", "[2001:db8::1]", "127.0.0.1.nip.io"] {
+        for foreign in
+            ["", "evil.example", "localhost.evil.example", "10.0.0.1:80", "[2001:db8::1]", "127.0.0.1.nip.io"]
+        {
             assert!(!is_local(foreign), "{foreign}");
         }
     }

@@ -57,11 +57,7 @@ pub(super) async fn redrive(
 #[utoipa::path(post, path = "/api/v1/heavy/{id}/retry", operation_id = "retry_heavy", tag = "change",
     params(("id" = String, Path, description = "Id of its record", max_length = 2048)), security(("token" = [])),
     responses((status = 200, body = Changed), ChangeFailures))]
-pub(super) async fn retry_heavy(
-    State(api): State<Api>,
-    _: Admitted,
-    Id(id): Id,
-) -> Answer<Changed> {
+pub(super) async fn retry_heavy(State(api): State<Api>, _: Admitted, Id(id): Id) -> Answer<Changed> {
     api.changes.run(api.plant.retry_heavy(&id)).await.map(Json)
 }
 
@@ -69,11 +65,7 @@ pub(super) async fn retry_heavy(
 #[utoipa::path(post, path = "/api/v1/heavy/{id}/cancel", operation_id = "cancel_heavy", tag = "change",
     params(("id" = String, Path, description = "Id of its record", max_length = 2048)), security(("token" = [])),
     responses((status = 200, body = Changed), ChangeFailures))]
-pub(super) async fn cancel_heavy(
-    State(api): State<Api>,
-    _: Admitted,
-    Id(id): Id,
-) -> Answer<Changed> {
+pub(super) async fn cancel_heavy(State(api): State<Api>, _: Admitted, Id(id): Id) -> Answer<Changed> {
     api.changes.run(api.plant.cancel_heavy(&id)).await.map(Json)
 }
 
@@ -138,7 +130,9 @@ fn bounded(
                     false => too_large(max_bytes),
                 }
             }
-            Ok(Some(Err(error))) => Failure::new(Code::SlowBody, format!("the body broke off: {error}; send it again")),
+            Ok(Some(Err(error))) => {
+                Failure::new(Code::SlowBody, format!("the body broke off: {error}; send it again"))
+            }
             Err(_) => {
                 Failure::new(Code::SlowBody, format!("nothing came for {} s; send it again", IDLE.as_secs()))
             }
@@ -151,5 +145,8 @@ fn bounded(
 }
 
 fn too_large(max_bytes: u64) -> Failure {
-    Failure::new(Code::TooLarge, format!("a file may have {max_bytes} bytes here: put larger ones into the bucket"))
+    Failure::new(
+        Code::TooLarge,
+        format!("a file may have {max_bytes} bytes here: put larger ones into the bucket"),
+    )
 }

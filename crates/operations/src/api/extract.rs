@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use http::request::Parts;
 use http::StatusCode;
+use http::request::Parts;
 use ingest_core::{ObjectUri, TableName};
 use serde::de::DeserializeOwned;
 

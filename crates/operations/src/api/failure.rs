@@ -119,7 +119,10 @@ pub(super) async fn nowhere() -> Failure {
 
 /// A method that a path does not have. The router adds the header that names those that it has.
 pub(super) async fn bad_method() -> Failure {
-    Failure::new(Code::BadMethod, "this path has no such method; /api/v1/openapi.json describes those that there are")
+    Failure::new(
+        Code::BadMethod,
+        "this path has no such method; /api/v1/openapi.json describes those that there are",
+    )
 }
 
 /// What a reading request may be answered besides what was asked for.
@@ -160,6 +163,7 @@ const CHANGE: [(u16, &str); 5] = [
 
 fn described(failures: &[(u16, &str)]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let content = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Failure"))).build();
-    let response = |text: &str| ResponseBuilder::new().description(text).content("application/json", content());
+    let response =
+        |text: &str| ResponseBuilder::new().description(text).content("application/json", content());
     failures.iter().map(|(status, text)| (status.to_string(), response(text).build().into())).collect()
 }

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn every_part_that_is_named_is_there() {
         for content in std::iter::once(PAGE).chain(PARTS.iter().map(|part| part.2)) {
-            let named = content.split("/console/").skip(1).map(|rest| rest.split(['"', '\'']).next().unwrap());
+            let named =
+                content.split("/console/").skip(1).map(|rest| rest.split(['"', '\'']).next().unwrap());
             let imported = content.split("from \"./").skip(1).map(|rest| rest.split('"').next().unwrap());
             for name in named.chain(imported) {
                 assert!(PARTS.iter().any(|(known, ..)| *known == name), "{name}");
