@@ -17,6 +17,7 @@ mod limited;
 mod many;
 mod metrics;
 mod notify;
+mod operate;
 mod pipeline;
 mod positions;
 mod real_data;
