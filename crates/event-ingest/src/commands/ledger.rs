@@ -70,7 +70,6 @@ struct RebuildArgs {
     apply: bool,
     /// Only say what would be done, as without --apply
     #[arg(long, conflicts_with = "apply")]
-    #[expect(dead_code, reason = "it is the default: clap alone looks at it")]
     dry_run: bool,
     /// Take runs, too, of snapshots that nothing tells of. Their objects then count as ingested, whether they are or not; otherwise they may be ingested again
     #[arg(long)]
@@ -94,7 +93,6 @@ struct OrphansArgs {
     delete: bool,
     /// Only list, as without --delete
     #[arg(long, conflicts_with = "delete")]
-    #[expect(dead_code, reason = "it is the default: clap alone looks at it")]
     dry_run: bool,
     /// Age below which a file stays; a day by default, an hour at least. Never shorter than a request of yours can take
     #[arg(long, value_name = "TIME", value_parser = duration)]

@@ -9,7 +9,7 @@ pub mod files;
 pub mod heavy;
 pub mod ingest;
 pub mod ledger;
-mod load;
+pub(crate) mod load;
 pub mod maintain;
 pub mod man;
 pub mod plan;

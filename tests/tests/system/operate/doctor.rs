@@ -117,22 +117,21 @@ async fn rights_are_told_from_their_absence() {
     assert!(topics.iter().all(|line| line["state"] == "fail"), "{nothing:#?}");
 
     // May look, and neither read nor write.
-    for topic in [&own.light, &own.dead, &own.events, &own.heavy] {
-        secured.allow_stranger(&["Describe", "DescribeConfigs"], "topic", topic).await;
-    }
+    let topics = [&own.light, &own.dead, &own.events, &own.heavy].map(String::as_str);
+    secured.allow_stranger(&["Describe", "DescribeConfigs"], "topic", &topics).await;
     let group = format!("{}-worker", own.group);
-    secured.allow_stranger(&["Describe"], "group", &group).await;
+    secured.allow_stranger(&["Describe"], "group", &[&group]).await;
     let looks = doctor(&["--service", "light-worker"]).await;
     let expected = [format!("may-read {} as {group}", own.light), format!("may-write {}", own.dead)];
     assert_eq!(failed(&looks), expected, "{looks:#?}");
     assert!(line(&looks, "may-read")["detail"].as_str().unwrap().contains("Read on the group"), "{looks:#?}");
 
-    secured.allow_stranger(&["Read"], "group", &group).await;
+    secured.allow_stranger(&["Read"], "group", &[&group]).await;
     let reads = doctor(&["--service", "light-worker"]).await;
     assert!(line(&reads, "may-read")["detail"].as_str().unwrap().contains("Read on the topic"), "{reads:#?}");
 
-    secured.allow_stranger(&["Read"], "topic", &own.light).await;
-    secured.allow_stranger(&["Write"], "topic", &own.dead).await;
+    secured.allow_stranger(&["Read"], "topic", &[&own.light]).await;
+    secured.allow_stranger(&["Write"], "topic", &[&own.dead]).await;
     let all = doctor(&["--service", "light-worker"]).await;
     assert_eq!(failed(&all), Vec::<String>::new(), "{all:#?}");
     assert_eq!(line(&all, "may-write")["state"], "ok", "{all:#?}");

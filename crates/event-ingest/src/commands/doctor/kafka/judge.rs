@@ -8,8 +8,8 @@ use super::super::finding::{Check, Finding};
 use super::Role;
 use super::probe::{Shape, TopicAnswer};
 
-/// What a topic should keep at least: a weekend's outage is mended on Monday.
-const LEAST_RETENTION: Duration = Duration::from_secs(3 * 24 * 3600);
+/// What a topic should keep at least: an outage of a night is mended in the morning.
+const LEAST_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Dead letters wait for a person.
 const LEAST_DEAD_LETTER_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What headers, key and batch of a record take besides a request.
