@@ -91,14 +91,14 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         }
         Command::Standalone(args) => standalone(args),
         Command::Status(args) => {
-            let operator = args.operator.clone();
-            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+            let (operator, kafka) = (args.operator.clone(), args.cluster.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
                 status::run(*args, lake, stop)
             })
         }
         Command::Console(args) => {
-            let operator = args.operator.clone();
-            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+            let (operator, kafka) = (args.operator.clone(), args.cluster.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
                 console::run(*args, lake, stop)
             })
         }
@@ -119,14 +119,20 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             })
         }
         Command::Replay(args) => {
-            let operator = args.operator.clone();
-            commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
+            let (operator, kafka) = (args.operator.clone(), args.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
                 replay::run(args, lake, stop, io::stdout())
             })
         }
         Command::Doctor(args) => {
-            let operator = args.operator.clone();
-            commands::look(&Cli::command(), matches, &operator, |lake| doctor::run(*args, lake, io::stdout()))
+            let (operator, kafka) = (args.operator.clone(), args.kafka.clone());
+            commands::operate_with(
+                &Cli::command(),
+                matches,
+                &operator,
+                Some(&kafka),
+                |lake, stop| async move { commands::until(&stop, doctor::run(*args, lake, io::stdout())).await? },
+            )
         }
         Command::Completions(args) => completions::run(&mut Cli::command(), &args, &mut io::stdout()),
         Command::Man(args) => man::run(Cli::command(), &args, &mut io::stdout()),

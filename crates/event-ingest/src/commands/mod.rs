@@ -30,6 +30,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use lake::LakeConfig;
 use service_kit::config::{self, Property, print_config};
+use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::shutdown;
 use tokio_util::sync::CancellationToken;
 
@@ -53,10 +54,32 @@ pub fn operate<F>(
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
+    operate_with(cli, matches, args, None, work)
+}
+
+/// [`operate`] for a command that speaks to Kafka, too.
+///
+/// # Errors
+/// Those of [`operate`].
+pub fn operate_with<F>(
+    cli: &Command,
+    matches: &ArgMatches,
+    args: &OperatorArgs,
+    kafka: Option<&KafkaArgs>,
+    work: impl FnOnce(LakeConfig, CancellationToken) -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
     args.check_origins(given(cli, matches).1)?;
-    let operator = args.settings(&config::variables())?;
+    let variables = config::variables();
+    let operator = args.settings(&variables)?;
     if args.print_config {
-        return print_settings(cli, matches, &operator.properties);
+        let mut listing = operator.properties;
+        if let Some(kafka) = kafka {
+            listing.extend(ClientProperties::new(variables, &kafka.properties)?.listing());
+        }
+        return print_settings(cli, matches, &listing);
     }
     args.logging.init().map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
