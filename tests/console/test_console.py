@@ -61,12 +61,12 @@ def test_a_file_is_uploaded_its_rows_appear_and_its_story_is_told(visit: Visit) 
     expect(row_of(page).locator("td").nth(3)).not_to_have_text(f"{first:,}")
     assert rows_in(page) > first
     page.get_by_role("button", name=TABLE).click()
-    expect(page.get_by_role("region", name=f"Latest commits of {TABLE}").locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_role("region", name=f"Latest commits of {TABLE}: table").locator("tbody tr")).to_have_count(3)
 
     visit.go("Files")
     page.get_by_label("Name").fill("flights 1")
     page.get_by_role("button", name="Find").click()
-    found = page.get_by_role("region", name="Files, the newest first").locator("tbody tr")
+    found = page.get_by_role("region", name="Files, the newest first: table").locator("tbody tr")
     expect(found).to_have_count(1)
     expect(found).to_contain_text("in the table")
     visit.accessible()
@@ -94,7 +94,7 @@ def test_a_bad_file_is_seen_with_its_reason_and_can_be_retried(visit: Visit) -> 
     visit.picture("console-overview")
 
     visit.go("Set aside")
-    aside = page.get_by_role("region", name="Quarantine", exact=True).last
+    aside = page.get_by_role("region", name="Quarantine: table")
     expect(aside.locator("tbody tr")).to_have_count(1)
     expect(aside).to_contain_text("s3://inbox/broken.parquet")
     expect(aside.locator("td.reason")).not_to_be_empty()
@@ -117,7 +117,7 @@ def test_dead_letters_are_sent_back_once_the_rules_are_mended(browser, serve, tm
         visit.upload("a.parquet", flights(4))
         expect(page.get_by_role("listitem").filter(has_text="poison-records")).to_be_visible()
         visit.go("Set aside")
-        letters = page.get_by_role("region", name="Dead letters", exact=True).last
+        letters = page.get_by_role("region", name="Dead letters: table")
         expect(letters.locator("td.reason")).to_contain_text("bad-table-name")
         letters.locator("summary").click()
         expect(letters.locator("pre")).to_contain_text("no.name/a.parquet")
