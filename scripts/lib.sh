@@ -57,10 +57,15 @@ deploy_tools_home() {
 }
 duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
 spark_home() { tool_dir spark "$repo/scripts/spark/requirements.txt" "$repo/scripts/spark/pom.xml"; }
+axe_version=4.14.1
+browser_home() { tool_dir "browser-axe-$axe_version" "$repo/scripts/browser/requirements.txt"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }
 
 # listening PORT: is anything listening on this loopback port?
 listening() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# find_chromium: the browser that pages are tested in.
+find_chromium() { command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome; }
 
 # postgres_bin: the folder of PostgreSQL's programs: on the PATH, or where Debian puts them, the newest.
 postgres_bin() {

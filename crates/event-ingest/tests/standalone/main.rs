@@ -7,6 +7,7 @@ mod files;
 mod flow;
 mod listing;
 mod metrics;
+mod operations;
 mod reconcile;
 mod s3;
 mod server;

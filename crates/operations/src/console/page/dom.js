@@ -53,9 +53,9 @@ export function keyed(parent, items, make) {
 
 /** A table in a region that scrolls by itself on narrow screens; the body is filled with `keyed`. */
 export function table(caption, columns) {
-  const heads = columns.map(({ name, kind }) => h("th", { scope: "col", class: kind }, name));
+  const heads = columns.map(({ name, kind }) => h("th", { scope: "col", class: kind }, name || h("span", { class: "hidden" }, "Action")));
   const body = h("tbody");
-  const region = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  const region = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${caption}: table` },
     h("table", null, h("caption", { class: "hidden" }, caption), h("thead", null, h("tr", null, heads)), body));
   return { region, body };
 }

@@ -21,7 +21,6 @@ const WAITS = {
   "open-batches": "files gathered",
   light: "being written",
   heavy: "being written",
-  tables: "rows lately",
   "dead-letters": "set aside",
   quarantine: "set aside",
 };
@@ -32,6 +31,7 @@ const LINES = [
   ["light", "tables", "tables"],
   ["heavy", "tables", "heavy"],
   ["announcements", "dead-letters", null],
+  // From the lane above it: either sets files aside.
   ["light", "quarantine", null],
 ];
 
@@ -63,7 +63,7 @@ function places(heavy) {
     ...(heavy && { heavy: one(540, 108) }),
     tables: one(806, middle),
     "dead-letters": one(4, below),
-    quarantine: one(heavy ? 806 : 540, below),
+    quarantine: one(540, below),
   };
 }
 
@@ -121,7 +121,8 @@ export function flow() {
     const where = places(heavy);
     const aside = { quarantine: status.set_aside.quarantined, "dead-letters": status.set_aside.dead_letters };
     const told = [];
-    const lines = LINES.filter(([from, to]) => where[from] && where[to]).map(([from, to, id]) => {
+    const lines = LINES.filter(([from, to]) => where[from] && where[to]).map(([start, to, id]) => {
+      const from = heavy && to === "quarantine" ? "heavy" : start;
       const kind = id === null ? (aside[to]?.number ? "aside some" : "aside") : `main ${pace(rateOf(id))}`;
       return svg("path", { d: path(where[from], where[to]), class: kind });
     });
@@ -132,13 +133,14 @@ export function flow() {
       const waiting = aside[id] ? count(aside[id]) : number(id === "tables" ? stage?.total : stage?.waiting);
       const oldest = stage?.oldest_waiting ? `oldest ${duration(Date.parse(status.taken_at) - Date.parse(stage.oldest_waiting))}` : "";
       const note = oldest || rate(perSecond);
-      told.push(`${NAMES[id]}: ${waiting} ${WAITS[id]}${note ? `, ${note}` : ""}`);
+      const what = id === "tables" ? `${stage?.unit ?? "rows"} so far` : WAITS[id];
+      told.push(`${NAMES[id]}: ${waiting} ${what}${note ? `, ${note}` : ""}`);
       const alarming = aside[id]?.number > 0;
       return svg("g", { class: alarming ? "station alarming" : "station" },
         svg("rect", { x, y, width, height, rx: 12 }),
         svg("text", { x: x + 16, y: y + 24, class: "name" }, alarming ? `${NAMES[id]} – look` : NAMES[id]),
         svg("text", { x: x + 16, y: y + 52, class: "figure" }, waiting),
-        svg("text", { x: x + 16, y: y + 71, class: "note" }, `${WAITS[id]}${note ? ` · ${note}` : ""}`));
+        svg("text", { x: x + 16, y: y + 71, class: "note" }, `${what}${note ? ` · ${note}` : ""}`));
     });
     const [width, height] = where.size;
     picture.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, lines, stations));

@@ -35,8 +35,7 @@ export function duration(milliseconds) {
 export function rate(perSecond) {
   if (perSecond === null) return "";
   if (perSecond === 0) return "idle";
-  if (perSecond < 0.1) return `${short.format(perSecond * 60)} a minute`;
-  return `${short.format(perSecond)} a second`;
+  return perSecond < 0.1 ? `${short.format(perSecond * 60)}/min` : `${short.format(perSecond)}/s`;
 }
 
 function ago(date) {
