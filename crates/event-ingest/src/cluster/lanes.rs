@@ -162,7 +162,7 @@ fn lag(asked: &Asked<'_>) -> KafkaResult<Lag> {
     let Asked { consumer, lane, partitions, end } = asked;
     let mut lag = sum(partitions.values());
     if lag.waiting > 0 {
-        lag.oldest = oldest(consumer, &lane.topic, partitions)?;
+        lag.oldest = oldest(consumer, &lane.topic, partitions, *end)?;
         lag.members = members(consumer, &lane.group, left(*end));
     }
     Ok(lag)
@@ -208,6 +208,7 @@ fn oldest(
     consumer: &BaseConsumer<Listener>,
     topic: &str,
     partitions: &BTreeMap<i32, Partition>,
+    end: Instant,
 ) -> KafkaResult<Option<DateTime<Utc>>> {
     let lagging = partitions.iter().filter(|(_, partition)| partition.position() < partition.high);
     let mut wanted = BTreeMap::new();
@@ -217,7 +218,7 @@ fn oldest(
         wanted.insert(*id, ());
     }
     consumer.assign(&list)?;
-    let end = Instant::now() + FETCHED_WITHIN;
+    let end = end.min(Instant::now() + FETCHED_WITHIN);
     let mut oldest: Option<i64> = None;
     while !wanted.is_empty() {
         let Some(left) = end.checked_duration_since(Instant::now()) else { break };

@@ -9,6 +9,7 @@ mod kafka;
 mod lake;
 mod spark;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use ::lake::LakeConfig;
 use clap::Args;
 use dispatcher::RuleArgs;
+use ingest_core::TableName;
 use service_kit::config::{byte_size, variables};
 use service_kit::kafka::{ClientProperties, KafkaArgs};
 
@@ -27,6 +29,7 @@ use super::load::Source;
 use super::print::OutputArgs;
 use super::settings::OperatorArgs;
 use super::topics::TopicArgs;
+use crate::standalone::folder::Neighbour;
 
 /// The flags of the command.
 #[derive(Args, Debug, Clone)]
@@ -101,6 +104,23 @@ pub async fn run(args: DoctorArgs, config: LakeConfig, mut out: impl Write) -> a
     Ok(exit::done(findings.iter().all(|finding| finding.state != State::Fail)))
 }
 
+impl DoctorArgs {
+    /// The buckets and tables that are the services' own: those of the rules, or of the server that runs in the folder.
+    fn named(&self) -> anyhow::Result<(Vec<Source>, Vec<TableName>)> {
+        if let Some(data) = &self.operator.data {
+            let folder = Neighbour::look(data)?;
+            // Its bucket is served by its server alone.
+            let Some(endpoint) = folder.endpoint() else { return Ok((Vec::new(), Vec::new())) };
+            let bucket = Source { bucket: endpoint.bucket.clone(), text: String::new() };
+            return Ok((vec![bucket], vec![endpoint.table.parse()?]));
+        }
+        let rules = self.rule.source().load()?;
+        let sources = Source::of_rules(&rules).into_iter().filter(|source| !source.bucket.contains('*'));
+        let tables: BTreeSet<TableName> = rules.tables().flatten().collect();
+        Ok((sources.collect(), tables.into_iter().collect()))
+    }
+}
+
 fn kafka(args: &DoctorArgs) -> anyhow::Result<impl Future<Output = Vec<Finding>> + use<>> {
     let properties = ClientProperties::new(variables(), &args.kafka.properties)?;
     let plan = kafka::Plan {
@@ -124,28 +144,18 @@ async fn lake(args: &DoctorArgs, config: LakeConfig) -> Vec<Finding> {
         return vec![Check::of("catalog", "iceberg").skipped("none is named: ICEBERG_CATALOG__URI")];
     }
     let mut findings = Vec::new();
-    let mut plan =
-        lake::Plan { write: !args.no_write, sources: args.sources.clone(), ..lake::Plan::default() };
-    match args.rule.source().load() {
-        Ok(rules) => {
-            plan.tables = rules.tables().flatten().collect();
-            plan.tables.sort();
-            plan.tables.dedup();
+    let mut plan = lake::Plan { write: !args.no_write, sources: args.sources.clone(), tables: Vec::new() };
+    match args.named() {
+        Ok((sources, tables)) => {
+            plan.tables = tables;
             if plan.sources.is_empty() {
-                plan.sources = Source::of_rules(&rules)
-                    .into_iter()
-                    .filter(|source| !source.bucket.contains('*'))
-                    .collect();
+                plan.sources = sources;
             }
         }
         Err(error) => findings.push(
             Check::of("rules", "--rules")
                 .fail(error.to_string(), "correct the file: event-ingest rules check FILE"),
         ),
-    }
-    // The bucket of a standalone instance is served by its server alone.
-    if args.operator.data.is_some() && !config.properties.contains_key("s3.endpoint") {
-        plan.sources.clear();
     }
     findings.extend(lake::check(config, plan).await);
     findings

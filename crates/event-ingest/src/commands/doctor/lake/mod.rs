@@ -23,7 +23,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(20);
 const MAX_LOOKED_AT: usize = 50;
 
 /// What is looked at besides the catalog.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub tables: Vec<TableName>,
     pub sources: Vec<Source>,
