@@ -11,7 +11,7 @@ use super::stores::Answer;
 /// A record that waits longer than this is worth a look: a batch waits half a minute, a worker starts in less.
 const LAGS: TimeDelta = TimeDelta::minutes(5);
 /// A store that takes longer for a small question is slow: a commit asks some ten of them.
-const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(2);
 
 /// What was found out.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use testkit::kafka::{Kafka, Record};
-use testkit::{ANY_PORT, Program};
+use testkit::{ANY_PORT, Program, eventually};
 
 use super::{lake, words};
-use crate::bucket::{Lakehouse, Standalone};
+use crate::bucket::{Lakehouse, Standalone, WITHIN};
 use crate::pipeline::{Pipeline, TABLE};
 
 const TOKEN: &str = "a-token-of-the-test-0123456789";
@@ -71,8 +71,12 @@ async fn letters_are_seen_by_all_and_sent_back_by_who_shows_the_token() {
     let back = kafka.records(&pipeline.events).await;
     assert_eq!((back.len(), back[0].value.as_slice()), (1, b"letter 2".as_slice()));
     assert_eq!(back[0].header("dlq-redriven"), Some("1"));
-    let status = get("/api/v1/status").await;
-    assert_eq!(status["set_aside"]["dead_letters"]["number"], 2, "{status:#}");
+    // A status is given to others for a moment.
+    eventually("the status knows of it", WITHIN, async || {
+        let status = get("/api/v1/status").await;
+        (status["set_aside"]["dead_letters"]["number"] == 2).then_some(())
+    })
+    .await;
 
     assert!(!console.log().contains(TOKEN), "the token is in the log");
     assert!(console.terminate().await.success());

@@ -13,7 +13,7 @@ use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
 use crate::pipeline::{Pipeline, TABLE};
 
 /// Longer than a store may take for a small question, by the rule of `status`.
-const SLOW: Duration = Duration::from_millis(1_500);
+const SLOW: Duration = Duration::from_millis(2_500);
 
 struct Place<'k> {
     pipeline: Pipeline<'k>,
