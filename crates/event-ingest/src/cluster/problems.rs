@@ -7,6 +7,7 @@ use operations::model::{Problem, Severity, TableStatus};
 
 use super::lanes::{Lag, Lane};
 use super::stores::Answer;
+use crate::overview::runbook;
 
 /// A record that waits longer than this is worth a look: a batch waits half a minute, a worker starts in less.
 const LAGS: TimeDelta = TimeDelta::minutes(5);
@@ -227,7 +228,7 @@ fn problem(
         subject: subject.to_owned(),
         detail: detail.into(),
         mend: mend.into(),
-        runbook: Some(format!("docs/runbooks/{kind}.md")),
+        runbook: Some(runbook(kind)),
         since: None,
     }
 }

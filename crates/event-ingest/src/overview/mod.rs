@@ -28,6 +28,12 @@ pub fn failed(error: &lake::Error) -> PlantError {
     }
 }
 
+/// Where the documentation says more about a kind of problem.
+#[must_use]
+pub fn runbook(kind: &str) -> String {
+    format!("docs/problems.md#{kind}")
+}
+
 /// An object version for people.
 #[must_use]
 pub fn version(identity: &ObjectIdentity) -> String {
@@ -47,4 +53,28 @@ pub fn uri(identity: &ObjectIdentity) -> String {
 #[must_use]
 pub fn latency(event_time: Option<DateTime<Utc>>, done: DateTime<Utc>) -> Option<u64> {
     Some((done - event_time?).num_milliseconds().try_into().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Where the plants tell problems.
+    const TOLD: [&str; 2] =
+        [include_str!("../cluster/problems.rs"), include_str!("../standalone/plant/problems.rs")];
+
+    #[test]
+    fn every_kind_of_problem_is_documented_and_no_other() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems.md");
+        let docs = std::fs::read_to_string(path).unwrap();
+        let mut documented: Vec<&str> = docs.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let calls = TOLD.iter().flat_map(|source| source.split("problem(").skip(1));
+        let mut kinds: Vec<&str> =
+            calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next()).collect();
+        for list in [&mut documented, &mut kinds] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        assert_eq!(documented, kinds);
+    }
 }

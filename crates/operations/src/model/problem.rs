@@ -17,7 +17,7 @@ pub struct Problem {
     pub detail: String,
     /// What to do, in one sentence, with the command.
     pub mend: String,
-    /// The page of the documentation that says more, as `docs/runbooks/<name>.md`.
+    /// The page of the documentation that says more, as `docs/problems.md#<kind>`.
     pub runbook: Option<String>,
     /// Since when, as far as it is known.
     pub since: Option<DateTime<Utc>>,

@@ -157,7 +157,7 @@ mod tests {
             subject: "ingest-dlq".to_owned(),
             detail: "2 records\u{1b}[2J wait".to_owned(),
             mend: "`event-ingest dlq redrive`".to_owned(),
-            runbook: Some("docs/runbooks/poison-records.md".to_owned()),
+            runbook: Some("docs/problems.md#poison-records".to_owned()),
             since: DateTime::from_timestamp(940, 0),
         };
         let stage = |id, waiting| Stage {
@@ -197,7 +197,7 @@ mod tests {
             "attention: files come in",
             "attention  poison-records: ingest-dlq, since 60 s ago",
             "do  `event-ingest dlq redrive`",
-            "see  docs/runbooks/poison-records.md",
+            "see  docs/problems.md#poison-records",
             "light requests        7  16 min ago  1,234",
             "heavy requests        ?              1,234",
             "heavy requests: 1 running, 0 waiting, 0 given up",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use operations::model::{Count, Problem, Severity};
 
+use crate::overview::runbook;
 use crate::standalone::activity::Failing;
 
 /// An announcement that waits longer than this is worth a look.
@@ -137,7 +138,7 @@ fn problem(kind: &str, severity: Severity, subject: &str, detail: String, mend: 
         subject: subject.to_owned(),
         detail,
         mend,
-        runbook: Some(format!("docs/runbooks/{kind}.md")),
+        runbook: Some(runbook(kind)),
         since: None,
     }
 }
