@@ -22,13 +22,13 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark test-spark-3.5 soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark test-spark-3.5 test-console screenshots soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench and test-kube
-	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg data lint
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -47,10 +47,11 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg data
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data
 	$(BUILD)
 	cargo test --workspace --locked
 	@scripts/spark.sh test
+	@scripts/browser.sh test
 
 # Definitions of the Spark operator are needed: CRDS_DIR.
 test-kube: ## run the tests against a real Kubernetes API (the first time it is built for some minutes)
@@ -92,6 +93,15 @@ test-spark: ## run the tests of the Spark job alone
 test-spark-3.5: ## run the tests of the Spark job on Spark 3.5
 	@SPARK_LINE=3.5 scripts/setup.sh spark
 	@SPARK_LINE=3.5 scripts/spark.sh test
+
+test-console: ## run the tests of the console in Chromium and of the admin API alone: FILTER
+	@scripts/setup.sh build browser
+	$(BUILD)
+	@scripts/browser.sh test $(if $(FILTER),-k "$(FILTER)")
+
+screenshots: ## the same, and the pictures that the tests take go into docs/images
+	@$(MAKE) test-console
+	@scripts/browser.sh pictures
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl
 	@scripts/setup.sh build

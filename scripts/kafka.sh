@@ -14,6 +14,7 @@ usage: scripts/kafka.sh install
 
        scripts/kafka.sh produce TOPIC [--port 9092]
        scripts/kafka.sh consume TOPIC [--port 9092]
+       scripts/kafka.sh allow USER [--port 9092] OPTION…
 
   install  fetches the jars that scripts/kafka/pom.xml names; does nothing when they are there
   run      starts a broker and stays until Ctrl-C or SIGTERM
@@ -27,6 +28,7 @@ usage: scripts/kafka.sh install
     --until-stdin-closes  stops, at once, when standard input ends: a test's broker never outlives the test
   produce  sends each line of standard input as a record
   consume  prints the records of a topic from its beginning, with their headers, until Ctrl-C
+  allow    grants rights to a user, by the options of kafka-acls.sh: --operation NAME, --topic NAME, --group NAME
 TEXT
 }
 
@@ -131,7 +133,19 @@ client() {
   exec "${java[@]}" "$class" --bootstrap-server "127.0.0.1:$port" --topic "$topic" "${options[@]}"
 }
 
+# allow USER [--port PORT] OPTION…
+allow() {
+  [ $# -ge 3 ] || { usage >&2; exit 2; }
+  local user=$1 port=9092
+  shift
+  [ "$1" != --port ] || { port=$2; shift 2; }
+  [ -d "$home" ] || die "Kafka is not installed: run 'make setup'"
+  exec "${java[@]}" org.apache.kafka.tools.AclCommand --bootstrap-server "127.0.0.1:$port" --add \
+    --allow-principal "User:$user" "$@"
+}
+
 case ${1:-} in
+  allow) shift; allow "$@" ;;
   produce) shift; client org.apache.kafka.tools.ConsoleProducer -- "$@" ;;
   consume) shift; client org.apache.kafka.tools.consumer.ConsoleConsumer --from-beginning \
     --property print.headers=true -- "$@" ;;

@@ -61,10 +61,15 @@ duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
 # Another line of Spark than that of the tests is asked for by SPARK_LINE=3.5.
 spark_definition=$repo/scripts/spark${SPARK_LINE:+/$SPARK_LINE}
 spark_home() { tool_dir spark "$spark_definition/requirements.txt" "$spark_definition/pom.xml"; }
+axe_version=4.14.1
+browser_home() { tool_dir "browser-axe-$axe_version" "$repo/scripts/browser/requirements.txt"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }
 
 # listening PORT: is anything listening on this loopback port?
 listening() { (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# find_chromium: the browser that pages are tested in.
+find_chromium() { command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome; }
 
 # postgres_bin: the folder of PostgreSQL's programs: on the PATH, or where Debian puts them, the newest.
 postgres_bin() {

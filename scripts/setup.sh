@@ -13,6 +13,7 @@
 #                             deploy        Go, and helm, kubectl, kubeconform, shfmt and shellcheck
 #                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
 #                             old-iceberg   a Java compiler and an older release of Iceberg; after spark
+#                             browser       Chromium, and what drives it and the admin API's fuzzer
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
 #                             lint          cargo-deny
@@ -132,6 +133,11 @@ check_system() {
         need jq "jq" have jq
         need curl "curl" have curl
         ;;
+      browser)
+        need chromium "Chromium" find_chromium
+        need python3-venv "Python 3.11 or newer with venv" find_python
+        need npm "npm" have npm
+        ;;
       data)
         need python3-venv "Python 3.11 or newer with venv" find_python
         need npm "npm" have npm
@@ -235,6 +241,25 @@ fill_duckdb_s3() {
   rm -rf "$work"
 }
 
+axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+
+fill_browser() {
+  local work=$1/uv
+  say "setup: installing what drives the browser"
+  fetch_uv "$(find_python)" "$work"
+  "$work/bin/uv" venv -q --relocatable --allow-existing --python "$(find_python)" "$1"
+  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/browser/requirements.txt" >&2 ||
+    die "what drives the browser could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
+  rm -rf "$work"
+  # The rules of accessibility that pages are held against.
+  (cd "$1" && npm pack --silent "axe-core@$axe_version" >npm.log 2>&1) ||
+    die "npm could not fetch axe-core: it needs the npm registry, or a mirror: npm config set registry URL"
+  printf '%s  %s\n' "$axe_sha256" "$1/axe-core-$axe_version.tgz" | sha256sum --check --quiet >&2 ||
+    die "axe-core is not what it was: its checksum differs"
+  tar -xzf "$1/axe-core-$axe_version.tgz" -C "$1" --strip-components=1 --no-same-owner package/axe.min.js
+  rm "$1/axe-core-$axe_version.tgz" "$1/npm.log"
+}
+
 fill_cargo_deny() {
   say "setup: building cargo-deny"
   # Unoptimised: it runs for seconds, and this is built twice as fast.
@@ -244,10 +269,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, prometheus, minio, kube, deploy, spark, old-iceberg, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, prometheus, minio, kube, deploy, spark, old-iceberg, browser, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | camel | postgres | prometheus | minio | kube | deploy | spark | old-iceberg | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | prometheus | minio | kube | deploy | spark | old-iceberg | browser | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -265,6 +290,7 @@ for part in "$@"; do
     deploy) "$repo/scripts/deploy-tools.sh" install ;;
     spark) install_once "$(spark_home)" fill_spark ;;
     old-iceberg) "$repo/scripts/old-iceberg.sh" install ;;
+    browser) install_once "$(browser_home)" fill_browser ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
     duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;
     lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;

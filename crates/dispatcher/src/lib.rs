@@ -27,4 +27,5 @@ pub use config::{Config, ConfigError, Topics};
 pub use consume::DispatchError;
 pub use metrics::METRICS;
 pub use notify::{NOTIFY_METRICS, NotifyArgs, NotifyConfig, NotifyError, Token};
+pub use positions::read_up_to;
 pub use run::{RunError, run};

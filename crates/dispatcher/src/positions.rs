@@ -52,6 +52,12 @@ impl Note {
     }
 }
 
+/// Behind the last record that the group has read of a partition, by what stands beside its position; `None` if that was
+/// not written by a dispatcher. What lies between the two is in its open batches.
+pub fn read_up_to(note: &str) -> Option<Offset> {
+    Note::parse(note).map(|note| note.head)
+}
+
 /// Why a position could not be kept. The name is a label of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {

@@ -8,9 +8,16 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use service_kit::{shutdown, traces};
 
 use crate::commands;
+use crate::commands::completions::{self, CompletionsArgs};
+use crate::commands::console::{self, ConsoleArgs};
+use crate::commands::doctor::{self, DoctorArgs};
+use crate::commands::exit;
 use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::man::{self, ManArgs};
 use crate::commands::plan::{self, PlanArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
+use crate::commands::replay::{self, ReplayArgs};
+use crate::commands::status::{self, StatusArgs};
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -26,12 +33,18 @@ struct Cli {
 enum Command {
     /// Run everything in one process: an S3 endpoint whose objects become rows
     Standalone(StandaloneArgs),
+    /// Say what waits, what came in, what is wrong and what mends it
+    Status(Box<StatusArgs>),
+    /// Serve a web page that shows a cluster, and the API behind it
+    Console(Box<ConsoleArgs>),
     /// Bring files of a bucket into a table, without Kafka; what is in it already is skipped
     Ingest(IngestArgs),
     /// Say how files would get into a table (spliced, rewritten, registered or not at all) and why; change nothing
     Plan(PlanArgs),
     /// Find what the buckets have under the rules and the tables lack; ingest it with --apply
     Reconcile(ReconcileArgs),
+    /// Announce objects of a bucket again, as the bucket would; what is in a table is skipped
+    Replay(ReplayArgs),
     /// See what became of objects, and put back those that were set aside
     Files(commands::files::FilesArgs),
     /// Check a file of rules, and see what it says of an object
@@ -44,6 +57,18 @@ enum Command {
     Ledger(commands::ledger::LedgerArgs),
     /// Have Spark look after a table: small files, manifests, old snapshots, orphan files
     Maintain(commands::maintain::MaintainArgs),
+    /// Check what the services need: brokers, topics, rights, catalog, buckets, roots, clocks; one line each, with the mend
+    Doctor(Box<DoctorArgs>),
+    /// Write what a shell needs to complete command lines
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
+}
+
+/// The whole command line: what `--help`, completions, manual pages and tests are made of.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command that the arguments name.
@@ -53,7 +78,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("event-ingest: {error:#}");
-            ExitCode::FAILURE
+            exit::code_of(&error)
         }
     }
 }
@@ -65,6 +90,18 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
             commands::print_settings(&Cli::command(), matches, &[])
         }
         Command::Standalone(args) => standalone(args),
+        Command::Status(args) => {
+            let (operator, kafka) = (args.operator.clone(), args.cluster.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
+                status::run(*args, lake, stop)
+            })
+        }
+        Command::Console(args) => {
+            let (operator, kafka) = (args.operator.clone(), args.cluster.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
+                console::run(*args, lake, stop)
+            })
+        }
         Command::Ingest(args) => {
             let operator = args.operator.clone();
             commands::operate(&Cli::command(), matches, &operator, |lake, stop| {
@@ -81,6 +118,24 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
                 reconcile::run(args, lake, stop, io::stdout())
             })
         }
+        Command::Replay(args) => {
+            let (operator, kafka) = (args.operator.clone(), args.kafka.clone());
+            commands::operate_with(&Cli::command(), matches, &operator, Some(&kafka), |lake, stop| {
+                replay::run(args, lake, stop, io::stdout())
+            })
+        }
+        Command::Doctor(args) => {
+            let (operator, kafka) = (args.operator.clone(), args.kafka.clone());
+            commands::operate_with(
+                &Cli::command(),
+                matches,
+                &operator,
+                Some(&kafka),
+                |lake, stop| async move { commands::until(&stop, doctor::run(*args, lake, io::stdout())).await? },
+            )
+        }
+        Command::Completions(args) => completions::run(&mut Cli::command(), &args, &mut io::stdout()),
+        Command::Man(args) => man::run(Cli::command(), &args, &mut io::stdout()),
         Command::Rules(args) => commands::rules::run(&args, io::stdin(), io::stdout()),
         Command::Files(args) => commands::files::run(&Cli::command(), matches, args),
         Command::Dlq(args) => commands::dlq::run(&Cli::command(), matches, args),

@@ -1,6 +1,10 @@
-//! The command line of event-ingest: the standalone mode and the operator's commands.
+//! The command line of event-ingest: the standalone mode, the operator's commands, and what operators are shown.
 
 pub mod cli;
+#[cfg(test)]
+mod cli_tests;
+pub mod cluster;
 pub mod commands;
+pub mod overview;
 pub mod standalone;
 pub mod survey;

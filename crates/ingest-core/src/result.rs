@@ -42,6 +42,9 @@ pub struct FileOutcome {
     /// How it was written: `rewrite`, `splice`, `register`, or by `spark`; absent if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// Why that way, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode_reason: Option<String>,
     /// Why it was not written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

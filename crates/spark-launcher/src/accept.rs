@@ -161,6 +161,7 @@ fn all_in(request: &IngestRequest, standings: &[Standing]) -> IngestResult {
         status: if *standing == Standing::InTable { FileStatus::Skipped } else { FileStatus::Forbidden },
         rows: 0,
         mode: None,
+        mode_reason: None,
         reason: (*standing == Standing::Forbidden).then(|| lake::allow::OUTSIDE.to_owned()),
     };
     let files: Vec<FileOutcome> = request.objects.iter().zip(standings).map(outcome).collect();

@@ -18,14 +18,19 @@ SOURCES = {
     "dispatcher": ["dispatcher/src/args.rs", "dispatcher/src/notify/args.rs", LOGGING],
     "light-worker": ["light-worker/src/config.rs", LAKE, LOGGING],
     "spark-launcher": ["spark-launcher/src/config.rs", "spark-launcher/src/operator/args.rs", LAKE, LOGGING],
+    "console": [
+        "event-ingest/src/commands/console.rs", "event-ingest/src/commands/topics.rs", "event-ingest/src/cluster/args.rs",
+        "event-ingest/src/commands/settings.rs", LAKE, LOGGING,
+    ],
     "reconcile": [
-        "event-ingest/src/commands/reconcile.rs", "event-ingest/src/commands/settings.rs", "dispatcher/src/args.rs", LAKE, LOGGING,
+        "event-ingest/src/commands/reconcile.rs", "event-ingest/src/commands/print/mod.rs", "event-ingest/src/commands/settings.rs", "dispatcher/src/args.rs", LAKE, LOGGING,
     ],
 }
 KAFKA, CATALOG = "KAFKA_", "ICEBERG_CATALOG__"
 # Which of them pass properties through.
 PASSED = {
     "dispatcher": (KAFKA,), "light-worker": (KAFKA, CATALOG), "spark-launcher": (KAFKA, CATALOG), "reconcile": (CATALOG,),
+    "console": (KAFKA, CATALOG),
 }
 # Read by glibc.
 OTHERS = {"MALLOC_ARENA_MAX"}
@@ -78,7 +83,7 @@ class Names(unittest.TestCase):
                 if argument.startswith("-"):
                     self.assertIn(argument.split("=")[0], known_flags(container["name"]), case)
                     seen.add(argument)
-        self.assertEqual(seen, {"--scan-once", "--apply", "--json"})
+        self.assertEqual(seen, {"--scan-once", "--apply", "--output=json"})
 
     def test_the_job_knows_its_variables(self):
         code = "\n".join(path.read_text() for path in (REPO / "spark/event_ingest_job").glob("*.py"))
@@ -93,7 +98,7 @@ class Names(unittest.TestCase):
 def program_file(container: dict) -> Path | None:
     """The program as it was built, or none."""
     target = os.environ.get("CARGO_TARGET_DIR")
-    name = "event-ingest" if container["name"] == "reconcile" else container["name"]
+    name = "event-ingest" if container["name"] in ("reconcile", "console") else container["name"]
     path = Path(target, "debug", name) if target else None
     return path if path and path.exists() else None
 

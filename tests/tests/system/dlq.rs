@@ -171,7 +171,7 @@ async fn an_interrupted_redrive_goes_on_where_it_was() {
     let begun = pipeline.dlq("redrive", &["--reason", "even", "--rate", "50"]);
     kafka.consume_until(&pipeline.events, WITHIN, |records| records.len() >= 20).await;
     let status = begun.terminate().await;
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(130));
     let part = sent(&kafka.records(&pipeline.events).await);
     assert!((20..LETTERS / 2).contains(&part.len()), "{} were sent", part.len());
     let rest = pipeline.redriven(&["--reason", "even", "--rate", "100000"]).await;

@@ -18,6 +18,7 @@ mod many;
 mod metrics;
 mod monitoring;
 mod notify;
+mod operate;
 mod pipeline;
 mod positions;
 mod real_data;

@@ -18,6 +18,7 @@ use service_kit::rules::RulesSource;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{Found, Load, Loader, Parts, Report, Source, Style, find};
+use super::print::OutputArgs;
 use super::settings::OperatorArgs;
 use crate::survey::{Identify, Survey};
 
@@ -27,7 +28,7 @@ const POLICY: Policy = Policy { min_age: TimeDelta::MIN, include_rolled_back: tr
 /// The flags of the command.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Exit status: 0 if every file is in the table, 3 if some were quarantined, are of a format that is not taken or may not be read, 1 after a failure. To go on after an interruption, run the same command again."
+    after_help = "Exit status: 0 if every file is in the table, 3 if some were quarantined, are of a format that is not taken or may not be read, 1 after a failure, 130 if interrupted. To go on after an interruption, run the same command again."
 )]
 pub struct IngestArgs {
     /// s3://bucket/key, s3://bucket/prefix/ or s3://bucket/beginning*: objects, all objects below a prefix, all keys that begin so. A key that is no object is taken for a prefix. Below a prefix, _SUCCESS, _temporary/, names that begin with . or _ and empty markers are left out
@@ -57,9 +58,9 @@ pub struct IngestArgs {
     /// Requests of up to 200 files carried out at once; each takes about 100 MiB of memory
     #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
     pub concurrent_writes: usize,
-    /// Write a JSON line for each request, or in a dry run for each file, and one with the summary
-    #[arg(long)]
-    pub json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// What all commands have.
     #[command(flatten)]
     pub operator: OperatorArgs,
@@ -92,7 +93,7 @@ pub async fn run(
         allow: lake.allow().clone(),
         judge,
         loader,
-        report: Report::new(Style { json: args.json, name_planned: args.dry_run }, Box::new(out)),
+        report: Report::new(Style { json: args.output.is_json(), name_planned: args.dry_run }, Box::new(out)),
         stop: stop.clone(),
     });
     let outcome = take_in(&args, &rules, &lake, &store, &stop, &mut load).await;
@@ -109,7 +110,10 @@ async fn take_in(
     load: &mut Load<Survey, Lake>,
 ) -> anyhow::Result<()> {
     for source in &args.sources {
-        let Some(found) = stop.run_until_cancelled(find(lake, store, source)).await else { return Ok(()) };
+        let Some(found) = stop.run_until_cancelled(find(lake.stores(), lake.allow(), store, source)).await
+        else {
+            return Ok(());
+        };
         match found? {
             Found::Object(listed) => {
                 let uri = ObjectUri::new(&source.bucket, &listed.key)?;

@@ -15,15 +15,14 @@ use lake::ledger::{DEFAULT_AGE, LEAST_AGE};
 use lake::maintain::orphans::OLDER_THAN;
 use lake::maintain::rebuild::Plan;
 use lake::maintain::sweep::Search;
-use serde_json::json;
+use serde_json::{Value, json};
 use service_kit::config::duration;
 use tokio_util::sync::CancellationToken;
 
+use super::exit::EXIT_DISAGREE;
+use super::print::OutputArgs;
 use super::settings::OperatorArgs;
 use super::{look, operate, until};
-
-/// Exit code of `verify` if ledger and table disagree, and of `rebuild` if something is lost or nothing was applied.
-pub const EXIT_DISAGREE: u8 = 4;
 
 /// What helps if there is no ledger to compare.
 const BROKEN: &str =
@@ -52,6 +51,9 @@ struct VerifyArgs {
     /// Table
     #[arg(long, value_name = "NAME")]
     table: TableName,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     operator: OperatorArgs,
@@ -69,9 +71,15 @@ struct RebuildArgs {
     /// Apply it although entries are lost: their objects count as new, and whoever asks for them again (reconcile, which standalone runs at its start, a redelivery) brings their rows in a second time
     #[arg(long, requires = "apply")]
     accept_loss: bool,
+    /// Only say what would be done, as without --apply
+    #[arg(long, conflicts_with = "apply")]
+    dry_run: bool,
     /// Take runs, too, of snapshots that nothing tells of. Their objects then count as ingested, whether they are or not; otherwise they may be ingested again
     #[arg(long)]
     unproven: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     operator: OperatorArgs,
@@ -86,15 +94,18 @@ struct OrphansArgs {
     /// Delete what may be deleted. An interruption ends it between two batches of a hundred files; run it again to go on
     #[arg(long)]
     delete: bool,
+    /// Only list, as without --delete
+    #[arg(long, conflicts_with = "delete")]
+    dry_run: bool,
     /// Age below which a file stays; a day by default, an hour at least. Never shorter than a request of yours can take
     #[arg(long, value_name = "TIME", value_parser = duration)]
     older_than: Option<Duration>,
     /// Age below which a ledger file stays that no retained snapshot reaches; 30 days by default, at least two days whatever is given
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ledger_older_than: Option<Duration>,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     operator: OperatorArgs,
@@ -135,6 +146,16 @@ fn missing(table: &TableName) -> anyhow::Error {
 async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let report = lake.verify(&args.table).await.context(BROKEN)?.ok_or_else(|| missing(&args.table))?;
     let mut out = io::stdout().lock();
+    if args.output.is_json() {
+        let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        let found = json!({
+            "table": args.table, "sound": report.sound(), "entries": report.entries, "runs": report.runs,
+            "rows": report.rows, "data_files": report.files, "foreign_files": report.foreign,
+            "rewritten_files": report.rewritten, "findings": findings, "more_findings": report.more,
+        });
+        writeln!(out, "{found}")?;
+        return Ok(agreement(report.sound()));
+    }
     writeln!(out, "ledger    {} entries in {} runs, {} rows", report.entries, report.runs, report.rows)?;
     writeln!(out, "main      {} data files, {} of other writers", report.files, report.foreign)?;
     if report.rewritten > 0 {
@@ -148,40 +169,58 @@ async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     }
     if report.sound() {
         writeln!(out, "they agree")?;
-        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::from(EXIT_DISAGREE))
+    Ok(agreement(report.sound()))
+}
+
+fn agreement(sound: bool) -> ExitCode {
+    if sound { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DISAGREE) }
 }
 
 /// Can be interrupted until the plan is made. Then there is one commit, which is let end.
 async fn rebuild(lake: &Lake, args: &RebuildArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let plan = until(stop, lake.plan_rebuild(&args.table, args.unproven)).await??;
     let plan = plan.ok_or_else(|| missing(&args.table))?;
-    let out = &mut io::stdout();
-    if plan.intact {
-        writeln!(out, "the ledger is whole: nothing to rebuild")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    describe(out, &plan)?;
-    if !args.apply {
-        writeln!(out, "nothing was changed: --apply makes it the ledger of main")?;
-        return Ok(ExitCode::from(EXIT_DISAGREE));
+    let (out, json) = (&mut io::stdout(), args.output.is_json());
+    if !json {
+        describe(out, &plan)?;
     }
     let lossless = plan.lost.is_empty() && plan.unnamed_files == 0;
-    if !lossless && !args.accept_loss {
-        writeln!(
+    let snapshot_id = match args.apply && !plan.intact && (lossless || args.accept_loss) {
+        true => Some(lake.rebuild(&args.table, &plan).await?),
+        false => None,
+    };
+    match snapshot_id {
+        _ if json => writeln!(out, "{}", described(&plan, snapshot_id))?,
+        _ if plan.intact => writeln!(out, "the ledger is whole: nothing to rebuild")?,
+        None if args.apply => writeln!(
             out,
             "nothing was changed: what is lost would count as new, and its rows would come a second time; \
              restore the ledger's files, or --accept-loss"
-        )?;
-        return Ok(ExitCode::from(EXIT_DISAGREE));
+        )?,
+        None => writeln!(out, "nothing was changed: --apply makes it the ledger of main")?,
+        Some(snapshot_id) => writeln!(out, "made it the ledger of main, by snapshot {snapshot_id}")?,
     }
-    let snapshot_id = lake.rebuild(&args.table, &plan).await?;
-    writeln!(out, "made it the ledger of main, by snapshot {snapshot_id}")?;
-    Ok(if lossless && plan.unproven.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DISAGREE) })
+    Ok(agreement(plan.intact || (lossless && plan.unproven.is_empty() && snapshot_id.is_some())))
+}
+
+fn described(plan: &Plan, snapshot_id: Option<i64>) -> Value {
+    let lost: Vec<Value> = plan
+        .lost
+        .iter()
+        .map(|(snapshot_id, rows)| json!({"snapshot_id": snapshot_id, "rows": rows}))
+        .collect();
+    json!({
+        "intact": plan.intact, "based_on": plan.based_on, "runs": plan.head.runs, "lost": lost,
+        "unnamed_files": plan.unnamed_files, "unnamed_rows": plan.unnamed_rows, "unproven": plan.unproven,
+        "rebuilt_by_snapshot": snapshot_id,
+    })
 }
 
 fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
+    if plan.intact {
+        return Ok(());
+    }
     let entries: u64 = plan.head.runs.iter().map(|run| run.entries).sum();
     match &plan.based_on {
         Some(pointer) => writeln!(out, "base      {pointer}, the last head that is whole")?,
@@ -214,10 +253,10 @@ async fn orphans(lake: &Lake, args: &OrphansArgs, stop: &CancellationToken) -> a
     let search = until(stop, lake.search_orphans(&args.table, older_than)).await??;
     let mut search = search.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
-    list(out, &search, args.json)?;
+    list(out, &search, args.output.is_json())?;
     if args.delete {
         let deleted = lake.delete_orphans(&args.table, &mut search, || stop.is_cancelled()).await?;
-        if !args.json {
+        if !args.output.is_json() {
             writeln!(out, "deleted {deleted} files")?;
         }
     }
@@ -242,7 +281,7 @@ async fn unreachable(
     while let Some(file) = until(stop, files.try_next()).await?? {
         count += 1;
         bytes += file.bytes;
-        if args.json {
+        if args.output.is_json() {
             let age_seconds = (now - file.modified).num_seconds();
             let (url, kind) = (&file.path, "unreachable-ledger-file");
             let line = json!({"url": url, "kind": kind, "bytes": file.bytes, "age_seconds": age_seconds, "deletable": true});
@@ -252,7 +291,7 @@ async fn unreachable(
             ledger.delete(&file).await?;
         }
     }
-    if !args.json && count > 0 {
+    if !args.output.is_json() && count > 0 {
         let fate = if args.delete { "deleted" } else { "may be deleted" };
         let hours = age.num_hours();
         writeln!(

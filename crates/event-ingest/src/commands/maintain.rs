@@ -10,6 +10,9 @@ use service_kit::config::key_value;
 use service_kit::shutdown;
 use tokio::process::Command;
 
+use super::exit::Interrupted;
+use super::print::OutputArgs;
+
 /// Rewrite small files and manifests, expire snapshots, remove orphan files; ledger and stages are never harmed
 #[derive(Args, Debug)]
 pub struct MaintainArgs {
@@ -42,6 +45,9 @@ pub struct MaintainArgs {
     /// Show the command, and do not run it
     #[arg(long)]
     dry_run: bool,
+    /// How the command is shown; what Spark's job prints is its own.
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl MaintainArgs {
@@ -68,7 +74,11 @@ impl MaintainArgs {
 pub fn run(args: &MaintainArgs) -> anyhow::Result<ExitCode> {
     let line = args.line();
     if args.dry_run {
-        println!("{} {}", args.spark_submit.display(), line.join(" "));
+        let program = args.spark_submit.display().to_string();
+        match args.output.is_json() {
+            true => println!("{}", serde_json::json!({"program": program, "arguments": line})),
+            false => println!("{program} {}", line.join(" ")),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -78,7 +88,7 @@ pub fn run(args: &MaintainArgs) -> anyhow::Result<ExitCode> {
         command.args(&line).stdin(Stdio::null()).kill_on_drop(true);
         let mut job =
             command.spawn().with_context(|| format!("cannot run {}", args.spark_submit.display()))?;
-        let status = stop.run_until_cancelled(job.wait()).await.context("interrupted")??;
+        let status = stop.run_until_cancelled(job.wait()).await.ok_or_else(Interrupted::default)??;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     })

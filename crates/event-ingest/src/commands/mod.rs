@@ -1,34 +1,44 @@
 //! The operator's commands: what they share, and one module each.
 
+pub mod completions;
+pub mod console;
 pub mod dlq;
+pub mod doctor;
+pub mod exit;
 pub mod files;
 pub mod heavy;
 pub mod ingest;
 pub mod ledger;
-mod load;
+pub(crate) mod load;
 pub mod maintain;
+pub mod man;
 pub mod plan;
+pub mod print;
 pub mod reconcile;
+pub mod replay;
 pub mod rules;
 pub mod settings;
 mod since;
+pub mod status;
+pub mod topics;
 
 use std::future::Future;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
 use clap::{ArgMatches, Command};
 use lake::LakeConfig;
 use service_kit::config::{self, Property, print_config};
+use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::shutdown;
 use tokio_util::sync::CancellationToken;
 
+use exit::Interrupted;
 use settings::OperatorArgs;
 
-/// Exit code of a command that did its work and has to report objects that are not in the table: quarantined, of a
-/// format that is not taken, or outside what is allowed. 1 is a failure, 2 a wrong command line.
-pub const EXIT_SET_ASIDE: u8 = 3;
+/// How long threads may take that still do what nobody waits for.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// Runs the work of an operator's command in a runtime of its own, or shows its settings if that was asked for.
 /// `cli` is the whole command line, `matches` what was given on it. The work's token is cancelled by SIGINT and SIGTERM.
@@ -44,14 +54,39 @@ pub fn operate<F>(
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
+    operate_with(cli, matches, args, None, work)
+}
+
+/// [`operate`] for a command that speaks to Kafka, too.
+///
+/// # Errors
+/// Those of [`operate`].
+pub fn operate_with<F>(
+    cli: &Command,
+    matches: &ArgMatches,
+    args: &OperatorArgs,
+    kafka: Option<&KafkaArgs>,
+    work: impl FnOnce(LakeConfig, CancellationToken) -> F,
+) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
     args.check_origins(given(cli, matches).1)?;
-    let operator = args.settings(&config::variables())?;
+    let variables = config::variables();
+    let operator = args.settings(&variables)?;
     if args.print_config {
-        return print_settings(cli, matches, &operator.properties);
+        let mut listing = operator.properties;
+        if let Some(kafka) = kafka {
+            listing.extend(ClientProperties::new(variables, &kafka.properties)?.listing());
+        }
+        return print_settings(cli, matches, &listing);
     }
     args.logging.init().map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { work(operator.lake, shutdown::on_signal()?).await })
+    let ended = runtime.block_on(async { work(operator.lake, shutdown::on_signal()?).await });
+    // A call to librdkafka that nobody waits for any more may take long to come back.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    ended
 }
 
 /// [`operate`] for work that changes nothing: SIGINT and SIGTERM end it at once.
@@ -75,7 +110,7 @@ where
 /// # Errors
 /// It was interrupted.
 pub(crate) async fn until<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> anyhow::Result<T> {
-    stop.run_until_cancelled(work).await.context("interrupted")
+    stop.run_until_cancelled(work).await.ok_or_else(|| Interrupted::default().into())
 }
 
 /// Prints the effective settings of the subcommand that was given, at any depth, and the properties that it passes on.

@@ -18,6 +18,7 @@ use lake::{Lake, LakeConfig};
 use service_kit::config::key_value;
 
 use super::load::{FULL, Found, Source, find};
+use super::print::OutputArgs;
 use super::settings::OperatorArgs;
 
 /// The flags of the command.
@@ -35,9 +36,9 @@ pub struct PlanArgs {
     /// Option that overrides the table's own, such as mode=rewrite; repeatable
     #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
     pub options: Vec<(String, String)>,
-    /// Write a JSON line for each file
-    #[arg(long)]
-    pub json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// What all commands have.
     #[command(flatten)]
     pub operator: OperatorArgs,
@@ -52,7 +53,7 @@ pub async fn run(args: PlanArgs, config: LakeConfig, mut out: impl io::Write) ->
     let store = config.store_name.clone();
     let lake = Lake::open(config).await?;
     for source in &args.sources {
-        match find(&lake, &store, source).await? {
+        match find(lake.stores(), lake.allow(), &store, source).await? {
             Found::Object(listed) => {
                 let uri = ObjectUri::new(&source.bucket, &listed.key)?;
                 args.show(&lake, vec![uri], &mut out).await?;
@@ -89,7 +90,7 @@ impl PlanArgs {
     }
 
     fn line(&self, out: &mut impl io::Write, way: &str, file: &str, why: &str) -> io::Result<()> {
-        if self.json {
+        if self.output.is_json() {
             return writeln!(out, "{}", serde_json::json!({ "file": file, "way": way, "why": why }));
         }
         writeln!(out, "{way:<11} {file}  ({why})")

@@ -20,13 +20,14 @@ use service_kit::config::{duration, positive};
 use tokio_util::sync::CancellationToken;
 
 use super::load::{Load, Loader, Parts, Report, Source, Style};
+use super::print::OutputArgs;
 use super::settings::OperatorArgs;
 use crate::survey::{Identify, Survey};
 
 /// The flags of the command.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Without --apply this is a dry run. Quarantined objects are reported and not tried again. Exit status: 0 if nothing is set aside, 3 if some objects are quarantined, are of a format that is not taken or may not be read, 1 after a failure."
+    after_help = "Without --apply this is a dry run. Quarantined objects are reported and not tried again. Exit status: 0 if nothing is set aside, 3 if some objects are quarantined, are of a format that is not taken or may not be read, 1 after a failure, 130 if interrupted."
 )]
 pub struct ReconcileArgs {
     /// s3://bucket or s3://bucket/beginning-of-keys to list; not given: the buckets of the rules, which may then hold no *, below their prefixes
@@ -35,6 +36,9 @@ pub struct ReconcileArgs {
     /// Ingest what is missing; without this it is only shown
     #[arg(long)]
     pub apply: bool,
+    /// Only show it, as without --apply
+    #[arg(long, conflicts_with = "apply")]
+    pub dry_run: bool,
     /// Younger objects are left to the event path
     #[arg(long, env = "RECONCILE_MIN_AGE", default_value = "5m", value_parser = duration)]
     pub min_age: Duration,
@@ -50,9 +54,9 @@ pub struct ReconcileArgs {
     /// Requests of up to 200 files carried out at once; each takes about 100 MiB of memory
     #[arg(long, env = "CONCURRENT_WRITES", default_value = "2", value_parser = positive)]
     pub concurrent_writes: usize,
-    /// Write a JSON line for each missing object, or with --apply for each request, and one with the summary
-    #[arg(long)]
-    pub json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// The dispatcher's rules.
     #[command(flatten)]
     pub rule: RuleArgs,
@@ -92,7 +96,7 @@ pub async fn run(
         allow: lake.allow().clone(),
         judge: Some(Survey::new(lake.clone(), store, policy, Identify::Head)),
         loader,
-        report: Report::new(Style { json: args.json, name_planned: !args.apply }, Box::new(out)),
+        report: Report::new(Style { json: args.output.is_json(), name_planned: !args.apply }, Box::new(out)),
         stop: stop.clone(),
     });
     let outcome = async {
@@ -127,24 +131,16 @@ impl ReconcileArgs {
         if !self.sources.is_empty() {
             return Ok(self.sources.clone());
         }
-        let mut sources: Vec<Source> = Vec::new();
         for rule in rules.rules().filter(|rule| rule.outcome != Outcome::Ignore) {
-            for bucket in rule.buckets.iter().map(ToString::to_string) {
-                if bucket.contains('*') {
-                    anyhow::bail!(
-                        "rule {}: {bucket} (--bucket, BUCKETS) names no bucket that could be listed; give s3://bucket",
-                        rule.name
-                    );
-                }
-                let within = |inner: &str, outer: &str| inner.starts_with(outer);
-                if sources.iter().any(|known| known.bucket == bucket && within(&rule.prefix, &known.text)) {
-                    continue;
-                }
-                sources.retain(|known| known.bucket != bucket || !within(&known.text, &rule.prefix));
-                sources.push(Source { bucket, text: rule.prefix.clone() });
+            if let Some(bucket) = rule.buckets.iter().map(ToString::to_string).find(|name| name.contains('*'))
+            {
+                anyhow::bail!(
+                    "rule {}: {bucket} (--bucket, BUCKETS) names no bucket that could be listed; give s3://bucket",
+                    rule.name
+                );
             }
         }
-        Ok(sources)
+        Ok(Source::of_rules(rules))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What has happened lately, file by file, for people and scripts that wait for their rows.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -39,6 +39,10 @@ pub struct FileActivity {
     pub request_id: Option<String>,
     /// The table.
     pub table: Option<String>,
+    /// How it was written: `splice`, `rewrite` or `register`.
+    pub mode: Option<String>,
+    /// Why that way.
+    pub mode_reason: Option<String>,
     /// Rows added.
     pub rows: u64,
     /// The snapshot that holds them.
@@ -72,6 +76,32 @@ pub struct Counters {
     pub retries: u64,
 }
 
+/// A request that is tried again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The table.
+    pub table: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why the last attempt failed.
+    pub reason: String,
+    /// How many have.
+    pub attempts: u64,
+}
+
+/// Where the flow is now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The first row of the inbox that was not taken in.
+    pub next: i64,
+    /// Batches that still take files.
+    pub open_batches: u64,
+    /// Files in them.
+    pub open_files: u64,
+    /// Requests that are carried out, or tried again.
+    pub requests: u64,
+}
+
 /// The recent past of one process.
 #[derive(Debug, Default)]
 pub struct Activity {
@@ -82,6 +112,9 @@ pub struct Activity {
 struct State {
     counters: Counters,
     files: VecDeque<FileActivity>,
+    /// By request id. No more than the requests that are carried out.
+    failing: HashMap<String, Failing>,
+    progress: Progress,
 }
 
 impl Activity {
@@ -97,7 +130,7 @@ impl Activity {
 
     fn done(&self, request: Option<&IngestRequest>, result: &IngestResult, now: DateTime<Utc>) {
         let mut state = self.lock();
-        state.counters.requests += 1;
+        state.settled(&request.request_id);
         for outcome in &result.files {
             let status = match outcome.status {
                 FileStatus::Processed => Status::Processed,
@@ -111,6 +144,8 @@ impl Activity {
                 reason: outcome.reason.clone(),
                 request_id: Some(result.request_id.clone()),
                 table: Some(result.table.to_string()),
+                mode: outcome.mode.clone(),
+                mode_reason: outcome.mode_reason.clone(),
                 rows: outcome.rows,
                 snapshot_id: result.snapshot_id,
                 milliseconds: request.and_then(|request| milliseconds(request, &outcome.file, now)),
@@ -127,7 +162,7 @@ impl Activity {
     /// A request was refused for good.
     pub fn rejected(&self, request: &IngestRequest, reason: &str, now: DateTime<Utc>) {
         let mut state = self.lock();
-        state.counters.requests += 1;
+        state.settled(&request.request_id);
         for object in &request.objects {
             let file = object.uri.to_string();
             state.add(FileActivity {
@@ -137,6 +172,8 @@ impl Activity {
                 reason: Some(reason.to_owned()),
                 request_id: Some(request.request_id.clone()),
                 table: Some(request.table.to_string()),
+                mode: None,
+                mode_reason: None,
                 rows: 0,
                 snapshot_id: None,
                 finished_at: now,
@@ -152,6 +189,8 @@ impl Activity {
             reason: Some(reason.to_owned()),
             request_id: None,
             table: None,
+            mode: None,
+            mode_reason: None,
             rows: 0,
             snapshot_id: None,
             milliseconds: None,
@@ -162,6 +201,36 @@ impl Activity {
     /// An attempt failed and will be made again.
     pub fn retried(&self) {
         self.lock().counters.retries += 1;
+    }
+
+    /// Why the last attempt at a request failed.
+    pub fn failed(&self, request: &IngestRequest, reason: &str, now: DateTime<Utc>) {
+        let mut state = self.lock();
+        let failing = state.failing.entry(request.request_id.clone()).or_insert_with(|| Failing {
+            table: request.table.to_string(),
+            since: now,
+            reason: String::new(),
+            attempts: 0,
+        });
+        reason.clone_into(&mut failing.reason);
+        failing.attempts += 1;
+    }
+
+    /// The requests that fail now, those that have failed longest first.
+    pub fn failing(&self) -> Vec<Failing> {
+        let mut failing: Vec<Failing> = self.lock().failing.values().cloned().collect();
+        failing.sort_by_key(|failing| failing.since);
+        failing
+    }
+
+    /// Where the flow is from now on.
+    pub fn moved(&self, progress: Progress) {
+        self.lock().progress = progress;
+    }
+
+    /// Where the flow is.
+    pub fn progress(&self) -> Progress {
+        self.lock().progress
     }
 
     /// The counters, and the files remembered, oldest first.
@@ -176,6 +245,11 @@ impl Activity {
 }
 
 impl State {
+    fn settled(&mut self, request_id: &str) {
+        self.counters.requests += 1;
+        self.failing.remove(request_id);
+    }
+
     fn add(&mut self, mut file: FileActivity) {
         file.finished_at = file.finished_at.trunc_subsecs(3);
         let counters = &mut self.counters;

@@ -1,4 +1,4 @@
-//! The second listener: health, metrics, and what happened lately.
+//! The second listener: health, metrics, the admin API with its console, and what happened lately.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use http::StatusCode;
+use operations::Plant;
+use operations::api::Access;
 use serde::Serialize;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
@@ -24,7 +26,7 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 struct Report {
     /// Announcements that are not dealt with yet.
     inbox_waiting: u64,
-    /// Rows and requests ever set aside.
+    /// Rows and requests that are set aside.
     dead_letters: u64,
     counters: Counters,
     /// The newest last.
@@ -43,11 +45,15 @@ pub(super) fn router(
     activity: Arc<Activity>,
     metrics: Metrics,
     readiness: Readiness,
+    plant: Arc<dyn Plant>,
+    access: Access,
 ) -> Router {
-    Router::new()
-        .route("/api/v1/activity", get(report))
-        .with_state(Api { inbox, activity })
-        .merge(service_kit::admin::router(metrics, readiness, READINESS_TIMEOUT))
+    let lately = Router::new().route("/api/v1/activity", get(report)).with_state(Api { inbox, activity });
+    operations::api::router(plant, access, lately).merge(service_kit::admin::router(
+        metrics,
+        readiness,
+        READINESS_TIMEOUT,
+    ))
 }
 
 async fn report(State(api): State<Api>) -> Response {

@@ -8,6 +8,7 @@ pub(super) fn text(endpoint: &EndpointFile, spark: Option<&str>) -> String {
     let EndpointFile {
         url,
         admin_url,
+        admin_token,
         access_key,
         secret_key,
         region,
@@ -22,6 +23,7 @@ pub(super) fn text(endpoint: &EndpointFile, spark: Option<&str>) -> String {
         r#"
 event-ingest is ready. Parquet files put into s3://{bucket}/ become rows of {table}.
 
+  console       {admin_url}/#token={admin_token}
   S3 endpoint   {url}
   access key    {access_key}
   secret key    {secret_key}
@@ -32,7 +34,7 @@ event-ingest is ready. Parquet files put into s3://{bucket}/ become rows of {tab
   activity      {admin_url}/api/v1/activity
   health        {admin_url}/readyz, {admin_url}/metrics
 
-Three commands to try:
+Open the console and drop a file there, or try three commands:
 
   AWS_ACCESS_KEY_ID={access_key} AWS_SECRET_ACCESS_KEY={secret_key} AWS_DEFAULT_REGION={region} \
     aws --endpoint-url {url} s3 cp FILE.parquet s3://{bucket}/

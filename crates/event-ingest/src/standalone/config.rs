@@ -33,7 +33,7 @@ pub struct StandaloneArgs {
     /// Address of the S3 endpoint; port 0 takes a free one
     #[arg(long, env = "EVENT_INGEST_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9000", value_parser = socket_address)]
     pub listen: SocketAddr,
-    /// Address of health, metrics and activity; port 0 takes a free one
+    /// Address of the console, the admin API, health, metrics and activity; port 0 takes a free one
     #[arg(long, env = "EVENT_INGEST_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = socket_address)]
     pub admin_listen: SocketAddr,
     /// Access key of the S3 endpoint; generated and kept in the folder unless given
@@ -48,6 +48,9 @@ pub struct StandaloneArgs {
         hide_env_values = true
     )]
     pub secret_key: Option<String>,
+    /// What changes over the admin API and its console have to show, at least 16 characters; generated and kept in the folder unless given
+    #[arg(long, env = "EVENT_INGEST_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
     /// Region that clients sign for
     #[arg(long, env = "EVENT_INGEST_REGION", value_name = "NAME", default_value = "us-east-1")]
     pub region: String,

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,6 +17,8 @@ const CATALOG: &str = "catalog.db";
 const WAREHOUSE: &str = "warehouse";
 /// What scripts need to know about a running server.
 const ENDPOINT: &str = "endpoint.json";
+/// The token of the admin API.
+const TOKEN: &str = "admin-token.json";
 
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,9 @@ pub struct EndpointFile {
     pub url: String,
     /// URL of health, metrics and activity.
     pub admin_url: String,
+    /// What a change over the admin API has to show.
+    #[serde(default)]
+    pub admin_token: String,
     /// Access key of the S3 endpoint.
     pub access_key: String,
     /// Secret key of the S3 endpoint.
@@ -135,14 +141,31 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError::Damaged`], or what the file system says.
     pub fn credentials(&self) -> Result<Credentials, FolderError> {
-        let path = self.root.join("credentials.json");
+        self.made_once("credentials.json", generate)
+    }
+
+    /// The token of the admin API that was generated when it was first needed.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`], or what the file system says.
+    pub fn admin_token(&self) -> Result<String, FolderError> {
+        self.made_once(TOKEN, || random_text()[..40].to_owned())
+    }
+
+    /// What a private file holds; it is made if it is not there.
+    fn made_once<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> T,
+    ) -> Result<T, FolderError> {
+        let path = self.root.join(name);
         match fs::read(&path) {
             Ok(found) => {
                 serde_json::from_slice(&found).map_err(|source| FolderError::Damaged { path, source })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = generate();
-                self.write_private("credentials.json", &made)?;
+                let made = make();
+                self.write_private(name, &made)?;
                 Ok(made)
             }
             Err(source) => Err(at(&path)(source)),
@@ -262,10 +285,14 @@ fn at(path: &Path) -> impl Fn(io::Error) -> FolderError {
     move |source| FolderError::Io { path: path.to_owned(), source }
 }
 
-/// Keys in the usual lengths, from the system's random numbers.
+/// Keys in the usual lengths.
 fn generate() -> Credentials {
-    let text = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    Credentials { access_key: text()[..20].to_uppercase(), secret_key: text()[..40].to_owned() }
+    Credentials { access_key: random_text()[..20].to_uppercase(), secret_key: random_text()[..40].to_owned() }
+}
+
+/// 64 hexadecimal digits, from the system's random numbers.
+fn random_text() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 #[cfg(test)]
@@ -290,8 +317,12 @@ mod tests {
         let made = folder.credentials().unwrap();
         assert_eq!((made.access_key.len(), made.secret_key.len()), (20, 40));
         assert_eq!(folder.credentials().unwrap(), made);
-        let mode = fs::metadata(place.path().join("credentials.json")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let token = folder.admin_token().unwrap();
+        assert_eq!((token.len(), &folder.admin_token().unwrap()), (40, &token));
+        for name in ["credentials.json", TOKEN] {
+            let mode = fs::metadata(place.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::store::{Store, StoreError, from_millis, to_millis};
 /// The inbox of a store. Has one reader.
 #[derive(Debug, Clone)]
 pub struct Inbox {
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// An announcement.
@@ -24,6 +24,17 @@ pub struct Row {
     pub arrived: DateTime<Utc>,
     /// A notification in MinIO's format.
     pub body: String,
+}
+
+/// An object whose announcement waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The row.
+    pub id: i64,
+    /// When it was stored.
+    pub arrived: DateTime<Utc>,
+    /// The object, as `s3://bucket/key`.
+    pub file: String,
 }
 
 /// What could not be ingested, and why.
@@ -154,6 +165,49 @@ impl Inbox {
             .collect())
     }
 
+    /// How many rows from this one on there are, and when the oldest of them arrived.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn lag(&self, from: i64) -> Result<(u64, Option<DateTime<Utc>>), StoreError> {
+        let row = sqlx::query("SELECT count(*) AS waiting, min(arrived) AS oldest FROM inbox WHERE id >= ?")
+            .bind(from)
+            .fetch_one(self.store.readers())
+            .await?;
+        let waiting: i64 = row.get("waiting");
+        Ok((waiting.unsigned_abs(), row.get::<Option<i64>, _>("oldest").map(from_millis)))
+    }
+
+    /// How many rows there ever were.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn total(&self) -> Result<u64, StoreError> {
+        self.count("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'inbox'").await
+    }
+
+    /// Objects whose creation is announced in rows that wait, the oldest first: those whose URI has this text in it.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn announced(&self, text: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, arrived, 's3://' || json_extract(body, '$.Key') AS file FROM inbox
+             WHERE instr(file, ?1) > 0 AND json_extract(body, '$.EventName') LIKE 's3:ObjectCreated:%'
+             ORDER BY id LIMIT ?2",
+        )
+        .bind(text)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(self.store.readers())
+        .await?;
+        let waiting = |row: &sqlx::sqlite::SqliteRow| Waiting {
+            id: row.get("id"),
+            arrived: from_millis(row.get("arrived")),
+            file: row.get("file"),
+        };
+        Ok(rows.iter().map(waiting).collect())
+    }
+
     /// How many rows are not dealt with yet.
     ///
     /// # Errors
@@ -176,7 +230,7 @@ impl Inbox {
         }))
     }
 
-    /// How many rows and requests were ever set aside.
+    /// How many rows and requests are set aside.
     ///
     /// # Errors
     /// SQLite's.

@@ -7,6 +7,8 @@
 //! | [`inbox`] | the announcements, durable, in order |
 //! | [`flow`] | the inbox through the batching machine into the tables |
 //! | [`heavy`] | heavy batches by Spark, where there is Spark |
+//! | [`letters`] | what could not be used, and its way back |
+//! | `plant` | all of it as an operator meets it: the admin API and the console |
 //! | [`reconcile`] | what no table has and should have is announced again |
 //! | [`activity`] | what happened lately, file by file |
 //! | [`folder`] | the data folder and who may use it |
@@ -20,6 +22,8 @@ pub mod flow;
 pub mod folder;
 pub mod heavy;
 pub mod inbox;
+pub mod letters;
+mod plant;
 pub mod reconcile;
 pub mod s3;
 pub mod server;

@@ -11,6 +11,7 @@ use http::StatusCode;
 use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, Lake, LakeConfig};
 use light_worker::{IngestHandler, WorkerMetrics};
+use operations::api::{Access, Token};
 use s3s::HttpError;
 use service_kit::admin::Readiness;
 use service_kit::metrics::Metrics;
@@ -24,6 +25,7 @@ use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
 use super::folder::{DataFolder, EndpointFile};
 use super::heavy::{SparkLane, Unowned};
 use super::inbox::Inbox;
+use super::plant::StandalonePlant;
 use super::reconcile::{self, Reconciler};
 use super::store::{Store, StoreError};
 use super::worker::Worker;
@@ -55,6 +57,11 @@ pub async fn run(
         Some(given) => given,
         None => folder.credentials()?,
     };
+    let admin_token = match &args.admin_token {
+        Some(given) => given.clone(),
+        None => folder.admin_token()?,
+    };
+    let token = Token::new(&admin_token).context("--admin-token (EVENT_INGEST_ADMIN_TOKEN)")?;
     let store = Store::open(folder.root(), &args.region).await?;
     match store.create_bucket(&args.bucket).await {
         Ok(()) | Err(StoreError::BucketExists(_)) => {}
@@ -66,6 +73,7 @@ pub async fn run(
     let endpoint = EndpointFile {
         url: format!("http://{}", s3_listener.local_addr()?),
         admin_url: format!("http://{}", admin_listener.local_addr()?),
+        admin_token: admin_token.clone(),
         access_key: credentials.access_key.clone(),
         secret_key: credentials.secret_key.clone(),
         region: args.region.clone(),
@@ -94,10 +102,21 @@ pub async fn run(
     let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), judge, &metrics);
     let worker_metrics = WorkerMetrics::new(&metrics);
     lake.observe(Arc::new(worker_metrics.clone()));
-    let light = Arc::new(IngestHandler::new(lake, defaults, worker_metrics));
+    let light = Arc::new(IngestHandler::new(lake.clone(), defaults, worker_metrics));
     let worker = Arc::new(Worker::new(light.clone(), spark.clone()));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
+    let plant = StandalonePlant {
+        data: args.data.display().to_string(),
+        bucket: args.bucket.clone(),
+        table: args.table.clone(),
+        store: store.clone(),
+        inbox: inbox.clone(),
+        activity: activity.clone(),
+        rules: rules.clone(),
+        lake,
+        worker: worker.clone(),
+    };
     let published = match &spark {
         Some(_) => heavy::publisher(light, activity.clone(), &metrics),
         None => Router::new(),
@@ -120,9 +139,10 @@ pub async fn run(
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );
+    let access = Access { token: Some(token), local_only: args.admin_listen.ip().is_loopback() };
     let admin = serve(
         admin_listener,
-        admin::router(inbox, activity, metrics, readiness(worker)).merge(published),
+        admin::router(inbox, activity, metrics, readiness(worker), Arc::new(plant), access).merge(published),
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use event_ingest::commands::EXIT_SET_ASIDE;
+use event_ingest::commands::exit::EXIT_SET_ASIDE;
 use event_ingest::commands::ingest::{self, IngestArgs};
 use event_ingest::commands::reconcile::{self, ReconcileArgs};
 use event_ingest::commands::settings::OperatorArgs;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
-use event_ingest::commands::EXIT_SET_ASIDE;
-use event_ingest::commands::ledger::EXIT_DISAGREE;
+use event_ingest::commands::exit::EXIT_DISAGREE;
+use event_ingest::commands::exit::EXIT_SET_ASIDE;
 use lake::allow::OUTSIDE;
 use serde_json::Value;
 use tempfile::TempDir;

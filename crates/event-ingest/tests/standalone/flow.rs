@@ -32,6 +32,7 @@ fn result(request: &IngestRequest) -> IngestResult {
         status: FileStatus::Processed,
         rows: 2,
         mode: Some("rewrite".to_owned()),
+        mode_reason: None,
         reason: None,
     };
     let files: Vec<_> = files(request).into_iter().map(outcome).collect();

@@ -8,6 +8,7 @@ mod flow;
 mod heavy;
 mod listing;
 mod metrics;
+mod operations;
 mod reconcile;
 mod s3;
 mod server;

@@ -183,7 +183,7 @@ impl Lake {
 }
 
 fn outcome(object: &RequestedObject, status: FileStatus, reason: Option<String>) -> FileOutcome {
-    FileOutcome { file: object.uri.to_string(), status, rows: 0, mode: None, reason }
+    FileOutcome { file: object.uri.to_string(), status, rows: 0, mode: None, mode_reason: None, reason }
 }
 
 /// The answer as it grows.

@@ -65,7 +65,6 @@ impl Lake {
     ) -> Result<Vec<(usize, Preview)>> {
         let mut slice = Slice::new(&self.config.store_name, objects, self.resolve_all(objects).await?);
         let known = self.tables.look(&request.table).await?;
-        let mut ways: HashMap<usize, (String, String)> = HashMap::new();
         let mut imagination = None;
         for _ in 0..MAX_PLANS {
             let found = match &known {
@@ -102,21 +101,19 @@ impl Lake {
                 slice.set_unfit(place, reason);
             }
             for file in plan.files {
-                let written = Done { rows: 0, mode: file.way.as_str(), note: None };
+                let written = Done { rows: 0, mode: file.way.as_str(), why: file.why, note: None };
                 slice.set_done(file.place, 0, written);
-                ways.insert(file.place, (file.way.as_str().to_owned(), file.why));
             }
         }
         if slice.is_unsettled() {
             return Err(Error::new(ErrorKind::Busy, "the files change faster than they can be looked at"));
         }
-        let preview = |(index, (place, outcome)): (usize, (usize, FileOutcome))| {
-            let (way, why) = ways
-                .remove(&index)
-                .unwrap_or_else(|| (outcome.status.as_str().to_owned(), outcome.reason.unwrap_or_default()));
+        let preview = |(place, outcome): (usize, FileOutcome)| {
+            let way = outcome.mode.unwrap_or_else(|| outcome.status.as_str().to_owned());
+            let why = outcome.mode_reason.or(outcome.reason).unwrap_or_default();
             (place, Preview { file: outcome.file, way, why })
         };
-        Ok(slice.into_outcomes().into_iter().enumerate().map(preview).collect())
+        Ok(slice.into_outcomes().into_iter().map(preview).collect())
     }
 }
 

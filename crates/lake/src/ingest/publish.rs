@@ -159,6 +159,7 @@ impl Lake {
         let stores = self.tables.catalog.stores(&view.table);
         let places: Vec<usize> = files.iter().map(|file| file.place).collect();
         let modes: Vec<&'static str> = files.iter().map(|file| file.way.as_str()).collect();
+        let whys: Vec<String> = files.iter().map(|file| file.why.clone()).collect();
         let properties = match name_mapping(&target, &files) {
             Ok(properties) => properties,
             Err((place, reason)) => {
@@ -200,8 +201,9 @@ impl Lake {
         let ownable = ownable.zip(&places).filter(|(uri, _)| self.config.allow.allows_owning(uri));
         let ownable = ownable.filter_map(|(_, place)| slice.identity(*place).map(ObjectName::of)).collect();
         let mut objects = Vec::with_capacity(places.len());
-        for ((place, mode), (placed, text)) in
-            places.into_iter().zip(modes).zip(written.sources.iter().zip(texts))
+        let ways = modes.into_iter().zip(whys);
+        for ((place, (mode, why)), (placed, text)) in
+            places.into_iter().zip(ways).zip(written.sources.iter().zip(texts))
         {
             let rejected = text.map(|text| text.rejected()).filter(|rejected| rejected.rows > 0);
             let note = rejected.as_ref().and_then(Rejected::describe);
@@ -212,7 +214,7 @@ impl Lake {
                     return Err(error);
                 }
             }
-            objects.push((place, Done { rows: placed.rows, mode, note }));
+            objects.push((place, Done { rows: placed.rows, mode, why, note }));
         }
         // Their footers are not needed any more; if the table turns out to be another, they are read again.
         slice.release();

@@ -117,7 +117,11 @@ impl Lake {
             return Ok(Look::Evolve(Box::new(view), evolved));
         }
         for file in plan.files {
-            slice.set_done(file.place, 0, Done { rows: 0, mode: file.way.as_str(), note: None });
+            slice.set_done(
+                file.place,
+                0,
+                Done { rows: 0, mode: file.way.as_str(), why: file.why, note: None },
+            );
         }
         Ok(if slice.is_unsettled() { Look::Again } else { Look::Ready })
     }

@@ -45,6 +45,8 @@ pub(super) struct Done {
     pub(super) rows: u64,
     /// How it got in.
     pub(super) mode: &'static str,
+    /// Why that way.
+    pub(super) why: String,
     /// What a person should know of it.
     pub(super) note: Option<String>,
 }
@@ -263,9 +265,10 @@ impl<'a> Slice<'a> {
 
     fn answer(&self, item: &Item<'_>) -> FileOutcome {
         match &item.state {
-            State::Done { written: Done { rows, mode, note }, .. } => FileOutcome {
+            State::Done { written: Done { rows, mode, why, note }, .. } => FileOutcome {
                 rows: *rows,
                 mode: Some((*mode).to_owned()),
+                mode_reason: Some(why.clone()),
                 ..outcome(item.object, FileStatus::Processed, note.clone())
             },
             State::Known { snapshot_id } => outcome(

@@ -83,6 +83,7 @@ impl Ingest for Shared {
                     status: FileStatus::Processed,
                     rows: 7,
                     mode: Some("spark".to_owned()),
+                    mode_reason: None,
                     reason: None,
                 }],
             })),
@@ -101,6 +102,7 @@ fn done(request: &IngestRequest) -> IngestResult {
         status: FileStatus::Processed,
         rows: 10,
         mode: Some("rewrite".to_owned()),
+        mode_reason: None,
         reason: None,
     });
     IngestResult {

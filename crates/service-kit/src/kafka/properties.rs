@@ -124,6 +124,11 @@ impl ClientProperties {
         &self.ignored
     }
 
+    /// The brokers that are named, as they were given; none if there are none.
+    pub fn brokers(&self) -> Option<&str> {
+        self.given.get("bootstrap.servers").map(|property| property.value.as_str())
+    }
+
     /// The configuration of a consumer in `group`, with manual commits and bounded queues.
     pub fn consumer(&self, group: &str) -> Result<ClientConfig, PropertyError> {
         let mut config = self.config(CONSUMER_DEFAULTS)?;

@@ -24,6 +24,16 @@ impl LastFailure {
         }
     }
 
+    /// Why a call ended in `error`, for people.
+    #[must_use]
+    pub fn explain(&self, error: &KafkaError) -> String {
+        match &*self.last() {
+            Some(reason) => format!("Kafka brokers cannot be used: {reason}"),
+            // Who speaks the wrong protocol is just hung up on.
+            None => format!("Kafka brokers do not answer, or want another security.protocol: {error}"),
+        }
+    }
+
     fn last(&self) -> MutexGuard<'_, Option<String>> {
         self.0.lock().expect("no holder of this lock panics")
     }
@@ -42,11 +52,7 @@ pub fn check_topics<'t, C: ClientContext>(
     let deadline = Instant::now() + timeout.mul_f64(SHARE);
     for topic in topics {
         let left = deadline.saturating_duration_since(Instant::now());
-        let metadata = client.fetch_metadata(Some(topic), left).map_err(|error| match &*failure.last() {
-            Some(reason) => format!("Kafka brokers cannot be used: {reason}"),
-            // Who speaks the wrong protocol is just hung up on.
-            None => format!("Kafka brokers do not answer, or want another security.protocol: {error}"),
-        })?;
+        let metadata = client.fetch_metadata(Some(topic), left).map_err(|error| failure.explain(&error))?;
         let found = metadata.topics().first();
         let error = found.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
         let there = found.is_some_and(|topic| !topic.partitions().is_empty());

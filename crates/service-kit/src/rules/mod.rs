@@ -52,7 +52,10 @@ pub enum RulesFileError {
 
 /// The rules that hold now. Clones see the same changes.
 #[derive(Debug, Clone)]
-pub struct LiveRules(watch::Receiver<RuleSet>);
+pub struct LiveRules {
+    rules: watch::Receiver<RuleSet>,
+    fault: watch::Receiver<Option<String>>,
+}
 
 impl LiveRules {
     /// Rules of this source. Those of a file are read now, and again whenever it changes until `stop` is cancelled, by a
@@ -69,21 +72,27 @@ impl LiveRules {
             RulesSource::Given(rules) => Ok(rules.clone().into()),
             RulesSource::File(path) => {
                 let (watcher, rules) = Watcher::open(path, metrics)?;
+                let fault = watcher.fault();
                 tokio::spawn(watcher.run(stop));
-                Ok(Self(rules))
+                Ok(Self { rules, fault })
             }
         }
     }
 
     /// The rules that hold now.
     pub fn current(&self) -> RuleSet {
-        self.0.borrow().clone()
+        self.rules.borrow().clone()
+    }
+
+    /// What is wrong with the file, while the rules in force are older than it.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.borrow().clone()
     }
 }
 
 impl From<RuleSet> for LiveRules {
     fn from(rules: RuleSet) -> Self {
-        Self(watch::channel(rules).1)
+        Self { rules: watch::channel(rules).1, fault: watch::channel(None).1 }
     }
 }
 

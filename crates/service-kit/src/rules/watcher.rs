@@ -49,6 +49,7 @@ pub(super) struct Watcher {
     /// What was found last, if it was something else.
     unsettled: Option<Found>,
     sender: watch::Sender<RuleSet>,
+    fault: watch::Sender<Option<String>>,
     loaded: IntGauge,
     errors: IntCounter,
     broken: IntGauge,
@@ -65,12 +66,18 @@ impl Watcher {
             settled: Ok(text),
             unsettled: None,
             sender,
+            fault: watch::Sender::new(None),
             loaded: metrics.gauge(&RULES_LOADED),
             errors: metrics.counter(&RULES_ERRORS),
             broken: metrics.gauge(&RULES_BROKEN),
         };
         watcher.loaded.set(now());
         Ok((watcher, receiver))
+    }
+
+    /// What is wrong with the file, while it is.
+    pub fn fault(&self) -> watch::Receiver<Option<String>> {
+        self.fault.subscribe()
     }
 
     /// Looks at the file from time to time.
@@ -114,11 +121,13 @@ impl Watcher {
                 self.sender.send_replace(rules);
                 self.loaded.set(now());
                 self.broken.set(0);
+                self.fault.send_replace(None);
             }
             Err(error) => {
                 self.errors.inc();
                 self.broken.set(1);
                 tracing::error!(path = %self.path.display(), error, "rules file is broken: the rules stay as they were");
+                self.fault.send_replace(Some(format!("{}: {error}", self.path.display())));
             }
         }
     }
@@ -176,6 +185,7 @@ mod tests {
             watcher.look(Ok("rules: [{tabel: db.t}]".to_owned()));
         }
         assert_eq!((table(&rules).as_str(), watcher.errors.get(), watcher.broken.get()), ("db.new", 1, 1));
+        assert!(watcher.fault().borrow().as_ref().is_some_and(|fault| fault.contains("tabel")));
         for _ in 0..2 {
             watcher.look(Err(missing()));
         }
@@ -184,6 +194,7 @@ mod tests {
             watcher.look(Ok(OLD.to_owned()));
         }
         assert_eq!((table(&rules).as_str(), watcher.errors.get(), watcher.broken.get()), ("db.old", 2, 0));
+        assert_eq!(*watcher.fault().borrow(), None);
         assert!(metrics.page().contains("event_ingest_rules_loaded_timestamp_seconds 1"));
     }
 

@@ -61,11 +61,23 @@ impl Kafka {
         name
     }
 
+    /// Creates a topic of one partition with settings of its own, under a unique name.
+    pub async fn topic_with(&self, name: &str, settings: &[(&str, &str)]) -> String {
+        let name = Self::unique(name);
+        self.create_topic_with(&name, 1, settings).await;
+        name
+    }
+
     /// Creates a topic of exactly this name.
     pub async fn create_topic(&self, name: &str, partitions: i32) {
+        self.create_topic_with(name, partitions, &[]).await;
+    }
+
+    async fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> =
             self.config().create().expect("a plain client is valid");
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let options =
             AdminOptions::new().operation_timeout(Some(ANSWERS_WITHIN)).request_timeout(Some(ANSWERS_WITHIN));
         let results = admin.create_topics([&topic], &options).await.expect("the broker answers");

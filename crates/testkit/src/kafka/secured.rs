@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -14,6 +15,7 @@ use tokio::sync::OnceCell;
 use super::Kafka;
 use super::issuer::{AUDIENCE, Issuer, SCOPE};
 use crate::free_port;
+use crate::paths::repository;
 
 /// The user who may do everything, however it logs in.
 pub(super) const USER: &str = "event-ingest";
@@ -142,6 +144,20 @@ impl SecuredKafka {
             ],
         });
         settings.into_iter().map(|(name, value)| (format!("KAFKA_{name}"), value)).collect()
+    }
+
+    /// Grants the user of [`Self::settings_of_stranger`] these operations on each of some topics or groups (`kind`).
+    pub async fn allow_stranger(&self, operations: &[&str], kind: &str, names: &[&str]) {
+        let port = self.kafka.bootstrap().rsplit(':').next().expect("an address has a port").to_owned();
+        let mut arguments = vec!["allow".to_owned(), STRANGER.to_owned(), "--port".to_owned(), port];
+        let pairs =
+            operations.iter().map(|name| ("operation", name)).chain(names.iter().map(|name| (kind, name)));
+        arguments.extend(pairs.flat_map(|(option, value)| [format!("--{option}"), (*value).to_owned()]));
+        let granted = tokio::task::spawn_blocking(move || {
+            Command::new(repository().join("scripts/kafka.sh")).args(arguments).output()
+        });
+        let granted = granted.await.expect("the call does not panic").expect("the script can be started");
+        assert!(granted.status.success(), "rights were not granted: {granted:?}");
     }
 
     /// The same for a user whose password is right and who has no rights on any topic.

@@ -1,5 +1,5 @@
 {{/* Variables that say which catalog, storage and ledger, and what may be touched. */}}
-{{- define "event-ingest.lakeVariables" -}}
+{{- define "event-ingest.catalogVariables" -}}
 {{- $catalog := .Values.catalog -}}
 - name: CATALOG_NAME
   value: {{ $catalog.name | quote }}
@@ -35,8 +35,13 @@
   value: {{ join "," $catalog.allowSources | quote }}
 - name: ALLOW_TABLES
   value: {{ join "," $catalog.allowTables | quote }}
+{{- end }}
+
+{{/* The same for programs that may make tables. */}}
+{{- define "event-ingest.lakeVariables" -}}
+{{ include "event-ingest.catalogVariables" . }}
 - name: CREATE_TABLES
-  value: {{ $catalog.createTables | quote }}
+  value: {{ .Values.catalog.createTables | quote }}
 {{- end }}
 
 {{/* What tables may own: not the launcher's. */}}

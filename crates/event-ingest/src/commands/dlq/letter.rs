@@ -28,7 +28,7 @@ const STRUCTURED: &str = "application/cloudevents+json";
 
 /// Whence a dead letter came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// This place of a topic.
     Record { topic: String, partition: String, offset: String, time: Option<String> },
     /// Knative could not deliver it to this address.
@@ -39,14 +39,22 @@ pub(super) enum Source {
 
 /// Where it goes when it is redriven.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     Topic(String),
     Lane(Lane),
 }
 
+/// The topics that letters can go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ours<'t> {
+    pub source: &'t str,
+    pub light: &'t str,
+    pub heavy: &'t str,
+}
+
 /// A dead letter.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(crate) struct Letter {
     pub reason: String,
     pub source: Source,
     /// How often it was redriven before it came here this time.
@@ -98,6 +106,19 @@ impl Letter {
             Source::Undelivered { .. } => Err("its type is not that of a request"),
             Source::Unknown => Err("it does not say where it came from"),
         }
+    }
+
+    /// The topic that it goes back to; the error says why there is none. Whatever its headers say, it is one of ours.
+    pub fn target<'t>(&self, ours: Ours<'t>) -> Result<&'t str, String> {
+        let topic = match self.way()? {
+            Way::Lane(Lane::Light) => return Ok(ours.light),
+            Way::Lane(Lane::Heavy) => return Ok(ours.heavy),
+            Way::Topic(topic) => topic,
+        };
+        let found = [ours.source, ours.light, ours.heavy].into_iter().find(|ours| *ours == topic);
+        found.ok_or_else(|| {
+            format!("topic {topic} is none of ours: --topic, --light-topic and --heavy-topic name those")
+        })
     }
 
     /// The headers and the payload of the record as it was, and how often it has been redriven by then.

@@ -11,10 +11,11 @@ use serde::Serialize;
 use service_kit::config::number_from_one_to;
 use service_kit::kafka::ClientProperties;
 
+use super::Place;
 use super::filter::Filter;
 use super::letter::{Letter, Source};
 use super::reader::{Extent, Reader};
-use super::{Place, one_line};
+use crate::commands::print::{OutputArgs, Table, time};
 
 /// Most lines that can be asked for.
 const MAX_LIMIT: usize = 100_000;
@@ -30,9 +31,9 @@ pub(super) struct ListArgs {
     /// At most so many, the newest
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = number_from_one_to(MAX_LIMIT))]
     limit: usize,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where they are.
     #[command(flatten)]
     pub(super) place: Place,
@@ -97,7 +98,7 @@ pub(super) async fn list(kafka: &ClientProperties, args: &ListArgs) -> anyhow::R
         }
     }
     newest(&mut lines, args.limit);
-    print(&mut io::stdout().lock(), &lines, args.json)?;
+    print(&mut io::stdout().lock(), &lines, args.output.is_json())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,22 +131,18 @@ fn print(out: &mut impl Write, lines: &[Line], json: bool) -> anyhow::Result<()>
         }
         return Ok(());
     }
-    if !lines.is_empty() {
-        writeln!(
-            out,
-            "{:<19}  {:>14}  {:<8}  {:>5}  {:<32}  REASON",
-            "TIME", "PLACE", "STATE", "TIMES", "SOURCE"
-        )?;
-    }
+    let mut table = Table::new(["TIME", ">PLACE", "STATE", ">TIMES", "SOURCE", "REASON"]);
     for line in lines {
-        let time =
-            line.time.map_or_else(|| "-".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S").to_string());
-        let place = format!("{}/{}", line.partition, line.offset);
-        let state = if line.redriven { "redriven" } else { "waiting" };
-        let (times, source, reason) = (line.times, one_line(&line.source), one_line(&line.reason));
-        writeln!(out, "{time:<19}  {place:>14}  {state:<8}  {times:>5}  {source:<32}  {reason}")?;
+        table.row([
+            time(line.time),
+            format!("{}/{}", line.partition, line.offset),
+            if line.redriven { "redriven" } else { "waiting" }.to_owned(),
+            line.times.to_string(),
+            line.source.clone(),
+            line.reason.clone(),
+        ]);
     }
-    Ok(())
+    Ok(table.write(out)?)
 }
 
 #[cfg(test)]

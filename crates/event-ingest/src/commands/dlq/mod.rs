@@ -1,10 +1,10 @@
 //! `event-ingest dlq`: what lies in the dead-letter topic, and putting it back where it came from.
 
 mod filter;
-mod letter;
+pub(crate) mod letter;
 mod list;
-mod progress;
-mod reader;
+pub(crate) mod progress;
+pub(crate) mod reader;
 mod redrive;
 mod show;
 
@@ -103,14 +103,4 @@ where
     place.logging.init().map_err(anyhow::Error::from_boxed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async { work(kafka, shutdown::on_signal()?).await })
-}
-
-/// Text of strangers for a terminal: control characters would move its cursor.
-fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ")
-}
-
-/// The same on one line.
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }

@@ -11,7 +11,7 @@ const MAX_METADATA_BYTES: usize = 4_000;
 /// As metadata each range is `<gap>+<records>`, the gap being counted from the end of the one before: with `next` 7,
 /// `3+2,5+1` are the records 10, 11 and 17.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     next: i64,
     /// Start and end of each range; they neither touch one another nor `next`.
     above: BTreeMap<i64, i64>,
@@ -20,7 +20,7 @@ pub(super) struct Progress {
 /// The metadata of a committed offset was not written by this command.
 #[derive(Debug, thiserror::Error)]
 #[error("the metadata {0:?} of its offset is not ours")]
-pub(super) struct Foreign(String);
+pub(crate) struct Foreign(String);
 
 impl Progress {
     pub fn new(next: i64) -> Self {
@@ -52,6 +52,14 @@ impl Progress {
         } else {
             self.above.insert(from, to);
         }
+    }
+
+    /// How many of the records from `low` to before `high` were not redriven. Offsets without a record count too.
+    pub fn waiting(&self, low: i64, high: i64) -> u64 {
+        let from = self.next.max(low);
+        let done = self.above.iter().map(|(start, end)| ((*end).min(high) - (*start).max(from)).max(0));
+        let waiting = (high - from).max(0) - done.sum::<i64>();
+        u64::try_from(waiting).unwrap_or(0)
     }
 
     /// The metadata beside `next`; `None` if there are too many ranges to be kept.
@@ -106,6 +114,8 @@ mod tests {
                     prop_assert_eq!(progress.has(offset), set.contains(&offset), "{}", offset);
                 }
                 prop_assert!(!set.contains(&progress.next()), "the next one was not redriven");
+                let waiting = (10..100).filter(|offset| !set.contains(offset)).count();
+                prop_assert_eq!(progress.waiting(10, 100), waiting as u64);
                 let metadata = progress.metadata().expect("few ranges");
                 prop_assert_eq!(&Progress::read(progress.next(), &metadata).expect("ours"), &progress);
             }

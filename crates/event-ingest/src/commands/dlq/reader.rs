@@ -18,7 +18,7 @@ use super::progress::Progress;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// First and next offset of each partition.
-pub(super) type Extent = BTreeMap<i32, (i64, i64)>;
+pub(crate) type Extent = BTreeMap<i32, (i64, i64)>;
 
 /// The consumer's context: it keeps what stands between us and the brokers.
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl ClientContext for Quiet {
 impl ConsumerContext for Quiet {}
 
 /// A consumer of the dead-letter topic that belongs to no group but keeps its progress under one's name.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     consumer: Arc<StreamConsumer<Quiet>>,
     topic: String,
     /// What the topic held at the start.
@@ -165,7 +165,7 @@ impl Reader {
 }
 
 /// Why progress cannot be kept.
-pub(super) const SCATTERED: &str = "what was redriven lies scattered over too many places to be kept: redrive all of an older part first (--to)";
+pub(crate) const SCATTERED: &str = "what was redriven lies scattered over too many places to be kept: redrive all of an older part first (--to)";
 
 fn extent(consumer: &StreamConsumer<Quiet>, topic: &str) -> anyhow::Result<Extent> {
     let (client, failure) = (consumer.client(), &consumer.context().0);

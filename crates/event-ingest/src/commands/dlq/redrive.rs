@@ -4,14 +4,13 @@
 //! waits for the next run.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ingest_core::Lane;
+use indicatif::ProgressBar;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
@@ -21,12 +20,13 @@ use service_kit::kafka::ClientProperties;
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
+use super::Place;
 use super::filter::Filter;
-use super::letter::{Letter, Way};
+use super::letter::{Letter, Ours};
 use super::progress::Progress;
 use super::reader::{Extent, Reader, SCATTERED};
-use super::{Place, one_line};
-use crate::commands::EXIT_SET_ASIDE;
+use crate::commands::exit::{self, Interrupted};
+use crate::commands::print::{OutputArgs, bar, one_line};
 
 /// How late a turn may be: that much of what was missed is made up for.
 const LATE: Duration = Duration::from_secs(1);
@@ -59,9 +59,9 @@ pub(super) struct RedriveArgs {
     /// Kafka topic for heavy requests
     #[arg(long, env = "HEAVY_TOPIC", default_value = "heavy-ingest", value_name = "NAME")]
     heavy_topic: String,
-    /// The summary as JSON
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the dead letters are.
     #[command(flatten)]
     pub(super) place: Place,
@@ -70,16 +70,8 @@ pub(super) struct RedriveArgs {
 impl RedriveArgs {
     /// The topic that a letter goes back to. Whatever its headers say, it is one of the three.
     fn target<'a>(&'a self, letter: &Letter) -> Result<&'a str, String> {
-        let topic = match letter.way()? {
-            Way::Lane(Lane::Light) => return Ok(&self.light_topic),
-            Way::Lane(Lane::Heavy) => return Ok(&self.heavy_topic),
-            Way::Topic(topic) => topic,
-        };
-        let ours = [&self.topic, &self.light_topic, &self.heavy_topic];
-        let found = ours.into_iter().find(|ours| **ours == topic);
-        found.map(String::as_str).ok_or_else(|| {
-            format!("topic {topic} is none of ours: --topic, --light-topic and --heavy-topic name those")
-        })
+        let ours = Ours { source: &self.topic, light: &self.light_topic, heavy: &self.heavy_topic };
+        letter.target(ours)
     }
 }
 
@@ -130,7 +122,7 @@ pub(super) async fn redrive(
         };
         anyhow::Ok((reader, progress, since))
     });
-    let (reader, progress, since) = opened.await.context("interrupted: nothing was sent")??;
+    let (reader, progress, since) = opened.await.ok_or_else(|| Interrupted::but("nothing was sent"))??;
     let rate = u32::try_from(args.rate).expect("its bound is below");
     let redrive = Redrive {
         args,
@@ -154,7 +146,7 @@ impl Redrive<'_> {
     async fn run(mut self, since: &BTreeMap<i32, i64>) -> anyhow::Result<ExitCode> {
         let parts = self.parts(since);
         self.positions = parts.iter().map(|(partition, (from, _))| (*partition, *from)).collect();
-        self.bar = bar(parts.values().map(|(from, to)| to.abs_diff(*from)).sum());
+        self.bar = bar(parts.values().map(|(from, to)| to.abs_diff(*from)).sum(), "records");
         self.reader.start(&parts)?;
         let walked = self.walk().await;
         // Whatever ended it: what is on its way is awaited and kept.
@@ -163,10 +155,14 @@ impl Redrive<'_> {
         self.print_summary()?;
         settled?;
         if !walked? {
-            anyhow::ensure!(!self.args.again, "interrupted: with --again the same command begins anew");
-            anyhow::bail!("interrupted: the same command goes on from here");
+            let next = if self.args.again {
+                "with --again the same command begins anew"
+            } else {
+                "the same command goes on from here"
+            };
+            return Err(Interrupted::but(next).into());
         }
-        Ok(if self.summary.stuck > 0 { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+        Ok(exit::done(self.summary.stuck == 0))
     }
 
     /// The parts of the partitions that may hold what is to be sent.
@@ -300,7 +296,7 @@ impl Redrive<'_> {
         let text = one_line(text);
         let out = &mut self.out;
         let place = format!("{partition}/{offset}");
-        self.bar.suspend(|| match self.args.json {
+        self.bar.suspend(|| match self.args.output.is_json() {
             true => writeln!(
                 out,
                 "{}",
@@ -312,7 +308,7 @@ impl Redrive<'_> {
 
     fn print_summary(&mut self) -> io::Result<()> {
         let Summary { redriven, already, stuck } = self.summary;
-        if self.args.json {
+        if self.args.output.is_json() {
             let (done, dry_run) = (redriven, self.args.dry_run);
             let summary =
                 json!({"redriven": done, "redriven_before": already, "stay": stuck, "dry_run": dry_run});
@@ -327,12 +323,4 @@ impl Redrive<'_> {
 fn is_final(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{InvalidMessage, InvalidRecord, MessageSizeTooLarge};
     matches!(error.rdkafka_error_code(), Some(InvalidMessage | InvalidRecord | MessageSizeTooLarge))
-}
-
-/// Shown on a terminal alone.
-fn bar(records: u64) -> ProgressBar {
-    let terminal = io::stderr().is_terminal();
-    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} records, {eta} to go");
-    ProgressBar::with_draw_target(Some(records), target).with_style(style.expect("a fixed template"))
 }

@@ -12,9 +12,10 @@ use rdkafka::message::{Message, OwnedMessage};
 use serde_json::{Value, json};
 use service_kit::kafka::ClientProperties;
 
+use super::Place;
 use super::letter::{Letter, Way};
 use super::reader::Reader;
-use super::{Place, one_line, printable};
+use crate::commands::print::{OutputArgs, one_line, printable};
 
 /// Which to show.
 #[derive(Args, Debug)]
@@ -22,9 +23,9 @@ pub(super) struct ShowArgs {
     /// Its place in the dead-letter topic, as `list` says it
     #[arg(value_name = "PARTITION/OFFSET", value_parser = at)]
     at: (i32, i64),
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where it is.
     #[command(flatten)]
     pub(super) place: Place,
@@ -53,7 +54,7 @@ pub(super) async fn show(kafka: &ClientProperties, args: &ShowArgs) -> anyhow::R
     let record = reader.next().await?;
     let record = record.with_context(|| format!("there is no record {partition}/{offset} in {topic}"))?;
     let mut out = io::stdout().lock();
-    if args.json {
+    if args.output.is_json() {
         writeln!(out, "{}", as_json(&record))?;
     } else {
         print(&mut out, &record)?;

@@ -11,8 +11,9 @@ use lake::ledger::{Entry, Part};
 use lake::source::{ObjectFault, Resolved};
 use serde_json::{Value, json};
 
-use super::version;
+use crate::commands::print::OutputArgs;
 use crate::commands::settings::OperatorArgs;
+use crate::overview::version;
 
 /// Which object.
 #[derive(Args, Debug)]
@@ -23,9 +24,9 @@ pub struct ObjectArgs {
     /// Table
     #[arg(long, value_name = "NAME")]
     table: TableName,
-    /// One JSON object
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
@@ -34,7 +35,7 @@ pub struct ObjectArgs {
 pub(super) async fn show(lake: &Lake, args: &ObjectArgs) -> anyhow::Result<ExitCode> {
     let found = lake.explain(&args.table, &args.object).await?;
     let out = &mut io::stdout().lock();
-    if args.json {
+    if args.output.is_json() {
         let shown = json!({
             "table_exists": found.table_exists, "ingested": ingested(&found), "quarantined": quarantined(&found),
         });
@@ -50,7 +51,7 @@ pub(super) async fn explain(lake: &Lake, args: &ObjectArgs) -> anyhow::Result<Ex
     let found = lake.explain(&args.table, &args.object).await?;
     let out = &mut io::stdout().lock();
     let bucket = in_bucket(&found);
-    if args.json {
+    if args.output.is_json() {
         let rolled_back: Vec<Value> =
             found.rolled_back.iter().map(|entry| of_entry(entry, "rolled back")).collect();
         let all = json!({

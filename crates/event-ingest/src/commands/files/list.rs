@@ -13,9 +13,11 @@ use lake::inspect::Inspection;
 use serde::Serialize;
 use service_kit::config::number_from_one_to;
 
-use super::{quarantines, uri, version};
+use crate::commands::print::{OutputArgs, Table, time};
 use crate::commands::settings::OperatorArgs;
 use crate::commands::since::since;
+use crate::overview::quarantine::of;
+use crate::overview::{uri, version};
 
 /// Most lines that can be asked for.
 const MAX_LIMIT: usize = 100_000;
@@ -43,9 +45,9 @@ pub struct ListArgs {
     /// At most so many, the newest
     #[arg(long, value_name = "NUMBER", default_value = "100", value_parser = number_from_one_to(MAX_LIMIT))]
     limit: usize,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
@@ -95,7 +97,7 @@ pub(super) async fn list(lake: &Lake, args: &ListArgs) -> anyhow::Result<ExitCod
         quarantined(lake, inspection.as_ref(), args, &mut newest).await?;
     }
     newest.cut();
-    print(&mut io::stdout().lock(), &newest.lines, args.json)?;
+    print(&mut io::stdout().lock(), &newest.lines, args.output.is_json())?;
     if inspection.is_none() && newest.lines.is_empty() {
         anyhow::bail!("table `{}` does not exist, and nothing was set aside for it", args.table);
     }
@@ -134,7 +136,7 @@ async fn quarantined(
     args: &ListArgs,
     newest: &mut Newest,
 ) -> anyhow::Result<()> {
-    for quarantine in quarantines(lake, &args.table).await? {
+    for quarantine in of(lake, &args.table, inspection) {
         let records = quarantine.list().await?;
         let mut pages = std::pin::pin!(records.try_chunks(LOOK_UP));
         while let Some(page) = pages.try_next().await.map_err(|error| error.1)? {
@@ -168,20 +170,23 @@ async fn quarantined(
 }
 
 fn print(out: &mut impl Write, lines: &[Line], json: bool) -> anyhow::Result<()> {
-    for line in lines {
-        if json {
+    if json {
+        for line in lines {
             writeln!(out, "{}", serde_json::to_string(line)?)?;
-            continue;
         }
-        let time = line.time.format("%Y-%m-%d %H:%M:%S");
-        let rows = line.rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
-        write!(out, "{time}  {:<11}  {rows:>10}  {}", line.status, line.file)?;
-        match &line.reason {
-            Some(reason) => writeln!(out, "  {reason}")?,
-            None => writeln!(out)?,
-        }
+        return Ok(());
     }
-    Ok(())
+    let mut table = Table::new(["TIME", "STATUS", ">ROWS", "FILE", "REASON"]);
+    for line in lines {
+        table.row([
+            time(line.time),
+            line.status.to_owned(),
+            line.rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string()),
+            line.file.clone(),
+            line.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    Ok(table.write(out)?)
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ mod retry;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, Subcommand};
-use ingest_core::{ObjectIdentity, ObjectVersion, TableName};
 use lake::Lake;
-use lake::quarantine::Quarantine;
 
 use super::{look, operate};
 
@@ -63,23 +61,4 @@ pub fn run(cli: &Command, matches: &ArgMatches, args: FilesArgs) -> anyhow::Resu
             })
         }
     }
-}
-
-/// The quarantine of a table: under its uuid, and, from before it was made, under its name.
-async fn quarantines(lake: &Lake, table: &TableName) -> lake::Result<Vec<Quarantine>> {
-    let mut all = vec![lake.quarantine(&table.to_string())];
-    all.extend(lake.inspect(table).await?.map(|inspection| inspection.quarantine));
-    Ok(all)
-}
-
-/// An object version for people.
-fn version(identity: &ObjectIdentity) -> String {
-    match &identity.version {
-        ObjectVersion::VersionId(id) => format!("version {id}"),
-        ObjectVersion::ETag(etag) => format!("ETag {etag}"),
-    }
-}
-
-fn uri(identity: &ObjectIdentity) -> String {
-    format!("s3://{}/{}", identity.bucket, identity.key)
 }

@@ -1,7 +1,6 @@
-//! `event-ingest files retry`: objects that were set aside are requested again, as they were announced. The request
-//! comes first, the removal of the record second: whatever is cut short between the two is retried once more, and
-//! the ledger makes that harmless. A request that only goes to Kafka leaves its records: a worker may set an object
-//! aside again under the same name at any time, and the ledger outranks the record of one that came in.
+//! `event-ingest files retry`: objects that were set aside are requested again ([`again`]). A request that only goes to
+//! Kafka leaves its records: a worker may set an object aside again under the same name at any time, and the ledger
+//! outranks the record of one that came in.
 //!
 //! Names are listed a page at a time and records read some at a time, so what is held is bounded, and no listing stays
 //! open while requests are carried out. Names are passed in order, so a record that is written anew is not met again.
@@ -9,26 +8,26 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use chrono::Utc;
 use clap::Args;
-use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
 use futures::{StreamExt, TryStreamExt, stream};
-use ingest_core::event::JSON;
-use ingest_core::{FileStatus, IngestRequest, Lane, ObjectUri, Route, TableName};
+use ingest_core::{FileStatus, IngestRequest, IngestResult, ObjectUri, Route, TableName};
 use lake::Lake;
 use lake::allow::OUTSIDE;
 use lake::quarantine::{Kept, Quarantine};
+use serde_json::json;
 use service_kit::config::variables;
 use service_kit::kafka::{ClientProperties, KafkaArgs};
 use service_kit::outlet::{Outlet, OutletConfig};
 use tokio_util::sync::CancellationToken;
 
-use super::quarantines;
+use crate::commands::exit::{self, Interrupted};
 use crate::commands::load::{FULL, Groups, attempt};
+use crate::commands::print::{OutputArgs, one_line};
 use crate::commands::settings::OperatorArgs;
-use crate::commands::{EXIT_SET_ASIDE, until};
+use crate::commands::until;
+use crate::overview::again::{self, Chosen};
+use crate::overview::quarantine;
 
 /// Names of records that are listed and held at once.
 const PAGE_NAMES: usize = 10_000;
@@ -58,6 +57,9 @@ pub struct RetryArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Send the requests to this Kafka topic, for the light worker to ingest, instead of ingesting here. The records stay: `files list` hides those of objects that the ledger has by then, and a later retry without --topic takes them away
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
@@ -67,12 +69,6 @@ pub struct RetryArgs {
     /// Where the lake is.
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
-}
-
-/// A record and the quarantine that it is in.
-struct Chosen {
-    quarantine: usize,
-    kept: Kept,
 }
 
 /// The work of one call.
@@ -86,8 +82,23 @@ struct Retrial<'a, W> {
     named: HashMap<String, bool>,
     /// What is to be requested, by what a request says beside its objects.
     groups: Groups<Chosen>,
-    out: W,
+    out: Teller<W>,
     set_aside: bool,
+}
+
+/// Says what became of each object.
+struct Teller<W> {
+    out: W,
+    json: bool,
+}
+
+impl<W: Write> Teller<W> {
+    fn say(&mut self, status: &str, file: &str, text: &str) -> io::Result<()> {
+        match self.json {
+            true => writeln!(self.out, "{}", json!({"file": file, "status": status, "text": text})),
+            false => writeln!(self.out, "{status:<11}  {file}  {}", one_line(text)),
+        }
+    }
 }
 
 pub(super) async fn retry(
@@ -108,10 +119,10 @@ pub(super) async fn retry(
         args,
         stop,
         outlet,
-        quarantines: until(stop, quarantines(lake, &args.table)).await??,
+        quarantines: until(stop, quarantine::all(lake, &args.table)).await??,
         named: args.objects.iter().map(|uri| (uri.to_string(), false)).collect(),
         groups: Groups::default(),
-        out: io::stdout(),
+        out: Teller { out: io::stdout(), json: args.output.is_json() },
         set_aside: false,
     };
     retrial.run().await
@@ -119,8 +130,8 @@ pub(super) async fn retry(
 
 impl<W: Write> Retrial<'_, W> {
     async fn run(mut self) -> anyhow::Result<ExitCode> {
-        for quarantine in 0..self.quarantines.len() {
-            self.walk(quarantine).await?;
+        for quarantine in std::mem::take(&mut self.quarantines) {
+            self.walk(&quarantine).await?;
         }
         while let Some((route, some)) = self.groups.take_largest() {
             self.request(&route, some).await?;
@@ -129,12 +140,12 @@ impl<W: Write> Retrial<'_, W> {
             let table = &self.args.table;
             anyhow::bail!("`{file}` was not set aside for table `{table}`, or for another reason");
         }
-        Ok(if self.set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+        Ok(exit::done(!self.set_aside))
     }
 
     /// Takes the records of a quarantine that were asked for.
-    async fn walk(&mut self, quarantine: usize) -> anyhow::Result<()> {
-        let (from, stop) = (self.quarantines[quarantine].clone(), self.stop);
+    async fn walk(&mut self, from: &Quarantine) -> anyhow::Result<()> {
+        let stop = self.stop;
         let mut after = String::new();
         loop {
             let names = until(stop, from.names(&after, PAGE_NAMES)).await??;
@@ -145,7 +156,7 @@ impl<W: Write> Retrial<'_, W> {
                 let read = stream::iter(reads).buffered(READS_IN_FLIGHT).try_collect();
                 let records: Vec<Option<Kept>> = until(stop, read).await??;
                 for kept in records.into_iter().flatten() {
-                    self.take(Chosen { quarantine, kept }).await?;
+                    self.take(Chosen { quarantine: from.clone(), kept }).await?;
                 }
             }
         }
@@ -162,15 +173,12 @@ impl<W: Write> Retrial<'_, W> {
         }
         if !self.lake.allow().allows_source(&record.requested()?.uri) {
             self.set_aside = true;
-            writeln!(self.out, "{:<11}  {}  {OUTSIDE}", "forbidden", record.file)?;
-            return Ok(());
+            return Ok(self.out.say("forbidden", &record.file, OUTSIDE)?);
         }
         if self.args.dry_run {
-            writeln!(self.out, "would retry  {}  {}", record.file, record.reason)?;
-            return Ok(());
+            return Ok(self.out.say("would retry", &record.file, &record.reason)?);
         }
-        let (table, format, options) = (self.args.table.clone(), record.format, record.options.clone());
-        match self.groups.add(Arc::new(Route { options, ..Route::new(table, format) }), chosen) {
+        match self.groups.add(again::route(&self.args.table, record), chosen) {
             Some((route, some)) => self.request(&route, some).await,
             None => Ok(()),
         }
@@ -179,46 +187,22 @@ impl<W: Write> Retrial<'_, W> {
     /// Requests some objects, and takes the records away of those that are in the table by then.
     async fn request(&mut self, route: &Route, some: Vec<Chosen>) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
-            anyhow::bail!("interrupted: the records of what was not retried are still there");
+            return Err(Interrupted::but("the records of what was not retried are still there").into());
         }
-        let mut objects = Vec::with_capacity(some.len());
-        for Chosen { kept, .. } in &some {
-            let mut object = kept.record.requested()?;
-            if self.args.current {
-                object.hint.version_id = None;
-            }
-            objects.push(object);
-        }
-        let (table, options) = (route.table.clone(), route.options.clone());
-        let request = IngestRequest::new(table, route.format, options, objects, Utc::now());
+        let request = again::request(route, &some, self.args.current)?;
         if let Some(outlet) = &self.outlet {
             return send(outlet, &request, &mut self.out).await;
         }
-        let settled = ingest(self.lake, &request, self.stop, &mut self.out).await?;
-        for Chosen { quarantine, kept } in &some {
-            let version = kept.record.announced.version_id.clone().filter(|_| !self.args.current);
-            if settled.get(&(kept.record.file.clone(), version)).copied().unwrap_or(false) {
-                self.quarantines[*quarantine].remove(&kept.name).await?;
-            } else {
-                self.set_aside = true;
-            }
-        }
+        let result = attempt(self.lake, &request, self.stop).await?;
+        say(&result, &mut self.out)?;
+        let settled = again::settle(&some, &request, &result, self.args.current).await?;
+        self.set_aside |= settled.iter().any(|(there, _)| !there);
         Ok(())
     }
 }
 
-/// Whether each object, by name and version, is where it ought to be now.
-type Settled = HashMap<(String, Option<String>), bool>;
-
-async fn ingest(
-    lake: &Lake,
-    request: &IngestRequest,
-    stop: &CancellationToken,
-    out: &mut impl Write,
-) -> anyhow::Result<Settled> {
-    let result = attempt(lake, request, stop).await?;
-    let mut settled = Settled::new();
-    for (object, file) in request.objects.iter().zip(&result.files) {
+fn say(result: &IngestResult, out: &mut Teller<impl Write>) -> io::Result<()> {
+    for file in &result.files {
         let status = match file.status {
             FileStatus::Processed => "ingested",
             FileStatus::Skipped => "known",
@@ -226,31 +210,15 @@ async fn ingest(
             FileStatus::Forbidden => "forbidden",
         };
         let reason = file.reason.as_deref().unwrap_or_default();
-        writeln!(out, "{status:<11}  {}  {reason}", file.file)?;
-        let there = matches!(file.status, FileStatus::Processed | FileStatus::Skipped);
-        settled.insert((file.file.clone(), object.hint.version_id.clone()), there);
-    }
-    Ok(settled)
-}
-
-async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut impl Write) -> anyhow::Result<()> {
-    outlet.send(event(request), &request.table.to_string()).await?;
-    for object in &request.objects {
-        writeln!(out, "requested    {}  request {}", object.uri, request.request_id)?;
+        out.say(status, &file.file, reason)?;
     }
     Ok(())
 }
 
-fn event(request: &IngestRequest) -> Event {
-    let table = request.table.to_string();
-    EventBuilderV10::new()
-        .id(&request.request_id)
-        .ty(Lane::Light.event_type())
-        .source(SOURCE)
-        .subject(&table)
-        .time(request.timestamp)
-        .extension("partitionkey", table.as_str())
-        .data(JSON, Data::Binary(request.to_json()))
-        .build()
-        .expect("all required attributes are given")
+async fn send(outlet: &Outlet, request: &IngestRequest, out: &mut Teller<impl Write>) -> anyhow::Result<()> {
+    outlet.send(again::event(request, SOURCE), &request.table.to_string()).await?;
+    for object in &request.objects {
+        out.say("requested", object.uri.as_str(), &format!("request {}", request.request_id))?;
+    }
+    Ok(())
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use chrono::Utc;
 use clap::Args;
+use serde_json::json;
 use spark_launcher::record::Record;
 use spark_launcher::record::documents::Note;
 use spark_launcher::record::store::{Found, Records};
 
 use super::live;
+use crate::commands::print::OutputArgs;
 use crate::commands::settings::OperatorArgs;
 
 /// What to let try again.
@@ -24,6 +26,9 @@ pub struct RetryArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub operator: OperatorArgs,
@@ -38,6 +43,9 @@ pub struct CancelArgs {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub operator: OperatorArgs,
@@ -67,10 +75,8 @@ pub async fn retry(records: &Records, args: &RetryArgs) -> anyhow::Result<ExitCo
         if !args.dry_run {
             records.retry(record, &note()).await?;
         }
-        say(
-            record,
-            if args.dry_run { "would try again" } else { "tries again with the launcher's next scan" },
-        )?;
+        let what = if args.dry_run { "would try again" } else { "tries again with the launcher's next scan" };
+        say(record, what, args.output)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,7 +94,8 @@ pub async fn cancel(records: &Records, args: &CancelArgs) -> anyhow::Result<Exit
         if !args.dry_run {
             records.cancel(record, &note()).await?;
         }
-        say(record, if args.dry_run { "would be cancelled" } else { "ends with the launcher's next scan" })?;
+        let what = if args.dry_run { "would be cancelled" } else { "ends with the launcher's next scan" };
+        say(record, what, args.output)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +104,16 @@ fn note() -> Note {
     Note { time: Utc::now(), reason: None }
 }
 
-fn say(record: &Record, what: &str) -> io::Result<()> {
-    let files = record.request.file_count();
-    writeln!(io::stdout(), "{}  {}  {files} files: {what}", record.id, record.request.table)
+fn say(record: &Record, what: &str, output: OutputArgs) -> io::Result<()> {
+    let (id, table, files) = (&record.id, &record.request.table, record.request.file_count());
+    match output.is_json() {
+        true => {
+            writeln!(
+                io::stdout(),
+                "{}",
+                json!({"record_id": id, "table": table, "files": files, "text": what})
+            )
+        }
+        false => writeln!(io::stdout(), "{id}  {table}  {files} files: {what}"),
+    }
 }

@@ -9,8 +9,8 @@ use ingest_core::TableName;
 use spark_launcher::record::store::{Found, Records};
 use spark_launcher::record::summary::Summary;
 
-use super::Output;
-use crate::commands::EXIT_SET_ASIDE;
+use crate::commands::exit;
+use crate::commands::print::{OutputArgs, Table, bytes};
 use crate::commands::settings::OperatorArgs;
 
 /// What to list.
@@ -25,38 +25,41 @@ pub struct ListArgs {
     /// So many of those that are over, too, the newest of the last 7 days
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     closed: usize,
-    /// How to write
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
 
-/// Lists requests as they are found.
+/// Lists requests: as JSON as they are found, as text once all are known. Live ones are bounded by the launcher.
 ///
 /// # Errors
 /// A store that does not answer.
 pub async fn list(records: &Records, args: &ListArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     let mut failed = false;
+    let mut table =
+        Table::new(["STATE", "APPLICATION", "TABLE", ">FILES", ">SIZE", ">ATTEMPTS", ">AGE", "REASON"]);
     for listed in records.list().await? {
         let Found::Live(record) = records.find(&listed.id).await? else { continue };
         let summary = Summary::of(records, &record).await?;
         if wanted(args, &summary) {
             failed |= record.failed;
-            print(&mut out, &summary, args.output)?;
+            show(&mut out, &mut table, &summary, args.output)?;
         }
     }
     if args.closed > 0 {
         for (id, _) in records.stories(args.closed).await? {
             let summary = records.closed(&id).await?.map(Summary::from);
             if let Some(summary) = summary.filter(|summary| wanted(args, summary)) {
-                print(&mut out, &summary, args.output)?;
+                show(&mut out, &mut table, &summary, args.output)?;
             }
         }
     }
-    Ok(if failed { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+    table.write(&mut out)?;
+    Ok(exit::done(!failed))
 }
 
 fn wanted(args: &ListArgs, summary: &Summary) -> bool {
@@ -64,20 +67,26 @@ fn wanted(args: &ListArgs, summary: &Summary) -> bool {
         && args.table.as_ref().is_none_or(|table| table.to_string() == summary.table)
 }
 
-fn print(out: &mut impl Write, summary: &Summary, output: Output) -> anyhow::Result<()> {
-    if output == Output::Json {
-        writeln!(out, "{}", serde_json::to_string(summary)?)?;
-        return Ok(());
+/// As a line of JSON at once, or as a row of the table.
+fn show(
+    out: &mut impl Write,
+    table: &mut Table<8>,
+    summary: &Summary,
+    output: OutputArgs,
+) -> anyhow::Result<()> {
+    if output.is_json() {
+        return Ok(writeln!(out, "{}", serde_json::to_string(summary)?)?);
     }
-    let Summary { state, application, table, files, bytes, attempts, .. } = summary;
-    let (seconds, attempts) = (summary.seconds(Utc::now()), attempts.len());
-    write!(
-        out,
-        "{state:<9}  {application}  {table}  {files} files  {bytes} bytes  {attempts} attempts  {seconds} s"
-    )?;
-    match summary.reason.as_deref().filter(|_| *state != "done") {
-        Some(reason) => writeln!(out, "  {}", reason.replace(char::is_control, " "))?,
-        None => writeln!(out)?,
-    }
+    let reason = summary.reason.clone().filter(|_| summary.state != "done");
+    table.row([
+        summary.state.to_owned(),
+        summary.application.clone(),
+        summary.table.clone(),
+        summary.files.to_string(),
+        bytes(summary.bytes),
+        summary.attempts.len().to_string(),
+        format!("{} s", summary.seconds(Utc::now())),
+        reason.unwrap_or_default(),
+    ]);
     Ok(())
 }

@@ -7,7 +7,7 @@ mod show;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::{ArgMatches, Args, Command, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, Subcommand};
 use lake::Lake;
 use spark_launcher::record::Record;
 use spark_launcher::record::store::{Found, Records};
@@ -37,15 +37,6 @@ enum HeavyCommand {
     Retry(change::RetryArgs),
     /// End requests: what runs is stopped, what is in the table stays
     Cancel(change::CancelArgs),
-}
-
-/// How to write.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Runs the subcommand that was given.

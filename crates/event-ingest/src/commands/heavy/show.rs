@@ -10,7 +10,8 @@ use spark_launcher::record::closed::Told;
 use spark_launcher::record::store::Records;
 use spark_launcher::record::summary::Summary;
 
-use super::{Output, any};
+use super::any;
+use crate::commands::print::{OutputArgs, printable};
 use crate::commands::settings::OperatorArgs;
 
 /// What to show.
@@ -19,9 +20,9 @@ pub struct ShowArgs {
     /// The record's id, its first digits, or the name of one of its applications
     #[arg(value_name = "REQUEST")]
     request: String,
-    /// How to write
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    /// Text or JSON.
+    #[command(flatten)]
+    output: OutputArgs,
     /// Where the lake is.
     #[command(flatten)]
     pub operator: OperatorArgs,
@@ -34,9 +35,9 @@ pub struct ShowArgs {
 pub async fn show(records: &Records, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let summary = any(records, &args.request).await?;
     let mut out = io::stdout().lock();
-    match args.output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
-        Output::Text => print(&mut out, &summary)?,
+    match args.output.is_json() {
+        true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
+        false => print(&mut out, &summary)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -94,9 +95,4 @@ fn log_hint(summary: &Summary) -> Option<String> {
         "spark-submit" => format!("{application}/log below --spark-work-dir of the launcher"),
         _ => format!("the launcher's own, lines with {application}"),
     })
-}
-
-/// Text of strangers for a terminal: control characters would move its cursor.
-fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ")
 }

@@ -31,7 +31,7 @@ use lake::storage::listing::Listed;
 use light_worker::Ingest;
 use tokio_util::sync::CancellationToken;
 
-use super::EXIT_SET_ASIDE;
+use super::exit::{self, Interrupted};
 use crate::survey::Judge;
 
 pub(crate) use groups::{FULL, Groups};
@@ -267,8 +267,8 @@ impl<J: Judge, I: Ingest> Load<J, I> {
             .and(drained)
             .map_err(|error| anyhow::anyhow!("{error:#}. What is ingested stays. {again}"))?;
         if self.stop.is_cancelled() {
-            anyhow::bail!("interrupted. What is ingested stays. {again}");
+            return Err(Interrupted::but(format!("what is ingested stays. {again}")).into());
         }
-        Ok(if self.report.summary().all_in() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_SET_ASIDE) })
+        Ok(exit::done(self.report.summary().all_in()))
     }
 }

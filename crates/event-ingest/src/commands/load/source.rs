@@ -3,9 +3,10 @@
 use std::str::FromStr;
 
 use futures::StreamExt;
-use ingest_core::{ObjectHint, ObjectUri, ObjectVersion, RequestedObject};
-use lake::Lake;
+use ingest_core::{ObjectHint, ObjectUri, ObjectVersion, Outcome, RequestedObject, RuleSet};
+use lake::AllowList;
 use lake::source::{ObjectFault, Resolved, resolve};
+use lake::storage::Stores;
 use lake::storage::listing::Listed;
 
 /// An argument `s3://bucket[/key or prefix]`.
@@ -26,6 +27,29 @@ pub(crate) enum Found {
     Below(String),
     /// Something that may not be read, or not all of it.
     Forbidden,
+}
+
+impl Source {
+    /// What the keys begin with that it may mean.
+    pub(crate) fn begins(&self) -> &str {
+        self.text.strip_suffix('*').unwrap_or(&self.text)
+    }
+
+    /// Where the rules look, each part once; a bucket may be a pattern.
+    pub(crate) fn of_rules(rules: &RuleSet) -> Vec<Self> {
+        let mut sources: Vec<Self> = Vec::new();
+        let within = |inner: &str, outer: &str| inner.starts_with(outer);
+        for rule in rules.rules().filter(|rule| rule.outcome != Outcome::Ignore) {
+            for bucket in rule.buckets.iter().map(ToString::to_string) {
+                if sources.iter().any(|known| known.bucket == bucket && within(&rule.prefix, &known.text)) {
+                    continue;
+                }
+                sources.retain(|known| known.bucket != bucket || !within(&known.text, &rule.prefix));
+                sources.push(Self { bucket, text: rule.prefix.clone() });
+            }
+        }
+        sources
+    }
 }
 
 impl FromStr for Source {
@@ -54,15 +78,20 @@ impl std::fmt::Display for Source {
 ///
 /// # Errors
 /// The store does not answer, or there is neither.
-pub(crate) async fn find(lake: &Lake, store: &str, source: &Source) -> anyhow::Result<Found> {
+pub(crate) async fn find(
+    stores: &Stores,
+    allow: &AllowList,
+    store: &str,
+    source: &Source,
+) -> anyhow::Result<Found> {
     let text = &source.text;
-    let may_list = |prefix: &str| lake.allow().allows_listing(&source.bucket, prefix);
+    let may_list = |prefix: &str| allow.allows_listing(&source.bucket, prefix);
     if text.is_empty() || text.ends_with('/') {
         return Ok(if may_list(text) { Found::Below(text.clone()) } else { Found::Forbidden });
     }
     let uri = ObjectUri::new(&source.bucket, text)?;
-    if lake.allow().allows_source(&uri)
-        && let Some(named) = look(lake, store, text, uri).await?
+    if allow.allows_source(&uri)
+        && let Some(named) = look(stores, store, text, uri).await?
     {
         return Ok(Found::Object(named));
     }
@@ -73,7 +102,7 @@ pub(crate) async fn find(lake: &Lake, store: &str, source: &Source) -> anyhow::R
     if !may_list(&prefix) {
         return Ok(Found::Forbidden);
     }
-    let listing = lake.stores().listing(&source.bucket)?;
+    let listing = stores.listing(&source.bucket)?;
     let mut below = Box::pin(lake::storage::listing::walk(listing, prefix.clone(), String::new()));
     match below.next().await {
         Some(listed) => listed.map(|_| Found::Below(prefix)).map_err(Into::into),
@@ -82,9 +111,9 @@ pub(crate) async fn find(lake: &Lake, store: &str, source: &Source) -> anyhow::R
 }
 
 /// The object of this very key, if there is one.
-async fn look(lake: &Lake, store: &str, key: &str, uri: ObjectUri) -> lake::Result<Option<Listed>> {
+async fn look(stores: &Stores, store: &str, key: &str, uri: ObjectUri) -> lake::Result<Option<Listed>> {
     let named = |size, etag| Some(Listed { key: key.to_owned(), size, etag, modified: None });
-    match resolve(lake.stores(), store, &RequestedObject { uri, hint: ObjectHint::default() }).await? {
+    match resolve(stores, store, &RequestedObject { uri, hint: ObjectHint::default() }).await? {
         Resolved::Object(found) => {
             let etag = match found.identity.version {
                 ObjectVersion::ETag(etag) => Some(etag),

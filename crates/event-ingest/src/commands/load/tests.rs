@@ -80,8 +80,14 @@ impl Ingest for Sink {
         }
         let files: Vec<String> = request.objects.iter().map(|object| object.uri.key().to_owned()).collect();
         self.ingested.lock().unwrap().extend(files.iter().cloned());
-        let outcome =
-            |file| FileOutcome { file, status: FileStatus::Processed, rows: 1, mode: None, reason: None };
+        let outcome = |file| FileOutcome {
+            file,
+            status: FileStatus::Processed,
+            rows: 1,
+            mode: None,
+            mode_reason: None,
+            reason: None,
+        };
         Ok(IngestResult {
             request_id: request.request_id.clone(),
             table: request.table.clone(),

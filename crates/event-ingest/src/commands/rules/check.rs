@@ -9,7 +9,7 @@ use ingest_core::{Outcome, Rule, RuleSet};
 use lake::options::TableOptions;
 use service_kit::rules::{RulesFileError, RulesSource};
 
-use super::{CheckArgs, Output};
+use super::CheckArgs;
 
 /// Writes what was found.
 pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -24,14 +24,14 @@ pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<Exit
     let count = rules.as_ref().map_or(0, |rules| rules.rules().len());
     let warnings = rules.as_ref().map(shadowed).unwrap_or_default();
     let file = args.file.display().to_string();
-    match args.output {
-        Output::Json => {
+    match args.output.is_json() {
+        true => {
             let found = serde_json::json!({
                 "file": file, "ok": errors.is_empty(), "rules": count, "errors": errors, "warnings": warnings,
             });
             writeln!(out, "{found}")?;
         }
-        Output::Text => {
+        false => {
             let all = errors.iter().map(|problem| ("error", problem));
             for (kind, problem) in all.chain(warnings.iter().map(|problem| ("warning", problem))) {
                 writeln!(out, "{}", line(&file, kind, problem))?;

@@ -9,11 +9,13 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use ingest_core::ObjectUri;
 use service_kit::config::byte_size;
 
-/// The commands.
+use super::print::OutputArgs;
+
+/// Files of rules
 #[derive(Args, Debug, Clone)]
 pub struct RulesArgs {
     #[command(subcommand)]
@@ -28,15 +30,6 @@ enum RulesCommand {
     Test(TrialArgs),
 }
 
-/// How results are written.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// JSON lines.
-    Json,
-}
-
 /// The flags of `check`.
 #[derive(Args, Debug, Clone)]
 #[command(after_help = "Exit status: 0 if the dispatcher would take the file, 1 if not.")]
@@ -44,9 +37,9 @@ pub struct CheckArgs {
     /// The file of rules
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// How to write what was found
-    #[arg(long, default_value = "text")]
-    pub output: Output,
+    /// Text or JSON.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The flags of `test`.
@@ -78,9 +71,9 @@ pub struct TrialArgs {
     /// What the dispatcher does with objects that match nothing, if the file does not say it
     #[arg(long, env = "UNMATCHED", default_value = "ignore")]
     pub unmatched: dispatcher::OnUnmatched,
-    /// How to write what was found
-    #[arg(long, default_value = "text")]
-    pub output: Output,
+    /// Text or JSON.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Runs a command.

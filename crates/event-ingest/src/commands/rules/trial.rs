@@ -10,9 +10,9 @@ use ingest_core::notification;
 use ingest_core::rules::Subject;
 use service_kit::rules::RulesSource;
 
+use super::TrialArgs;
 use super::explained::{Explained, Fate};
-use super::{Output, TrialArgs};
-use crate::commands::EXIT_SET_ASIDE;
+use crate::commands::exit;
 
 /// Longest notification, as long as a record of Kafka may be where nobody allowed longer ones, and more.
 const MAX_NOTIFICATION_BYTES: u64 = 16 << 20;
@@ -25,9 +25,9 @@ pub(super) fn run(args: &TrialArgs, input: impl Read, out: &mut impl Write) -> a
     let mut show = |subject: Subject<'_>| {
         let explained = Explained::new(&rules, &subject, unmatched);
         set_aside |= explained.fate == Fate::DeadLetter;
-        match args.output {
-            Output::Text => write!(out, "{explained}"),
-            Output::Json => writeln!(out, "{}", explained.json()),
+        match args.output.is_json() {
+            false => write!(out, "{explained}"),
+            true => writeln!(out, "{}", explained.json()),
         }
     };
     let event = args.event.strip_prefix("s3:").unwrap_or(&args.event);
@@ -42,30 +42,30 @@ pub(super) fn run(args: &TrialArgs, input: impl Read, out: &mut impl Write) -> a
                 }
                 for ignored in &parsed.ignored {
                     let said = "an event without a new object: ignored";
-                    without_object(args.output, out, said, Fate::Ignored, ignored.reason())?;
+                    without_object(args.output.is_json(), out, said, Fate::Ignored, ignored.reason())?;
                 }
             }
             Err(error) => {
                 set_aside = true;
                 let said = "no notification that can be read: to the dead letters";
-                without_object(args.output, out, said, Fate::DeadLetter, &error.to_string())?;
+                without_object(args.output.is_json(), out, said, Fate::DeadLetter, &error.to_string())?;
             }
         }
     }
-    Ok(if set_aside { ExitCode::from(EXIT_SET_ASIDE) } else { ExitCode::SUCCESS })
+    Ok(exit::done(!set_aside))
 }
 
 /// Writes what becomes of a record, or a part of it, that announces nothing.
 fn without_object(
-    output: Output,
+    json: bool,
     out: &mut impl Write,
     said: &str,
     fate: Fate,
     reason: &str,
 ) -> std::io::Result<()> {
-    match output {
-        Output::Text => writeln!(out, "{said} ({reason})"),
-        Output::Json => {
+    match json {
+        false => writeln!(out, "{said} ({reason})"),
+        true => {
             writeln!(out, "{}", serde_json::json!({"outcome": fate.as_str(), "reason": reason}))
         }
     }

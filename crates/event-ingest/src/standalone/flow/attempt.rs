@@ -146,7 +146,10 @@ impl<I: Ingest> Attempts<I> {
                 self.activity.rejected(request, &reason, Utc::now());
                 tracing::error!(request_id = request.request_id, reason, "request set aside");
             }
-            Err(IngestError::Retry { after, .. }) => return Err(Failure { after }),
+            Err(IngestError::Retry { reason, after }) => {
+                self.activity.failed(request, &reason, Utc::now());
+                return Err(Failure { after });
+            }
         }
         Ok(End::Done)
     }

@@ -7,6 +7,7 @@ mod attempt;
 mod judge;
 mod metrics;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Activity;
+use super::activity::{Activity, Progress};
 use super::inbox::Inbox;
 use super::store::StoreError;
 
@@ -58,6 +59,8 @@ pub struct Flow<I> {
     batcher: Batcher,
     attempts: Arc<Attempts<I>>,
     under_way: JoinSet<(ActionId, End)>,
+    /// The files of the requests among them.
+    requested: HashMap<ActionId, usize>,
     next: i64,
     /// The position that the inbox has.
     stored: Option<i64>,
@@ -95,6 +98,7 @@ impl<I: Ingest> Flow<I> {
             batcher,
             attempts: Arc::new(attempts),
             under_way: JoinSet::new(),
+            requested: HashMap::new(),
             next: 0,
             stored: None,
             commit_failed: false,
@@ -111,7 +115,7 @@ impl<I: Ingest> Flow<I> {
         while !stop.is_cancelled() {
             let more = self.take_in().await?;
             self.commit().await;
-            self.observe();
+            self.tell();
             let due = self.due_in();
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -163,6 +167,7 @@ impl<I: Ingest> Flow<I> {
                         bytes = batch.request.total_bytes(),
                         "batch closed"
                     );
+                    self.requested.insert(batch.id, batch.request.file_count());
                     self.under_way.spawn(async move {
                         let end = attempts.request(batch.lane, &batch.request).await;
                         (batch.id, end)
@@ -178,22 +183,31 @@ impl<I: Ingest> Flow<I> {
         }
     }
 
-    fn observe(&self) {
-        let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let metrics = &self.attempts.metrics;
-        metrics.held.set(gauge(self.batcher.held()));
-        metrics.open_batches.set(gauge(self.batcher.open_batches()));
-    }
-
     fn settle(&mut self, ended: Result<(ActionId, End), JoinError>) {
         match ended {
             Ok((id, End::Done)) => {
+                self.requested.remove(&id);
                 self.batcher.acknowledged(id);
             }
             Ok((_, End::Stopped)) => {}
             // A bug, and no reason to go on as if nothing were: the next start repeats what was under way.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// Says where everything is.
+    fn tell(&self) {
+        let held = self.batcher.held();
+        let metrics = &self.attempts.metrics;
+        metrics.held.set(held.try_into().unwrap_or(i64::MAX));
+        metrics.open_batches.set(self.batcher.open_batches().try_into().unwrap_or(i64::MAX));
+        let requested: usize = self.requested.values().sum();
+        self.attempts.activity.moved(Progress {
+            next: self.next,
+            open_batches: self.batcher.open_batches() as u64,
+            open_files: held.saturating_sub(requested) as u64,
+            requests: self.requested.len() as u64,
+        });
     }
 
     /// Stores how far everything is done. If that fails nothing is lost: rows are read again at worst.

@@ -1,0 +1,77 @@
+//! Objects of the quarantine, requested again from the light worker. Their records stay: lists leave out those of objects
+//! that are in the table by then, and a worker may set an object aside again under the same name at any time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ingest_core::{Route, TableName};
+use lake::Lake;
+use lake::allow::OUTSIDE;
+use operations::PlantError;
+use operations::model::{Changed, Outcome};
+use service_kit::kafka::ClientProperties;
+use service_kit::outlet::{Outlet, OutletConfig};
+
+use crate::overview::again::{self, Chosen};
+use crate::overview::{failed, quarantine};
+
+/// `source` of the requests.
+const SOURCE: &str = "/event-ingest/console";
+
+pub(super) async fn request(
+    lake: &Lake,
+    kafka: &ClientProperties,
+    topic: &str,
+    table: &TableName,
+    ids: &[String],
+) -> Result<Changed, PlantError> {
+    let fail = |error: lake::Error| failed(&error);
+    lake.allow().check_table(table).map_err(fail)?;
+    let config = OutletConfig { topic: Some((topic.to_owned(), kafka.clone())), sink: None };
+    let outlet = Outlet::new(&config).map_err(|error| PlantError::invalid(error.to_string()))?;
+    let outlet = outlet.expect("a topic is named");
+    let quarantines = quarantine::all(lake, table).await.map_err(fail)?;
+    let mut outcomes: HashMap<String, (bool, String)> = HashMap::new();
+    let mut groups: HashMap<Arc<Route>, Vec<Chosen>> = HashMap::new();
+    for id in ids {
+        let mut chosen = None;
+        // A name is a hash in hexadecimal: what is not cannot lead anywhere else.
+        for quarantine in quarantines.iter().filter(|_| is_name(id)) {
+            if let Some(kept) = quarantine.get(id).await.map_err(fail)? {
+                chosen = Some(Chosen { quarantine: quarantine.clone(), kept });
+            }
+        }
+        let said = match chosen {
+            None => format!("nothing of that name is set aside for {table}"),
+            Some(Chosen { kept, .. })
+                if !kept.record.requested().is_ok_and(|object| lake.allow().allows_source(&object.uri)) =>
+            {
+                OUTSIDE.to_owned()
+            }
+            Some(chosen) => {
+                let group = groups.entry(again::route(table, &chosen.kept.record)).or_default();
+                group.push(chosen);
+                continue;
+            }
+        };
+        outcomes.insert(id.clone(), (false, said));
+    }
+    for (route, some) in groups {
+        let request =
+            again::request(&route, &some, false).map_err(|error| PlantError::invalid(error.to_string()))?;
+        let said = match outlet.send(again::event(&request, SOURCE), &table.to_string()).await {
+            Ok(()) => (true, format!("requested from the light worker, request {}", request.request_id)),
+            Err(error) => (false, error.to_string()),
+        };
+        outcomes.extend(some.into_iter().map(|chosen| (chosen.kept.name, said.clone())));
+    }
+    let outcome = |id: &String| {
+        let (done, message) = outcomes.get(id).cloned()?;
+        Some(Outcome { id: id.clone(), done, message })
+    };
+    Ok(Changed { outcomes: ids.iter().filter_map(outcome).collect() })
+}
+
+fn is_name(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
