@@ -22,13 +22,13 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark test-spark-3.5 soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench and test-kube
-	@scripts/setup.sh build python kafka rest-catalog postgres spark data lint
+	@scripts/setup.sh build python kafka rest-catalog postgres spark old-iceberg data lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -47,7 +47,7 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres spark data
+	@scripts/setup.sh build python kafka rest-catalog postgres spark old-iceberg data
 	$(BUILD)
 	cargo test --workspace --locked
 	@scripts/spark.sh test
@@ -87,6 +87,10 @@ soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_DISPATCHER_KILLS
 test-spark: ## run the tests of the Spark job alone
 	@scripts/setup.sh spark
 	@scripts/spark.sh test
+
+test-spark-3.5: ## run the tests of the Spark job on Spark 3.5
+	@SPARK_LINE=3.5 scripts/setup.sh spark
+	@SPARK_LINE=3.5 scripts/spark.sh test
 
 test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C++ compiler, perl
 	@scripts/setup.sh build

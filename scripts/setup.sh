@@ -11,6 +11,7 @@
 #                             kube          Go, the API server of Kubernetes, built from its module, and etcd
 #                             deploy        Go, and helm, kubectl, kubeconform, shfmt and shellcheck
 #                             spark         Apache Spark with Iceberg, and DuckDB with its Iceberg extension
+#                             old-iceberg   a Java compiler and an older release of Iceberg; after spark
 #                             data          tables of real data
 #                             duckdb-s3     DuckDB with its S3 extension, to be measured
 #                             lint          cargo-deny
@@ -103,7 +104,7 @@ check_system() {
         need "$(java_package jre)" "Java 17 or newer" java_is_recent
         need maven "Maven" have mvn
         ;;
-      rest-catalog | camel)
+      rest-catalog | camel | old-iceberg)
         need "$(java_package jdk)" "a Java 17 development kit or newer" jdk_is_recent
         need maven "Maven" have mvn
         ;;
@@ -212,10 +213,10 @@ fill_spark() {
   say "setup: installing Spark (1 GB)"
   fetch_uv "$python" "$work"
   "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
-  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/spark/requirements.txt" >&2 ||
+  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$spark_definition/requirements.txt" >&2 ||
     die "Spark could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
   rm -rf "$work"
-  maven_jars "$repo/scripts/spark/pom.xml" "$1" jars "Spark's jars"
+  maven_jars "$spark_definition/pom.xml" "$1" jars "Spark's jars"
 }
 
 # A DuckDB beside the other: the S3 extension that the package index has belongs to an older one.
@@ -238,10 +239,10 @@ fill_cargo_deny() {
   rm -rf "$1/target"
 }
 
-[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, deploy, spark, data, duckdb-s3, lint"
+[ $# -gt 0 ] || die "name what to set up: build, python, kafka, rest-catalog, camel, postgres, minio, kube, deploy, spark, old-iceberg, data, duckdb-s3, lint"
 for part in "$@"; do
   case $part in
-    build | python | kafka | rest-catalog | camel | postgres | minio | kube | deploy | spark | data | duckdb-s3 | lint) ;;
+    build | python | kafka | rest-catalog | camel | postgres | minio | kube | deploy | spark | old-iceberg | data | duckdb-s3 | lint) ;;
     *) die "unknown part '$part'" ;;
   esac
 done
@@ -257,6 +258,7 @@ for part in "$@"; do
     kube) "$repo/scripts/kube.sh" install ;;
     deploy) "$repo/scripts/deploy-tools.sh" install ;;
     spark) install_once "$(spark_home)" fill_spark ;;
+    old-iceberg) "$repo/scripts/old-iceberg.sh" install ;;
     data) install_once "$(python_home)" fill_venv; "$repo/scripts/data.sh" install ;;
     duckdb-s3) install_once "$(python_home)" fill_venv; install_once "$(duckdb_s3_home)" fill_duckdb_s3 ;;
     lint) install_once "$(cargo_deny_home)" fill_cargo_deny ;;

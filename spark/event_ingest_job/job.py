@@ -16,7 +16,7 @@ from .files import File, Reading
 from .listing import Rejected, Staged
 from .objects import Version
 from .options import options_of
-from .publisher import Clock, Conflict, Published
+from .publisher import Clock, Known, Published
 from .request import Request, Requested
 from .settings import Settings
 from .table import REQUEST, STAGE, Table
@@ -38,6 +38,8 @@ class Job:
         self.spark, self.request, self.settings, self.clock = spark, request, settings, clock
         self.now = datetime.now(timezone.utc)
         self.wanted = list(request.objects)
+        #: What came in by another way, says the publisher.
+        self.known: list[Known] = []
         #: Why versions cannot be taken that were found damaged when they were read.
         self.damaged: dict[tuple[str, str | None, str | None], str] = {}
 
@@ -60,6 +62,9 @@ class Job:
         place = self.settings.place
         reading = Reading(place, self.request.format, options, table.schema, table.data_folder, self.now)
         found, rejected = self._look()
+        if not found and not rejected:
+            log.info("done: all objects came in by another way")
+            return True
         plan = self._plan(reading, found, rejected)
         if plan is None:
             return False
@@ -83,6 +88,8 @@ class Job:
         found: dict[tuple[str, str | None, str | None], tuple[Requested, Version]] = {}
         rejected: list[Rejected] = []
         for requested, version in zip(self.wanted, _together(self._look_at, self.wanted)):
+            if self._is_known(requested, version):
+                continue
             if isinstance(version, str):
                 rejected.append(Rejected(requested, None, version))
             elif version.identity in self.damaged:
@@ -91,6 +98,16 @@ class Job:
                 found.setdefault(version.identity, (requested, version))
         log.info("looked found=%d missing=%d seconds=%.1f", len(found), len(rejected), time.monotonic() - begin)
         return list(found.values()), rejected
+
+    def _is_known(self, requested: Requested, version: Version | str) -> bool:
+        """Whether it came in by another way. What is gone since did, too, unless a version is asked for that did not."""
+        if isinstance(version, Version):
+            return any(known.covers(version.identity) for known in self.known)
+        asked = (requested.version_id, None)
+        return any(
+            known.file == str(requested.uri) and (requested.version_id is None or known.version in (None, asked))
+            for known in self.known
+        )
 
     def _look_at(self, requested: Requested) -> Version | str:
         reason = requested.uri.unaddressable()
@@ -201,18 +218,11 @@ class Job:
             rows, seconds = sum(one.rows for one in staged), time.monotonic() - begin
             log.info("published rows=%d rejected=%d seconds=%.1f", rows, len(rejected), seconds)
             return True
-        return self._conflict(table, branch, answer)
-
-    def _conflict(self, table: Table, branch: str | None, answer: Conflict) -> bool:
-        """Drops the stage. Says whether nothing is left to do."""
         log.warning("conflict reason=%s known=%d", answer.reason, len(answer.known))
         if branch:
             table.drop_branch(branch)
-        known = set(answer.known)
-        self.wanted = [one for one in self.wanted if str(one.uri) not in known]
-        if not self.wanted:
-            log.info("done: all objects came in by another way")
-        return not self.wanted
+        self.known.extend(answer.known)
+        return False
 
 
 def _open(reading: Reading, version: Version) -> list[int] | tasks.Checked:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .faults import Refused, Unavailable
+from .objects import plain_etag, plain_version
 
 EVENT_TYPE = "dev.eventingest.staged.v1"
 SOURCE = "/event-ingest/spark-job"
@@ -33,11 +34,23 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a new stage does without: one version of a file, or, said by an older worker, all of them."""
+
+    file: str
+    version: tuple[str | None, str | None] | None = None
+
+    def covers(self, identity: tuple[str, str | None, str | None]) -> bool:
+        """Whether this is said of such a version."""
+        return self.file == identity[0] and self.version in (None, identity[1:])
+
+
+@dataclass(frozen=True)
 class Conflict:
     """The stage does not fit the table as it is now."""
 
     reason: str
-    known: list[str] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,7 @@ def publish(url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock(
             return Published(_object(answer))
         if status == 409:
             said = _object(answer)
-            known = [file for file in said.get("known") or [] if isinstance(file, str)]
-            return Conflict(str(said.get("reason", "")), known)
+            return Conflict(str(said.get("reason", "")), _known(said))
         if status in _NEVER:
             raise Refused(f"the publisher refuses the stage: {status} {answer[:500].decode(errors='replace')}")
         # Between half of it and all: jobs that were turned away together do not come back together.
@@ -73,6 +85,17 @@ def publish(url: str, event_id: str, body: dict[str, Any], clock: Clock = Clock(
             raise Unavailable(f"no answer of the publisher for {PATIENCE:.0f} s, the last: {status or 'none'} {text}")
         clock.sleep(wait)
         pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def _known(said: dict[str, Any]) -> list[Known]:
+    objects = said.get("known_objects")
+    if objects is None:
+        return [Known(file) for file in said.get("known") or [] if isinstance(file, str)]
+    known = []
+    for one in objects:
+        version_id = plain_version(one.get("version_id"))
+        known.append(Known(one["file"], (version_id, None if version_id else plain_etag(one.get("etag")))))
+    return known
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):

@@ -10,6 +10,7 @@ import pyarrow as pa
 from .faults import ContentFault
 from .options import TextOptions
 from .store import Pinned
+from .zstd import Frames, skippable
 
 #: Characters that a row may take.
 MAX_ROW = 16 * 1024 * 1024
@@ -77,7 +78,8 @@ class Lines:
 class _Zstd(io.RawIOBase):
     def __init__(self, raw: io.BufferedReader) -> None:
         super().__init__()
-        self._stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        frames = io.BufferedReader(Frames(raw), READ_BYTES)
+        self._stream = pa.CompressedInputStream(pa.PythonFile(frames, mode="r"), "zstd")
 
     def readable(self) -> bool:
         return True
@@ -95,8 +97,7 @@ def _peek(stream: io.BufferedReader) -> bytes:
 def _compression_of(first: bytes) -> str | None:
     if first.startswith(b"\x1f\x8b"):
         return "gzip"
-    skippable = len(first) > 3 and 0x50 <= first[0] <= 0x5F and first[1:4] == b"\x2a\x4d\x18"
-    return "zstd" if first.startswith(b"\x28\xb5\x2f\xfd") or skippable else None
+    return "zstd" if first.startswith(b"\x28\xb5\x2f\xfd") or skippable(first) else None
 
 
 def _refuse(first: bytes) -> None:

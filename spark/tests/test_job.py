@@ -238,6 +238,49 @@ def test_objects_that_came_in_by_another_way_are_left_out(lake: Lake) -> None:
     assert list(lake.branches()) == [branch], "nothing is left to do, and nothing is left behind"
 
 
+def known(*objects: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a stage, of which these objects of the list came in by another way."""
+    named = [{name: one[name] for name in ("file", "version_id", "etag")} for one in objects]
+    return {"error": "conflict", "reason": "known", "known": [one["file"] for one in named], "known_objects": named}
+
+
+def test_of_a_key_only_the_version_that_came_in_is_left_out(lake: Lake) -> None:
+    lake.make()
+    old, new = (lake.put("a.parquet", parquet(n), "kept") for n in (1, 2))
+    lake.publisher.answers = [lambda _: (409, known(lake.lists()[-1]["staged"][0]))]
+    lake.run(lake.request({**old, "pinned": True}, {**new, "pinned": True}))
+    [branch] = lake.branches()
+    assert [row["id"] for row in lake.rows(branch)] == [2]
+    assert [one["version_id"] for one in lake.lists()[-1]["staged"]] == [new["version_id"]]
+
+
+def test_a_key_that_is_overwritten_after_it_came_in_is_staged(lake: Lake) -> None:
+    lake.make()
+    one = lake.put("a.parquet", parquet(1))
+
+    def came_in(_: Any) -> Any:
+        lake.put("a.parquet", parquet(2))
+        return 409, known(lake.lists()[-1]["staged"][0])
+
+    lake.publisher.answers = [came_in]
+    lake.run(lake.request(one))
+    [branch] = lake.branches()
+    assert [row["id"] for row in lake.rows(branch)] == [2]
+
+
+def test_what_came_in_and_is_gone_since_is_nobodys_fault(lake: Lake) -> None:
+    lake.make()
+    one = lake.put("a.parquet", parquet(1))
+
+    def came_in(_: Any) -> Any:
+        lake.s3.delete_object(Bucket="inbox", Key=f"{lake.table}/a.parquet")
+        return 409, known(lake.lists()[-1]["staged"][0])
+
+    lake.publisher.answers = [came_in]
+    lake.run(lake.request(one))
+    assert len(lake.publisher.posts) == 1 and lake.branches() == {}
+
+
 def test_a_refused_stage_is_dropped(lake: Lake) -> None:
     lake.make()
     lake.publisher.answers = [(400, {"reason": "no"})]

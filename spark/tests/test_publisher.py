@@ -1,10 +1,14 @@
 """Posting until there is an answer for good, on a clock that the test turns."""
 
+import json
+
 import pytest
+from conftest import REPOSITORY
 
 from event_ingest_job.faults import Refused, Unavailable
-from event_ingest_job.publisher import LONGEST_PAUSE, PATIENCE, Clock, Conflict, Published, publish
+from event_ingest_job.publisher import LONGEST_PAUSE, PATIENCE, Clock, Conflict, Known, Published, publish
 
+GOLDEN = REPOSITORY / "crates/ingest-core/tests/golden/staged-v1"
 BODY = {
     "version": 1,
     "request_id": "r",
@@ -44,8 +48,20 @@ def test_not_now_is_asked_again_with_growing_pauses(publisher) -> None:
 
 def test_a_conflict_names_what_is_known(publisher) -> None:
     publisher.answers = [(409, {"error": "conflict", "reason": "why", "known": ["s3://b/k"]}), (409, {})]
-    assert publish(publisher.url, "id", BODY) == Conflict("why", ["s3://b/k"])
+    # As an older worker says it: every version of that key.
+    assert publish(publisher.url, "id", BODY) == Conflict("why", [Known("s3://b/k")])
     assert publish(publisher.url, "id", BODY) == Conflict("", [])
+
+
+def test_a_conflict_names_versions_as_the_contract_has_it(publisher) -> None:
+    publisher.answers = [(409, json.loads((GOLDEN / "conflict.answer.json").read_text()))]
+    answer = publish(publisher.url, "id", BODY)
+    assert isinstance(answer, Conflict) and answer.reason.startswith("2 of the staged objects")
+    plain, versioned = answer.known
+    assert plain == Known("s3://b/x", (None, "e-1"))
+    assert versioned == Known('s3://b-2/a "ü+%2F"\t日本.parquet', ("Vx.1", None))
+    assert versioned.covers((versioned.file, "Vx.1", None)) and not versioned.covers((versioned.file, "Vx.2", None))
+    assert not plain.covers(("s3://b/x", None, "e-2")) and not plain.covers(("s3://b/y", None, "e-1"))
 
 
 @pytest.mark.parametrize("status", [400, 403, 413])

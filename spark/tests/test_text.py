@@ -79,6 +79,28 @@ def test_compressed_text_is_read_whole() -> None:
     assert rows(b"", {"a": LONG}) == rows(b"", {"a": LONG}, "json") == []
 
 
+def frame(window_log: int, text: bytes) -> bytes:
+    """A zstd frame of one raw block with a window of 2 to that power."""
+    block = (len(text) << 3 | 1).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd" + bytes([0, window_log - 10 << 3]) + block + text
+
+
+def test_zstd_frames_are_read_up_to_the_window_that_the_light_worker_takes() -> None:
+    # Skipped frames, blocks and checksums lie between frames; each frame is looked at.
+    skipped = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
+    checked = b"\x28\xb5\x2f\xfd\x04\x50" + (2 << 3 | 1).to_bytes(3, "little") + b"1\n" + b"OfQ0"
+    repeated = b"\x28\xb5\x2f\xfd\x00\x50" + (3 << 3 | 1 << 1).to_bytes(3, "little") + b"2" + (1 << 3 | 1).to_bytes(3, "little") + b"\n"
+    good = frame(25, b"a\n") + skipped + checked + repeated + pa.compress(b"3\n" * 99_999, "zstd", asbytes=True)
+    assert [row["a"] for row in rows(good, {"a": LONG})] == [1, 222] + [3] * 99_999
+    for window_log in (26, 31, 41):
+        assert "MiB: at most 32" in fault(good + frame(window_log, b"4\n"), {"a": LONG})
+    # One whose window is its whole content, of 33 MiB.
+    single = b"\x28\xb5\x2f\xfd\xa0" + (33 << 20).to_bytes(4, "little")
+    assert "window of 33 MiB" in fault(single + b"\0" * 64, {"a": LONG})
+    for cut in (good[:-3], good[:5], good[:9], good + skipped[:6], good + b"what is this"):
+        assert "damaged or cut off" in fault(cut, {"a": LONG})
+
+
 MICROS, INSTANT = pa.timestamp("us"), pa.timestamp("us", "UTC")
 GOOD = [
     (pa.bool_(), ["true", "FALSE", "1", "0"], [True, False, True, False]),

@@ -5,6 +5,7 @@
 //! [`normalise_etag`](crate::identity::normalise_etag) makes it. In Python:
 //! `json.dumps(…, ensure_ascii=False, separators=(",", ":"))`.
 
+mod conflict;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{FileFormat, RequestedObject, TableName};
 
+pub use conflict::{KnownObject, conflict_json};
 pub use wire::StagedError;
 
 /// What the name of every branch begins with on which a job stages.

@@ -160,8 +160,8 @@ async fn a_stage_is_answered_with_its_result_a_conflict_or_a_refusal() {
     let answer = service.post_body(&staged("conflict"), &STAGED).await;
     assert_eq!(answer.status(), StatusCode::CONFLICT);
     let body: Value = answer.json().await.expect("JSON");
-    let expected =
-        json!({"error": "conflict", "reason": "as the test says", "known": ["s3://b/known.parquet"]});
+    let expected = json!({"error": "conflict", "reason": "as the test says", "known": ["s3://b/known.parquet"],
+               "known_objects": [{"file": "s3://b/known.parquet", "version_id": null, "etag": "e"}]});
     assert_eq!(body, expected);
 
     for (request_id, status) in [("forbidden", 403), ("invalid", 400), ("busy", 429), ("inconsistent", 503)] {

@@ -42,6 +42,8 @@ pub enum AttemptState {
     Succeeded,
     /// It ended otherwise, and why.
     Failed(String),
+    /// It ended otherwise, and says itself that no other attempt can do better, and why.
+    Refused(String),
 }
 
 /// An attempt could not be started, looked at or stopped.

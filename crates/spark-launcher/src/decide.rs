@@ -8,11 +8,12 @@
 //! | | nothing is known of it, it was not started | it is started again |
 //! | | nothing is known of it, it was started | ended: lost |
 //! | | lives | wait |
-//! | | succeeded or failed, says the backend | ended; how many of its objects are undone is noted |
+//! | | succeeded, failed or refused, says the backend | ended; how many of its objects are undone is noted |
 //! | | has ended, or never was | the table is asked, and: |
 //! | needs nothing more | | closed |
 //! | was given up | | wait for a person |
 //! | has too many attempts that left something undone | | given up |
+//! | | refused, and left something undone | given up |
 //! | an attempt left something undone a short while ago | | wait |
 //! | needs objects that older records are about | | wait for these |
 //! | needs other objects | | a new attempt with these |
@@ -126,7 +127,7 @@ pub fn decide(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
     if record.failed {
         return Action::Wait(Wait::Person);
     }
-    if record.failures().count() >= limits.attempts {
+    if exhausted(record, limits) {
         return Action::Fail(last_reason(record));
     }
     if let Some(until) = pause(record, limits).filter(|until| view.now < *until) {
@@ -151,6 +152,7 @@ fn about_attempt(record: &Record, newest: &Marks, view: &View<'_>) -> Action {
         AttemptState::Absent => (End::Lost, Some("it went away before its end was seen".to_owned())),
         AttemptState::Succeeded => (End::Succeeded, None),
         AttemptState::Failed(reason) => (End::Failed, Some(reason.clone())),
+        AttemptState::Refused(reason) => (End::Refused, Some(reason.clone())),
     };
     // Its end is written down together with what it left undone.
     if view.standings.is_some() { Action::NoteEnd(number, how, reason) } else { Action::Look }
@@ -162,13 +164,19 @@ fn without_looking(record: &Record, view: &View<'_>, limits: &Limits) -> Option<
     if record.failed {
         return view.looked.filter(|looked| since(*looked) < limits.given_up_look).map(|_| Wait::Person);
     }
-    if record.failures().count() < limits.attempts
+    if !exhausted(record, limits)
         && let Some(until) = pause(record, limits).filter(|until| view.now < *until)
     {
         return Some(Wait::Pause(until));
     }
     let all = view.held.len() == record.request.objects.len();
     view.held.values().next().filter(|_| all).map(|id| Wait::Held(id.clone()))
+}
+
+/// Whether no more attempts are made, unless a person asks for them.
+fn exhausted(record: &Record, limits: &Limits) -> bool {
+    let refused = record.failures().last().is_some_and(|ended| ended.how == End::Refused);
+    refused || record.failures().count() >= limits.attempts
 }
 
 fn settled(record: &Record, place: usize, standings: &[Standing]) -> bool {
@@ -186,9 +194,13 @@ fn pause(record: &Record, limits: &Limits) -> Option<DateTime<Utc>> {
 
 fn last_reason(record: &Record) -> String {
     let count = record.failures().count();
-    let last = record.failures().last().map(|ended| {
-        let why = ended.reason.as_deref().unwrap_or("it ended well, says the backend");
-        format!("the last one {}, {} objects undone: {why}", ended.how.as_str(), ended.undone)
-    });
-    format!("{count} attempts left something undone; {}", last.unwrap_or_default())
+    let Some(last) = record.failures().last() else { return String::new() };
+    let why = last.reason.as_deref().unwrap_or("it ended well, says the backend");
+    let (how, undone) = (last.how.as_str(), last.undone);
+    match last.how {
+        End::Refused => format!("no retry helps, says the last attempt, {undone} objects undone: {why}"),
+        _ => format!(
+            "{count} attempts left something undone; the last one {how}, {undone} objects undone: {why}"
+        ),
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use ingest_core::IngestRequest;
+use ingest_core::{IngestRequest, ObjectUri, TableName};
 
 /// Objects of live records, each with the id of the oldest one.
 #[derive(Debug, Default)]
@@ -24,9 +24,7 @@ impl Held {
         let mut others = BTreeMap::new();
         for (place, object) in request.objects.iter().enumerate() {
             // Versions are left out: which one is current is not known here.
-            let mut hasher = DefaultHasher::new();
-            (&request.table, &object.uri).hash(&mut hasher);
-            match self.by_object.entry(hasher.finish()) {
+            match self.by_object.entry(number(&request.table, &object.uri)) {
                 Entry::Occupied(older) if *older.get() != id => {
                     others.insert(place, older.get().to_string());
                 }
@@ -38,6 +36,17 @@ impl Held {
         }
         others
     }
+
+    /// Whether a record is about an object.
+    pub fn has(&self, table: &TableName, uri: &ObjectUri) -> bool {
+        self.by_object.contains_key(&number(table, uri))
+    }
+}
+
+fn number(table: &TableName, uri: &ObjectUri) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (table, uri).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

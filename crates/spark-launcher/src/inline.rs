@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lake::ErrorKind;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -60,6 +61,9 @@ impl Inline {
             Ok(result) => {
                 tracing::info!(attempt = %attempt.name, rows = result.rows, mode = result.mode, "ingested");
                 AttemptState::Succeeded
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Forbidden) => {
+                AttemptState::Refused(error.to_string())
             }
             Err(error) => AttemptState::Failed(error.to_string()),
         };

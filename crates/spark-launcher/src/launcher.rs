@@ -284,6 +284,18 @@ impl Launcher {
         Ok(Next::Reload)
     }
 
+    /// Has the backend end an attempt that lives, and writes that down as nobody's fault.
+    pub(crate) async fn end_attempt(&self, id: &str, number: u32) -> Result<()> {
+        // One that has ended says how by itself, to whoever asks next.
+        if let AttemptState::Live(_) = self.ask(id, number).await? {
+            self.parts.backend.stop(&name(id, number)).await.map_err(|error| unavailable(&error))?;
+            let reason = Some("it was ended with the program that ran it".to_owned());
+            self.write_end(id, number, &Ended { time: (self.clock)(), how: End::Stopped, reason, undone: 0 })
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Gives the record up if no retry can mend the error.
     async fn without_retry(&self, record: &Record, error: Error) -> Result<Next> {
         match error.kind() {

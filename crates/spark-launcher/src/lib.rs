@@ -41,4 +41,4 @@ pub use metrics::{
     STALE_BRANCHES,
 };
 pub use run::{RunError, run, run_on};
-pub use submit::{Submit, SubmitArgs, SubmitConfig};
+pub use submit::{Submit, SubmitArgs, SubmitConfig, Variables};

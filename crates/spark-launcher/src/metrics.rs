@@ -24,7 +24,7 @@ pub const OLDEST: Metric = Metric {
 /// Attempts by what became of them.
 pub const ATTEMPTS: Metric = Metric {
     name: "heavy_attempts_total",
-    help: "Attempts by what became of them (started, unavailable: not started, succeeded, failed, lost, rejected, stopped).",
+    help: "Attempts by what became of them (started, unavailable: not started, succeeded, failed, refused: no retry helps, lost, rejected, stopped).",
     labels: &["outcome"],
 };
 /// Records that were given up.

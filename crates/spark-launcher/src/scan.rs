@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use ingest_core::TableName;
+use ingest_core::{ObjectUri, TableName};
 use lake::Result;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,39 @@ impl Launcher {
         }
     }
 
+    /// Learns which objects live records are about, as every scan does, and does nothing about them.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub async fn learn(&self) -> Result<()> {
+        for listed in self.parts.records.list().await? {
+            if let Some(record) = self.parts.records.load(&listed).await?.filter(Record::goes_on) {
+                lock(&self.held).enter(&record.id, &record.request);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a live record is about an object, as far as is known: as of the last scan, and what came since.
+    pub fn owns(&self, table: &TableName, uri: &ObjectUri) -> bool {
+        lock(&self.held).has(table, uri)
+    }
+
+    /// Ends every attempt that runs. They count as none: the next scan, of whatever process, makes others.
+    ///
+    /// # Errors
+    /// A store or the backend does not answer: some may go on.
+    pub async fn end_attempts(&self) -> Result<()> {
+        for listed in self.parts.records.list().await? {
+            let Some(record) = self.parts.records.load(&listed).await? else { continue };
+            let running = record.newest().filter(|newest| newest.ended.is_none());
+            if let Some(newest) = running {
+                self.end_attempt(&record.id, newest.number).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// One scan, and what is done beside it.
     ///
     /// # Errors
@@ -75,9 +108,10 @@ impl Launcher {
                     scan.live.insert(record.id.clone());
                     scan.tables.insert(record.request.table.clone());
                     // What was given up keeps nobody waiting.
-                    let gives_way = record.failed || record.cancelled;
-                    let others =
-                        if gives_way { BTreeMap::new() } else { held.enter(&record.id, &record.request) };
+                    let others = match record.goes_on() {
+                        true => held.enter(&record.id, &record.request),
+                        false => BTreeMap::new(),
+                    };
                     under_way.push(self.one(record, others));
                 }
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! What is left behind goes after a while: stories, lists of stages, branches of stages that nobody will publish.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use lake::Result;
 
 use crate::launcher::{Launcher, lock};
@@ -23,11 +23,21 @@ impl Launcher {
     /// The store does not answer. It is tried again with the next scan.
     pub async fn tidy(&self, scan: &Scan) -> Result<()> {
         let now = (self.clock)();
-        if lock(&self.looked_after).is_some_and(|last| now - last < EVERY) {
+        // A time that is yet to come is none: a clock was put back.
+        let lately = |last: DateTime<Utc>| last <= now && now - last < EVERY;
+        if lock(&self.looked_after).is_some_and(lately) {
+            return Ok(());
+        }
+        let records = &self.parts.records;
+        // A process that scans once has no memory of its own, and several launchers need it done by one of them.
+        let by_any = records.tidied().await.inspect_err(|error| tracing::warn!(%error, "tidied again"));
+        if let Ok(Some(last)) = by_any
+            && lately(last)
+        {
+            *lock(&self.looked_after) = Some(last);
             return Ok(());
         }
         let mut tables = scan.tables.clone();
-        let records = &self.parts.records;
         for id in records.stories_before(now - KEPT, MAX_HANDLED).await? {
             // One that is damaged keeps the others from nothing.
             if let Err(error) = records.forget(&id, now - KEPT).await {
@@ -52,6 +62,6 @@ impl Launcher {
             }
         }
         *lock(&self.looked_after) = Some(now);
-        Ok(())
+        records.note_tidied(now).await
     }
 }

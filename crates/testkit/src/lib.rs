@@ -25,7 +25,7 @@ pub use peer::Peer;
 pub use program::{ANY_PORT, Program};
 pub use python::python;
 pub use reader::Reader;
-pub use servers::{KubeApi, Postgres, RestCatalog};
+pub use servers::{KubeApi, Minio, Postgres, RestCatalog};
 
 /// A free loopback port that stays free while nothing listens there: none of those that the system gives to whoever
 /// does not ask for a certain one.

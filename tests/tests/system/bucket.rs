@@ -45,7 +45,10 @@ impl Standalone {
         let mut arguments =
             vec!["standalone", "--data", &data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         arguments.extend(options);
-        let mut program = Program::start("event-ingest", arguments, [("LOG_FORMAT", "json")]);
+        // Where scripts find what was set up, should they be what it runs.
+        let cache = std::env::var("EVENT_INGEST_CACHE").map(|cache| ("EVENT_INGEST_CACHE", cache));
+        let environment = [("LOG_FORMAT", "json".to_owned())].into_iter().chain(cache.ok());
+        let mut program = Program::start("event-ingest", arguments, environment);
         let endpoint = serde_json::from_str(&program.wrote(&announced).await).unwrap();
         Self { endpoint, program }
     }

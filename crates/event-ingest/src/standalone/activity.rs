@@ -66,6 +66,8 @@ pub struct Counters {
     pub rows: u64,
     /// Requests done.
     pub requests: u64,
+    /// Requests that Spark was given. Their files appear when they are published.
+    pub requests_to_spark: u64,
     /// Attempts that failed and were made again.
     pub retries: u64,
 }
@@ -85,6 +87,15 @@ struct State {
 impl Activity {
     /// A request was answered.
     pub fn answered(&self, request: &IngestRequest, result: &IngestResult, now: DateTime<Utc>) {
+        self.done(Some(request), result, now);
+    }
+
+    /// What Spark staged was published.
+    pub fn published(&self, result: &IngestResult, now: DateTime<Utc>) {
+        self.done(None, result, now);
+    }
+
+    fn done(&self, request: Option<&IngestRequest>, result: &IngestResult, now: DateTime<Utc>) {
         let mut state = self.lock();
         state.counters.requests += 1;
         for outcome in &result.files {
@@ -102,10 +113,15 @@ impl Activity {
                 table: Some(result.table.to_string()),
                 rows: outcome.rows,
                 snapshot_id: result.snapshot_id,
-                milliseconds: milliseconds(request, &outcome.file, now),
+                milliseconds: request.and_then(|request| milliseconds(request, &outcome.file, now)),
                 finished_at: now,
             });
         }
+    }
+
+    /// Spark was given a request.
+    pub fn given_to_spark(&self) {
+        self.lock().counters.requests_to_spark += 1;
     }
 
     /// A request was refused for good.

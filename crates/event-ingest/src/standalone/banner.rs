@@ -2,8 +2,9 @@
 
 use super::folder::EndpointFile;
 
-/// The text, ready to be printed.
-pub(super) fn text(endpoint: &EndpointFile) -> String {
+/// The text, ready to be printed. `spark` is what reads heavy batches, if not this process.
+pub(super) fn text(endpoint: &EndpointFile, spark: Option<&str>) -> String {
+    let heavy = spark.unwrap_or("this process");
     let EndpointFile {
         url,
         admin_url,
@@ -27,6 +28,7 @@ event-ingest is ready. Parquet files put into s3://{bucket}/ become rows of {tab
   region        {region}
   catalog       {catalog_uri}
   warehouse     {warehouse}
+  large batches {heavy}
   activity      {admin_url}/api/v1/activity
   health        {admin_url}/readyz, {admin_url}/metrics
 

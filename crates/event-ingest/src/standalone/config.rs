@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use ingest_core::batching::BatchingConfig;
-use ingest_core::{Glob, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target};
+use ingest_core::{Glob, LightLimits, MAX_FILES_PER_REQUEST, Rule, RuleSet, TableName, Target};
 use serde::{Deserialize, Serialize};
 use service_kit::config::{duration, number_from_one_to, socket_address, some_time};
 use service_kit::logging::LoggingArgs;
 use service_kit::rules::RulesSource;
+
+use super::heavy::args::HeavyArgs;
 
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
@@ -66,6 +68,9 @@ pub struct StandaloneArgs {
     /// Longest wait for a batch to fill; short here, because on one's own machine one wants to see rows at once
     #[arg(long, env = "EVENT_INGEST_BATCH_WAIT", value_name = "TIME", default_value = "1s", value_parser = some_time)]
     pub batch_wait: Duration,
+    /// How heavy batches are read.
+    #[command(flatten)]
+    pub heavy: HeavyArgs,
     /// How often bucket and tables are compared, the first time at the start: what was lost is announced again. 0s turns it off
     #[arg(long, env = "EVENT_INGEST_RECONCILE_EVERY", value_name = "TIME", default_value = "1h", value_parser = duration)]
     pub reconcile_every: Duration,
@@ -131,7 +136,9 @@ impl StandaloneArgs {
     /// The numbers of the batching machine.
     #[must_use]
     pub fn batching(&self) -> BatchingConfig {
-        BatchingConfig { max_files: self.batch_files, max_wait: self.batch_wait, ..BatchingConfig::default() }
+        let light = LightLimits { max_bytes: self.heavy.light_max_bytes, ..LightLimits::default() };
+        let (max_files, max_wait) = (self.batch_files, self.batch_wait);
+        BatchingConfig { max_files, max_wait, light, ..BatchingConfig::default() }
     }
 }
 

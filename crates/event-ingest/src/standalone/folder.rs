@@ -118,6 +118,12 @@ impl DataFolder {
         catalog_uri(&self.root)
     }
 
+    /// The file of the Iceberg catalog.
+    #[must_use]
+    pub fn catalog_file(&self) -> PathBuf {
+        self.root.join(CATALOG)
+    }
+
     /// URI of the folder where tables are written.
     #[must_use]
     pub fn warehouse_uri(&self) -> String {

@@ -22,11 +22,12 @@ use super::activity::Activity;
 use super::config::{CATALOG_NAME, STORE_NAME, StandaloneArgs};
 use super::flow::{Backoff, Flow, FlowConfig, FlowMetrics, Ingest};
 use super::folder::{DataFolder, EndpointFile};
+use super::heavy::{SparkLane, Unowned};
 use super::inbox::Inbox;
 use super::reconcile::{self, Reconciler};
 use super::store::{Store, StoreError};
 use super::worker::Worker;
-use super::{admin, banner, s3};
+use super::{admin, banner, heavy, s3};
 use crate::survey::{Identify, Survey};
 
 /// Requests carried out at once, and how many of them may write data files (about 100 MiB of memory each).
@@ -81,10 +82,24 @@ pub async fn run(
     let defaults = RequestDefaults { table: args.table.clone() };
     let survey = Survey::new(lake.clone(), STORE_NAME.to_owned(), reconcile::POLICY, Identify::AsListed)
         .always_fresh();
-    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), survey, &metrics);
-    let worker = Arc::new(Worker::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics))));
+    let spark = match heavy::find::choose(&args.heavy)? {
+        Some(found) => {
+            let lane = SparkLane::new(&args.heavy, found, &folder, &endpoint, lake.clone(), &metrics)?;
+            lane.learn().await.context("the records of heavy requests cannot be read")?;
+            Some(Arc::new(lane))
+        }
+        None => None,
+    };
+    let judge = Unowned { inner: survey, spark: spark.clone() };
+    let reconciler = Reconciler::new(store.clone(), args.bucket.clone(), rules.clone(), judge, &metrics);
+    let light = Arc::new(IngestHandler::new(lake, defaults, WorkerMetrics::new(&metrics)));
+    let worker = Arc::new(Worker::new(light.clone(), spark.clone()));
     let inbox = Inbox::of(&store);
     let activity = Arc::new(Activity::default());
+    let published = match &spark {
+        Some(_) => heavy::publisher(light, activity.clone(), &metrics),
+        None => Router::new(),
+    };
     let config = FlowConfig {
         rules,
         batching: args.batching(),
@@ -104,7 +119,7 @@ pub async fn run(
     );
     let admin = serve(
         admin_listener,
-        admin::router(inbox, activity, metrics, readiness(worker)),
+        admin::router(inbox, activity, metrics, readiness(worker)).merge(published),
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );
@@ -113,8 +128,17 @@ pub async fn run(
         result
     };
     let flow = async {
-        let result = flow.run(stop.clone()).await;
-        stop.cancel();
+        let light = async {
+            let result = flow.run(stop.clone()).await;
+            stop.cancel();
+            result
+        };
+        let heavy = async {
+            if let Some(spark) = &spark {
+                spark.run(&stop).await;
+            }
+        };
+        let (result, ()) = tokio::join!(light, heavy);
         endpoint_stop.cancel();
         result
     };
@@ -124,7 +148,8 @@ pub async fn run(
         }
     };
     folder.announce_endpoint(&endpoint)?;
-    writeln!(out, "{}", banner::text(&endpoint)).context("cannot say where everything is")?;
+    writeln!(out, "{}", banner::text(&endpoint, spark.as_deref().map(SparkLane::program)))
+        .context("cannot say where everything is")?;
 
     let (flow, s3, admin, ()) =
         tokio::join!(flow, async { ended(s3.await) }, async { ended(admin.await) }, reconciled);

@@ -5,6 +5,7 @@ mod chunked;
 mod commands;
 mod files;
 mod flow;
+mod heavy;
 mod listing;
 mod metrics;
 mod reconcile;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use ingest_core::{
     IngestRequest, IngestResult, RequestDefaults,
     notification::{Parsed, parse},
-    staged::{Staged, StagedList},
+    staged::{KnownObject, Staged, StagedList, conflict_json},
 };
 use serde_json::{Value, json};
 
@@ -75,6 +75,16 @@ fn lists_of_what_was_staged_version_1() {
         assert_eq!(String::from_utf8(list.to_json()).unwrap(), golden.trim_end(), "{name}");
         assert_eq!(list.computed_digest(), list.digest, "{name}");
     }
+}
+
+#[test]
+fn answers_to_stages_that_do_not_fit_version_1() {
+    let list = StagedList::from_json(read("staged-v1/staged.list.json").as_bytes()).unwrap();
+    let known: Vec<KnownObject> =
+        list.staged[..2].iter().map(|staged| KnownObject::of(&staged.object)).collect();
+    let reason = "2 of the staged objects came into the table by another way";
+    let written = String::from_utf8(conflict_json(reason, &known)).unwrap();
+    assert_eq!(written, read("staged-v1/conflict.answer.json").trim_end());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use iceberg::spec::DataFile;
-use ingest_core::staged::{Stage, Staged, StagedList, StagedObject};
+use ingest_core::staged::{KnownObject, Stage, Staged, StagedList, StagedObject};
 use ingest_core::{IngestResult, ObjectIdentity, RequestedObject};
 
 use super::Lake;
@@ -35,9 +35,9 @@ pub enum Publication {
 pub struct Conflict {
     /// Why, in words.
     pub reason: String,
-    /// The staged files that are in the table by another way, or can never get in: a new stage does without them. None
-    /// if it is the table that changed.
-    pub known: Vec<String>,
+    /// The staged objects that are in the table by another way, or can never get in: a new stage does without these
+    /// versions. None if it is the table that changed.
+    pub known: Vec<KnownObject>,
 }
 
 /// A list and the names under which the ledger knows its objects.
@@ -168,7 +168,7 @@ impl Lake {
             }
         }
         let branch = ends_at(table, &stage.branch);
-        let in_table = listed.staged_files(|identity| known.contains_key(identity));
+        let in_table = listed.known(|identity| known.contains_key(identity));
         if branch.is_none() && in_table.len() == listed.identities.len() {
             // Published, and so long ago that its snapshot has expired.
             let newest = listed.identities.iter().filter_map(|identity| known.get(identity)).next_back();
@@ -208,7 +208,7 @@ impl Lake {
         let reason =
             "another version of its key is in the table already, and the key is all that readers go by";
         let folder = view.table.metadata().uuid().to_string();
-        let known = listed.staged_files(|identity| rivals.contains(&ObjectName::of(identity)));
+        let known = listed.known(|identity| rivals.contains(&ObjectName::of(identity)));
         for (StagedObject { object, .. }, identity) in listed.list.staged.iter().zip(&listed.identities) {
             if rivals.contains(&ObjectName::of(identity)) {
                 self.set_object_aside(listed, &folder, object, Some(identity), reason).await?;
@@ -270,11 +270,11 @@ impl Listed<'_> {
         self.identities.iter().chain(self.rejected.iter().flatten()).cloned().collect()
     }
 
-    /// The staged files whose identity is wanted.
-    fn staged_files(&self, wanted: impl Fn(&ObjectIdentity) -> bool) -> Vec<String> {
+    /// The staged objects whose identity is wanted.
+    fn known(&self, wanted: impl Fn(&ObjectIdentity) -> bool) -> Vec<KnownObject> {
         let objects = self.list.staged.iter().zip(&self.identities);
         let wanted = objects.filter(|(_, identity)| wanted(identity));
-        wanted.map(|(staged, _)| staged.object.uri.to_string()).collect()
+        wanted.map(|(staged, _)| KnownObject::of(&staged.object)).collect()
     }
 
     /// What the ledger shall say, but for the snapshot and its time.

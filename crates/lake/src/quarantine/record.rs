@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use ingest_core::identity::{normalise_etag, normalise_version_id};
 use ingest_core::{FileFormat, ObjectHint, ObjectIdentity, ObjectUri, RequestedObject, UriError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -86,9 +87,11 @@ pub(super) fn identity_name(identity: &ObjectIdentity) -> String {
     digest(&("identity", identity))
 }
 
-/// The name of the file of a record without an identity.
+/// The name of the file of a record without an identity: however what was said is spelled.
 pub(super) fn announced_name(file: &str, said: &Announced) -> String {
-    digest(&("announced", file, &said.version_id, &said.etag))
+    let version_id = normalise_version_id(said.version_id.as_deref());
+    let etag = said.etag.as_deref().map(normalise_etag).filter(|etag| !etag.is_empty());
+    digest(&("announced", file, version_id, etag))
 }
 
 fn digest(what: &impl Serialize) -> String {
@@ -162,6 +165,22 @@ pub(super) mod tests {
         let mut other = missing.clone();
         other.announced.version_id = Some("v".into());
         assert_ne!(missing.name(), other.name());
+    }
+
+    #[test]
+    fn what_the_request_said_is_known_again_however_it_is_spelled() {
+        let name = |version_id: Option<&str>, etag: Option<&str>| {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let said =
+                Announced { size: None, etag: text(etag), version_id: text(version_id), event_time: None };
+            announced_name("s3://inbox//a", &said)
+        };
+        for etag in ["\"AB-2\"", "W/\"ab-2\"", "ab-2"] {
+            assert_eq!(name(None, Some(etag)), name(Some("null"), Some("Ab-2")), "{etag}");
+        }
+        assert_eq!(name(None, None), name(Some(""), Some("\"\"")));
+        assert_ne!(name(None, None), name(None, Some("ab-2")));
+        assert_ne!(name(Some("v"), None), name(Some("V"), None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where each object of a request stands.
 
-use ingest_core::{ObjectUri, RequestedObject};
+use ingest_core::{ObjectHint, ObjectUri, RequestedObject};
 use lake::ErrorKind;
 use lake::ingest::Standing;
 
@@ -42,6 +42,26 @@ async fn each_object_is_in_the_table_set_aside_missing_forbidden_or_new() {
     // One that is mended is another version.
     fixture.put("bad", file(5..6)).await;
     assert!(matches!(&standings(&fixture, objects).await[1], Standing::New(_)));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_addressed_is_known_again_however_its_etag_is_spelled() {
+    let fixture = Fixture::new().await;
+    fixture.put("in", file(0..3)).await;
+    fixture.ingest(&["in"]).await;
+    let odd = |etag: &str| {
+        let hint = ObjectHint { etag: Some(etag.to_owned()), ..ObjectHint::default() };
+        RequestedObject { hint, ..object("inbox", "/odd") }
+    };
+    let mut asked = request(&[]);
+    asked.objects = vec![odd("\"ABC\"")];
+    assert_eq!(fixture.lake.ingest(&asked).await.unwrap().files_quarantined, 1);
+    // As a job's list has it, as another producer has it, and another version.
+    let seen = standings(&fixture, vec![odd("abc"), odd("W/\"Abc\""), odd("abd")]).await;
+    for known in &seen[..2] {
+        assert!(matches!(known, Standing::Quarantined { current: None, .. }), "{known:?}");
+    }
+    assert!(matches!(seen[2], Standing::Missing { .. }), "{:?}", seen[2]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::Parser;
-use ingest_core::staged::Staged;
+use ingest_core::staged::{KnownObject, Staged};
 use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult};
 use lake::ingest::{Conflict, Publication};
 use lake::{Error, ErrorKind};
@@ -59,7 +59,11 @@ impl Ingest for Shared {
         match staged.request_id.as_str() {
             "conflict" => Ok(Publication::Conflict(Conflict {
                 reason: "as the test says".to_owned(),
-                known: vec!["s3://b/known.parquet".to_owned()],
+                known: vec![KnownObject {
+                    file: "s3://b/known.parquet".to_owned(),
+                    version_id: None,
+                    etag: Some("e".to_owned()),
+                }],
             })),
             "forbidden" => failed(ErrorKind::Forbidden),
             "invalid" => failed(ErrorKind::Invalid),

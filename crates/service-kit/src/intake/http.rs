@@ -10,6 +10,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use cloudevents::Event;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use ingest_core::staged::conflict_json;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::gate::{Admitted, Gate};
@@ -119,7 +120,7 @@ pub fn respond(reply: Reply) -> Response {
             response
         }
         Reply::Conflict { reason, known } => {
-            let body = serde_json::json!({"error": outcome, "reason": reason, "known": known}).to_string();
+            let body = conflict_json(&reason, &known);
             (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
         Reply::Retry { status, reason, after } => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudevents::Event;
+use ingest_core::staged::KnownObject;
 
 pub use crate::event::Incoming;
 pub use metrics::{IN_FLIGHT, IntakeMetrics, KAFKA_COMMIT_FAILURES, KAFKA_PAUSED, KAFKA_RETRIES, REQUESTS};
@@ -42,7 +43,7 @@ pub enum Reply {
         /// Why, in words.
         reason: String,
         /// What has to be left out when it is made anew.
-        known: Vec<String>,
+        known: Vec<KnownObject>,
     },
     /// Could not be done now.
     Retry {

@@ -94,7 +94,9 @@ fn accept(found: &Observed, attempt: &Attempt) -> Result<(), BackendError> {
         return Err(BackendError::Unavailable(format!("starting {name}: one of that name is being removed")));
     }
     match found.state() {
-        AttemptState::Failed(reason) => rejected(&format!("it has failed: {reason}")),
+        AttemptState::Failed(reason) | AttemptState::Refused(reason) => {
+            rejected(&format!("it has failed: {reason}"))
+        }
         AttemptState::Live(_) | AttemptState::Succeeded | AttemptState::Absent => Ok(()),
     }
 }

@@ -6,6 +6,8 @@ use crate::AttemptState;
 
 /// Longest reason that is taken over, in characters.
 const MAX_REASON_CHARS: usize = 1_000;
+/// How the operator tells the job's exit code that says that no other attempt can do better.
+const NEVER: &str = "ExitCode: 2,";
 /// Longest name of a state that is taken over, in characters.
 const MAX_STATE_CHARS: usize = 64;
 
@@ -21,6 +23,9 @@ impl Observed {
         };
         match status.application_state.state.as_str() {
             "COMPLETED" => AttemptState::Succeeded,
+            "FAILED" if status.application_state.error_message.contains(NEVER) => {
+                AttemptState::Refused(self.reason())
+            }
             "FAILED" => AttemptState::Failed(self.reason()),
             "" => AttemptState::Live("not seen by the operator yet".to_owned()),
             other => AttemptState::Live(cut(other, MAX_STATE_CHARS)),
@@ -58,8 +63,12 @@ mod tests {
     use super::*;
 
     fn state(state: &str) -> AttemptState {
+        state_with(state, "driver pod failed")
+    }
+
+    fn state_with(state: &str, message: &str) -> AttemptState {
         let said = json!({"metadata": {}, "status": {
-            "applicationState": {"state": state, "errorMessage": "driver pod failed"},
+            "applicationState": {"state": state, "errorMessage": message},
             "driverInfo": {"podName": "ingest-x-1-driver"},
         }});
         serde_json::from_value::<Observed>(said).unwrap().state()
@@ -70,6 +79,17 @@ mod tests {
         assert_eq!(state("COMPLETED"), AttemptState::Succeeded);
         let reason = "driver pod failed (the driver's log: pod ingest-x-1-driver)";
         assert_eq!(state("FAILED"), AttemptState::Failed(reason.to_owned()));
+    }
+
+    #[test]
+    fn what_no_retry_can_mend_is_told_from_other_failures() {
+        for code in [1, 2, 12, 137] {
+            let state = state_with(
+                "FAILED",
+                &format!("driver container failed with ExitCode: {code}, Reason: Error"),
+            );
+            assert_eq!(matches!(state, AttemptState::Refused(_)), code == 2, "{state:?}");
+        }
     }
 
     #[test]

@@ -67,6 +67,9 @@ pub struct Told {
     pub how: Option<End>,
     /// Why, if not well.
     pub reason: Option<String>,
+    /// What ran it, if it was taken.
+    #[serde(default)]
+    pub backend: Option<String>,
 }
 
 impl Told {
@@ -79,6 +82,7 @@ impl Told {
             ended: marks.ended.as_ref().map(|ended| ended.time),
             how: marks.ended.as_ref().map(|ended| ended.how),
             reason: ended(|ended| ended.reason.clone()),
+            backend: started.map(|started| started.backend.clone()),
         }
     }
 }

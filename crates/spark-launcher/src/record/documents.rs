@@ -15,11 +15,13 @@ pub enum End {
     Succeeded,
     /// Otherwise, said the backend.
     Failed,
+    /// Otherwise, and no other attempt can do better, said the attempt.
+    Refused,
     /// The backend knew it once, and does not any more.
     Lost,
     /// The backend would not take it.
     Rejected,
-    /// A person cancelled the record.
+    /// A person cancelled the record, or ended the program that ran it.
     Stopped,
 }
 
@@ -29,6 +31,7 @@ impl End {
         match self {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Refused => "refused",
             Self::Lost => "lost",
             Self::Rejected => "rejected",
             Self::Stopped => "stopped",

@@ -8,7 +8,7 @@
 //! | [`store`] | writing, reading and listing them |
 //! | [`operate`] | what a person may do about them
 //! | [`summary`] | one as a person looks at it
-//! | [`closed`] | what is left of a record that is over |
+//! | [`closed`], `stories` | what is left of a record that is over |
 
 pub mod closed;
 pub mod documents;
@@ -16,6 +16,7 @@ pub mod files;
 pub mod names;
 pub mod operate;
 pub mod store;
+mod stories;
 pub mod summary;
 
 use std::collections::{BTreeMap, HashMap};
@@ -74,6 +75,11 @@ impl Record {
     /// The number that a mark about the record as it is bears.
     pub fn number(&self) -> u32 {
         self.newest().map_or(self.first, |newest| newest.number)
+    }
+
+    /// Whether more is done about it without a person, and for its own sake: what was given up keeps nobody waiting.
+    pub fn goes_on(&self) -> bool {
+        !self.failed && !self.cancelled
     }
 
     /// Ended attempts that count against the limit: they left something undone, and nobody asked for more since.

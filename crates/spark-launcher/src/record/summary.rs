@@ -25,7 +25,7 @@ pub struct Summary {
     pub state: &'static str,
     /// The newest attempt as an application, or what the next one will be.
     pub application: String,
-    /// What runs it, if it was taken.
+    /// What runs or ran the newest attempt that was taken.
     pub backend: Option<String>,
     /// Files of the request.
     pub files: usize,
@@ -48,11 +48,9 @@ impl Summary {
     /// The store does not answer.
     pub async fn of(records: &Records, record: &Record) -> Result<Self> {
         let mut attempts = Vec::with_capacity(record.attempts.len());
-        let mut backend = None;
         for marks in &record.attempts {
             let started: Option<Started> = records.says(&record.id, Mark::Started, marks.number).await?;
             attempts.push(Told::of(marks, started.as_ref()));
-            backend = started.map(|started| started.backend);
         }
         let given_up: Option<Note> = match record.failed {
             true => records.says(&record.id, Mark::Failed, record.number()).await?,
@@ -72,7 +70,7 @@ impl Summary {
             table: record.request.table.to_string(),
             state,
             application: application(&record.id, record.number()),
-            backend,
+            backend: last_backend(&attempts),
             files: record.request.file_count(),
             bytes: record.request.total_bytes(),
             received: record.received,
@@ -99,7 +97,7 @@ impl From<Closed> for Summary {
             record_id: story.record_id,
             request_id: story.request_id,
             table: story.table.to_string(),
-            backend: None,
+            backend: last_backend(&story.attempts),
             files: story.files,
             bytes: story.bytes,
             received: story.received,
@@ -112,6 +110,10 @@ impl From<Closed> for Summary {
 
 fn application(id: &str, number: u32) -> String {
     AttemptName { record_id: id.to_owned(), number }.to_string()
+}
+
+fn last_backend(attempts: &[Told]) -> Option<String> {
+    attempts.iter().rev().find_map(|attempt| attempt.backend.clone())
 }
 
 fn last_reason(attempts: &[Told]) -> Option<String> {

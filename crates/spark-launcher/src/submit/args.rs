@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use service_kit::config::{byte_size, key_value, positive};
 
-use super::SubmitConfig;
+use super::{SubmitConfig, Variables};
 
 /// How attempts are submitted, if they are.
 #[derive(Args, Debug, Clone)]
@@ -58,6 +58,7 @@ impl SubmitArgs {
             folder: self.folder.clone(),
             at_once: self.at_once,
             log_bytes: self.log_bytes,
+            variables: Variables::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod args;
 mod process;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub use args::SubmitArgs;
 const PROCESS: &str = "process.json";
 const LOG: &str = "log";
 const EXIT: &str = "exit";
+/// The job's exit code that says that no other attempt can do better; the shell's and Python's for programs that are used
+/// wrongly or not there, too, which a person has to mend as well.
+const NEVER: &str = "2";
 /// How long the folder of an attempt is kept: less than its closed record is.
 const KEPT: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 /// Bytes of a log's end that are looked through for its last line.
@@ -54,6 +58,18 @@ pub struct SubmitConfig {
     pub at_once: usize,
     /// Bytes that a log may have before it is begun anew.
     pub log_bytes: u64,
+    /// Added to the environment, which is handed on.
+    pub variables: Variables,
+}
+
+/// Environment variables; what they say is not shown, for some of it is secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(pub Vec<(String, String)>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl SubmitConfig {
@@ -122,6 +138,7 @@ impl Submit {
         let log = OpenOptions::new().create(true).append(true).open(folder.join(LOG))?;
         let mut child = Command::new(&self.config.program)
             .args(self.config.arguments(attempt))
+            .envs(self.config.variables.0.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -159,6 +176,7 @@ impl Submit {
         if let Ok(code) = fs::read_to_string(folder.join(EXIT)) {
             return Ok(match code.as_str() {
                 "0" => AttemptState::Succeeded,
+                NEVER => AttemptState::Refused(format!("exit code {NEVER}; {}", last_words(&log))),
                 code => AttemptState::Failed(format!("exit code {code}; {}", last_words(&log))),
             });
         }

@@ -26,6 +26,7 @@ fn submit(folder: &Path, script: &str) -> Submit {
         folder: folder.join("work"),
         at_once: 1,
         log_bytes: 1_000,
+        variables: Variables(vec![("WORD".to_owned(), "secret".to_owned())]),
     })
 }
 
@@ -81,6 +82,29 @@ async fn what_fails_says_so_with_its_last_words() {
     let AttemptState::Failed(reason) = ended(&submit, &attempt.name).await else { panic!("it failed") };
     assert!(reason.contains("exit code 3") && reason.contains("no such table"), "{reason}");
     assert!(matches!(submit.start(&attempt).await, Err(BackendError::Rejected(_))));
+}
+
+#[tokio::test]
+async fn what_no_retry_can_mend_is_told_from_other_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let submit = submit(folder.path(), "echo the table is gone; exit 2");
+    let attempt = attempt(1, "a.csv");
+    submit.start(&attempt).await.unwrap();
+    let AttemptState::Refused(reason) = ended(&submit, &attempt.name).await else { panic!("it was refused") };
+    assert!(reason.contains("exit code 2") && reason.contains("the table is gone"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_is_added_to_the_environment_is_there_and_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let submit = submit(folder.path(), r#"echo "the word is $WORD""#);
+    let attempt = attempt(1, "a.csv");
+    submit.start(&attempt).await.unwrap();
+    assert_eq!(ended(&submit, &attempt.name).await, AttemptState::Succeeded);
+    let log = fs::read_to_string(submit.folder(&attempt.name).join(LOG)).unwrap();
+    assert_eq!(log, "the word is secret\n");
+    let shown = format!("{submit:?}");
+    assert!(shown.contains("WORD") && !shown.contains("secret"), "{shown}");
 }
 
 #[tokio::test]

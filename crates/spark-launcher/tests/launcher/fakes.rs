@@ -33,6 +33,10 @@ pub struct State {
     pub set_aside: BTreeMap<String, DateTime<Utc>>,
     /// Why the table is not made ready.
     pub unready: Option<ErrorKind>,
+    /// No file of any request can make the table: each is set aside.
+    pub hopeless: bool,
+    /// Why they cannot be set aside in this process.
+    pub not_set_aside: Option<ErrorKind>,
     /// Why Spark starts nothing.
     pub no_spark: Option<BackendError>,
     pub started: Vec<Attempt>,
@@ -72,14 +76,31 @@ impl Sink for World {
     }
 
     async fn make_ready(&self, _: &IngestRequest) -> lake::Result<bool> {
-        match self.get().unready {
+        let world = self.get();
+        match world.unready {
             Some(kind) => Err(Error::new(kind, "as the test says")),
-            None => Ok(true),
+            None => Ok(!world.hopeless),
         }
     }
 
-    async fn ingest(&self, _: &IngestRequest) -> lake::Result<IngestResult> {
-        Err(Error::new(ErrorKind::Unavailable, "not in this test"))
+    async fn ingest(&self, request: &IngestRequest) -> lake::Result<IngestResult> {
+        let mut world = self.get();
+        if let Some(kind) = world.not_set_aside {
+            return Err(Error::new(kind, "as the test says"));
+        }
+        let files = request.objects.iter().map(|object| (object.uri.to_string(), Utc::now()));
+        world.set_aside.extend(files);
+        Ok(IngestResult {
+            request_id: request.request_id.clone(),
+            table: request.table.clone(),
+            rows: 0,
+            files_processed: 0,
+            files_skipped: 0,
+            files_quarantined: request.file_count() as u64,
+            snapshot_id: None,
+            mode: "none".to_owned(),
+            files: Vec::new(),
+        })
     }
 
     async fn drop_stale_branches(

@@ -1,6 +1,7 @@
 //! Servers of other people, run by the project's own scripts, on the loopback interface.
 
 mod kube;
+mod minio;
 mod postgres;
 mod rest_catalog;
 
@@ -15,6 +16,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::{eventually, free_port, paths};
 pub use kube::KubeApi;
+pub use minio::Minio;
 pub use postgres::Postgres;
 pub use rest_catalog::RestCatalog;
 
@@ -42,6 +44,15 @@ impl Server {
             }
         }
         Self::start_at(name, free_port(), options()).await
+    }
+
+    /// The same without options, of a server that need not be there; none if it is not.
+    pub(crate) async fn start_if_installed(name: &str) -> Option<Self> {
+        match Self::attempt(name, free_port(), Vec::new()).await {
+            Ok(server) => Some(server),
+            Err(log) if log.contains("is not installed") => None,
+            Err(_) => Some(Self::start(name, Vec::new).await),
+        }
     }
 
     /// The same at a port that the caller knows to be free.

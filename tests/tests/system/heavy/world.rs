@@ -1,10 +1,11 @@
 //! A light worker that publishes, a launcher that runs Spark on this machine, and the catalog that all of them share.
 
-use std::fs::File;
+mod spark;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ impl World {
         let bucket = Standalone::start(&data, &["--batch-wait", "1h", "--batch-files", "1000"]).await;
         let table = format!("heavy{}.flights", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut arguments = lake_arguments(&bucket, &properties, &ledger_root(&folder));
-        arguments.extend(["--listen", ANY_PORT].map(str::to_owned));
+        arguments.extend(["--create-tables", "--listen", ANY_PORT].map(str::to_owned));
         let mut worker = Program::start("light-worker", arguments, [("LOG_FORMAT", "json")]);
         let worker_url = worker.serving().await;
         let line = HttpProxy::start(&worker_url, "/").await;
@@ -93,7 +94,7 @@ impl World {
         let mut arguments = lake_arguments(&self.bucket, &self.properties, &ledger_root(&self.folder));
         let job = paths::repository().join("spark/main.py").display().to_string();
         let work = self.work_folder().display().to_string();
-        let own = ["--listen", ANY_PORT, "--scan-interval", "500ms"];
+        let own = ["--create-tables", "--listen", ANY_PORT, "--scan-interval", "500ms"];
         let spark = ["--spark-job", &job, "--spark-work-dir", &work, "--spark-master", "local[2,4]"];
         arguments.extend(own.into_iter().chain(spark).chain(options.iter().copied()).map(str::to_owned));
         if !options.contains(&"--attempt-pause-min") {
@@ -107,63 +108,13 @@ impl World {
         Launcher { program, url }
     }
 
-    /// Runs the job itself, as whoever submits it by hand.
-    pub async fn job(&self, request: &Value) -> Output {
-        self.submit("spark/main.py", &[&request.to_string()]).await
-    }
-
-    /// Runs all of Iceberg's maintenance, as hard as it goes.
-    pub async fn maintain(&self) {
-        // All files are two days old: what nobody names is not spared for its youth.
-        age(self.folder.path());
-        let output = self.submit("tests/spark/maintain.py", &[CATALOG, &self.table]).await;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    async fn submit(&self, program: &str, arguments: &[&str]) -> Output {
-        let mut command = tokio::process::Command::new(&self.submit);
-        command.args(["--master", "local[2,4]"]);
-        for setting in self.spark_conf() {
-            command.args(["--conf", &setting]);
-        }
-        command.arg(paths::repository().join(program)).args(arguments);
-        let stages = format!("{}/heavy/stages", ledger_root(&self.folder));
-        command.envs(self.job_environment()).env("STAGES_ROOT", stages).kill_on_drop(true);
-        tokio::time::timeout(WITHIN, command.output()).await.expect("Spark ends").unwrap()
-    }
-
-    /// What Spark is configured with.
-    fn spark_conf(&self) -> Vec<String> {
-        let at = self.folder.path().display();
-        let catalog = format!("spark.sql.catalog.{CATALOG}");
-        let mut conf = vec![
-            "spark.ui.enabled=false".to_owned(),
-            "spark.driver.host=127.0.0.1".to_owned(),
-            "spark.driver.bindAddress=127.0.0.1".to_owned(),
-            "spark.driver.memory=1g".to_owned(),
-            "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC".to_owned(),
-            "spark.sql.shuffle.partitions=2".to_owned(),
-            format!("spark.local.dir={at}/spark-local"),
-            format!("spark.sql.warehouse.dir={at}/spark-warehouse"),
-            "spark.sql.extensions=org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
-                .to_owned(),
-            format!("{catalog}=org.apache.iceberg.spark.SparkCatalog"),
-        ];
-        let property =
-            |name: &str| self.properties.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        match property("warehouse") {
-            Some(warehouse) => conf.extend([
-                format!("{catalog}.type=jdbc"),
-                format!("{catalog}.uri=jdbc:sqlite:{at}/catalog.db"),
-                format!("{catalog}.jdbc.schema-version=V1"),
-                format!("{catalog}.warehouse={warehouse}"),
-            ]),
-            None => conf.extend([
-                format!("{catalog}.type=rest"),
-                format!("{catalog}.uri={}", property("uri").expect("every catalog has one")),
-            ]),
-        }
-        conf
+    /// Runs a command of the operator's over this lake: its exit code, and all that it wrote.
+    pub async fn operate(&self, command: &[&str]) -> (i32, String) {
+        let mut arguments: Vec<String> = command.iter().map(|part| (*part).to_owned()).collect();
+        arguments.extend(lake_arguments(&self.bucket, &self.properties, &ledger_root(&self.folder)));
+        let (status, said) =
+            Program::start("event-ingest", arguments, [("LOG_FORMAT", "json")]).exited().await;
+        (status.code().expect("no signal ended it"), said)
     }
 
     /// What the job finds in its environment; the launcher hands it on.
@@ -284,29 +235,13 @@ impl Launcher {
     }
 }
 
-/// Makes all files below a folder two days older than now.
-fn age(folder: &Path) {
-    let time = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
-    for entry in folder.read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            age(&path);
-        } else if path
-            .components()
-            .any(|part| part.as_os_str() == "warehouse" || part.as_os_str() == "ledger")
-        {
-            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-        }
-    }
-}
-
 fn ledger_root(folder: &TempDir) -> String {
     format!("file://{}/ledger", folder.path().display())
 }
 
 /// What worker and launcher have to know of catalog, bucket and ledger.
 fn lake_arguments(bucket: &Standalone, properties: &[(String, String)], ledger_root: &str) -> Vec<String> {
-    let mut arguments = vec!["--create-tables".to_owned()];
+    let mut arguments = Vec::new();
     let storage = bucket.properties();
     let storage = storage.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
     for (key, value) in properties.iter().cloned().chain(storage) {

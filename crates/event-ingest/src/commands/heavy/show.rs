@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use chrono::Utc;
 use clap::Args;
+use spark_launcher::AttemptName;
 use spark_launcher::record::closed::Told;
 use spark_launcher::record::store::Records;
 use spark_launcher::record::summary::Summary;
@@ -67,7 +68,7 @@ fn print(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
 }
 
 fn print_attempt(out: &mut impl Write, attempt: &Told) -> io::Result<()> {
-    let Told { number, started, ended, how, reason } = attempt;
+    let Told { number, started, ended, how, reason, .. } = attempt;
     write!(out, "attempt   {number}  ")?;
     match (started, ended, how) {
         (Some(started), Some(ended), Some(how)) => {
@@ -83,10 +84,12 @@ fn print_attempt(out: &mut impl Write, attempt: &Told) -> io::Result<()> {
     }
 }
 
-/// Where the driver's log is.
+/// Where the log of the newest attempt is that has one.
 fn log_hint(summary: &Summary) -> Option<String> {
-    let application = &summary.application;
-    Some(match summary.backend.as_deref()? {
+    let of = |told: &Told| Some((told.number, told.backend.clone()?));
+    let (number, backend) = summary.attempts.iter().rev().find_map(of)?;
+    let application = AttemptName { record_id: summary.record_id.clone(), number };
+    Some(match backend.as_str() {
         "spark-operator" => format!("kubectl logs {application}-driver"),
         "spark-submit" => format!("{application}/log below --spark-work-dir of the launcher"),
         _ => format!("the launcher's own, lines with {application}"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use ingest_core::batching::DeadLetter;
-use ingest_core::{IngestRequest, IngestResult};
+use ingest_core::{IngestRequest, IngestResult, Lane};
 use rand::Rng;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,8 +24,25 @@ pub trait Ingest: Send + Sync + 'static {
     /// aside (invariant 3). Logs how it went.
     async fn ingest(&self, request: &IngestRequest) -> Result<IngestResult, IngestError>;
 
+    /// The same for a request that is too large for the light path: it may be owned by another instead, durably.
+    async fn ingest_heavy(&self, request: &IngestRequest) -> Result<Outcome, IngestError> {
+        self.ingest(request).await.map(Outcome::Done)
+    }
+
     /// Whether requests can be carried out now; an error says why not.
     async fn ready(&self) -> Result<(), String>;
+}
+
+/// How a heavy request went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every object of it is visible in the table or durably set aside.
+    Done(IngestResult),
+    /// A record owns it: it will be done.
+    Owned {
+        /// The attempt that does it, or will.
+        application: String,
+    },
 }
 
 /// Why a request was not carried out.
@@ -96,10 +113,10 @@ pub(super) enum End {
 
 impl<I: Ingest> Attempts<I> {
     /// Attempts a request until it is done or set aside.
-    pub(super) async fn request(&self, request: &IngestRequest) -> End {
+    pub(super) async fn request(&self, lane: Lane, request: &IngestRequest) -> End {
         let mut failures = 0;
         loop {
-            let failure = match self.attempt(request).await {
+            let failure = match self.attempt(lane, request).await {
                 Ok(end) => return end,
                 Err(failure) => failure,
             };
@@ -109,12 +126,20 @@ impl<I: Ingest> Attempts<I> {
         }
     }
 
-    async fn attempt(&self, request: &IngestRequest) -> Result<End, Failure> {
+    async fn attempt(&self, lane: Lane, request: &IngestRequest) -> Result<End, Failure> {
         let Some(Ok(_slot)) = self.stop.run_until_cancelled(self.slots.acquire()).await else {
             return Ok(End::Stopped);
         };
-        match self.ingest.ingest(request).await {
-            Ok(result) => self.activity.answered(request, &result, Utc::now()),
+        let outcome = match lane {
+            Lane::Light => self.ingest.ingest(request).await.map(Outcome::Done),
+            Lane::Heavy => self.ingest.ingest_heavy(request).await,
+        };
+        match outcome {
+            Ok(Outcome::Owned { application }) => {
+                tracing::info!(request_id = request.request_id, application, "owned by a record");
+                self.activity.given_to_spark();
+            }
+            Ok(Outcome::Done(result)) => self.activity.answered(request, &result, Utc::now()),
             Err(IngestError::Rejected(reason)) => {
                 self.inbox.bury_request(request, &reason).await?;
                 self.metrics.dead_letters.inc();

@@ -21,7 +21,7 @@ use super::activity::Activity;
 use super::inbox::Inbox;
 use super::store::StoreError;
 
-pub use attempt::{Backoff, Ingest, IngestError};
+pub use attempt::{Backoff, Ingest, IngestError, Outcome};
 pub use metrics::{DEAD_LETTERS, FlowMetrics, HELD, ROWS};
 
 use attempt::{Attempts, End};
@@ -163,7 +163,7 @@ impl<I: Ingest> Flow<I> {
                         "batch closed"
                     );
                     self.under_way.spawn(async move {
-                        let end = attempts.request(&batch.request).await;
+                        let end = attempts.request(batch.lane, &batch.request).await;
                         (batch.id, end)
                     });
                 }

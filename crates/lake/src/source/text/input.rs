@@ -19,7 +19,7 @@ const PIECE: u64 = 2 * 1024 * 1024;
 /// Pieces that wait while one is worked on and another is fetched.
 const PIECES_AHEAD: usize = 1;
 /// The longest window that a zstd frame may ask for, as a power of two: 32 MiB, more than every level below
-/// `--ultra` uses. The decoder holds a window in memory.
+/// `--ultra` uses. The decoder holds a window in memory. The Spark job's figure is the same.
 const MAX_ZSTD_WINDOW: u32 = 25;
 
 /// The bytes of an object, fetched ahead by a task of their own. Read it on a blocking thread.

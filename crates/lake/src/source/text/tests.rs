@@ -284,6 +284,20 @@ fn compressed_files_may_have_several_members() {
 }
 
 #[test]
+fn a_zstd_frame_may_ask_for_a_window_of_32_mib_and_no_more() {
+    // One raw block; the second byte after the magic number is the window's size as a power of two.
+    let frame = |power: u8, text: &str| {
+        let block = ((text.len() as u32) << 3 | 1).to_le_bytes();
+        [&[0x28, 0xB5, 0x2F, 0xFD, 0, (power - 10) << 3], &block[..3], text.as_bytes()].concat()
+    };
+    let good = frame(25, "id\n1\n");
+    assert_eq!(csv(good.clone(), &[]).unwrap().rows(), [["1"]]);
+    for power in [26, 31, 41] {
+        assert!(csv([good.clone(), frame(power, "2\n")].concat(), &[]).is_err(), "{power}");
+    }
+}
+
+#[test]
 fn what_is_no_utf8_text_is_refused_by_name() {
     let cases: [(&[u8], &str); 5] = [
         (b"i\0d\0", "the file is not UTF-8 text: it has NUL bytes; is it UTF-16?"),

@@ -230,6 +230,8 @@ pub async fn published(lake: &Lake, staged: &Staged) -> ingest_core::IngestResul
 pub async fn conflict(lake: &Lake, staged: &Staged) -> (Vec<String>, String) {
     match lake.publish_staged(staged).await.unwrap() {
         Publication::Published(result) => panic!("{result:?}"),
-        Publication::Conflict(conflict) => (conflict.known, conflict.reason),
+        Publication::Conflict(conflict) => {
+            (conflict.known.into_iter().map(|object| object.file).collect(), conflict.reason)
+        }
     }
 }

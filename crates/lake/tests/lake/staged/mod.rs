@@ -16,8 +16,10 @@ use iceberg::spec::{
 };
 use iceberg::table::Table;
 use iceberg::{TableRequirement, TableUpdate};
+use ingest_core::staged::{KnownObject, StagedList};
 use ingest_core::{FileStatus, TableName};
 use lake::catalog::{Commit, CommitPort, Outcome};
+use lake::ingest::Publication;
 use lake::ledger::Entry;
 use tokio::sync::Semaphore;
 
@@ -231,6 +233,25 @@ async fn what_came_in_by_another_way_is_a_conflict_until_it_is_staged_without_it
     let late = fixture.stage(&[("c", 1)], 20..21).await;
     fixture.ingest(&["c"]).await;
     assert_eq!(conflict(&fixture.lake, &late).await.0, ["s3://inbox/c"]);
+}
+
+#[tokio::test]
+async fn a_conflict_names_the_version_that_is_known_and_no_other_of_its_key() {
+    let fixture = begun().await;
+    let mut list = fixture.list(&[("a", 5), ("b", 5)]).await;
+    fixture.ingest(&["a"]).await;
+    // Another version of the same key, which nobody has brought in.
+    let mut other = list.staged[0].clone();
+    other.object.hint.version_id = Some("v2".to_owned());
+    list.staged.push(other);
+    let list = StagedList { digest: list.computed_digest(), ..list };
+    let stage = fixture.append_on_branch(&list, vec![fixture.data_file(10..25).await], |_| {}).await;
+    let staged = fixture.written(&list, Some(stage));
+    let Publication::Conflict(conflict) = fixture.lake.publish_staged(&staged).await.unwrap() else {
+        panic!("`a` is known")
+    };
+    assert_eq!(conflict.known, [KnownObject::of(&list.staged[0].object)]);
+    assert!(conflict.known[0].version_id.is_none() && conflict.known[0].etag.is_some());
 }
 
 #[tokio::test]

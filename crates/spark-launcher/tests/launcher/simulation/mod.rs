@@ -32,6 +32,7 @@ fn nobody_loses_a_request_and_everything_ends() {
         "set aside",
         "half done",
         "lie",
+        "refused",
         "removed by hand",
         "no spark",
         "crash",
@@ -80,6 +81,16 @@ fn stubborn(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
     decide(record, view, &Limits { attempts: usize::MAX, ..limits.clone() })
 }
 
+/// Tries again what cannot be.
+fn deaf(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
+    use spark_launcher::record::documents::End;
+    let mut record = record.clone();
+    for ended in record.attempts.iter_mut().filter_map(|marks| marks.ended.as_mut()) {
+        ended.how = if ended.how == End::Refused { End::Failed } else { ended.how };
+    }
+    decide(&record, view, limits)
+}
+
 /// Closes what is half done.
 fn hasty(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
     let settled = |standings: &&[Standing]| {
@@ -103,11 +114,12 @@ fn forgetful(record: &Record, view: &View<'_>, limits: &Limits) -> Action {
 
 #[test]
 fn planted_flaws_are_found() {
-    let flaws: [(&str, Rule); 6] = [
+    let flaws: [(&str, Rule); 7] = [
         ("believes", believes),
         ("forgets mending", forgets_mending),
         ("impatient", impatient),
         ("stubborn", stubborn),
+        ("deaf", deaf),
         ("hasty", hasty),
         ("forgetful", forgetful),
     ];

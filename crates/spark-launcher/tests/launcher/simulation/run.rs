@@ -23,7 +23,7 @@ use spark_launcher::accept::{Accepted, content_id};
 use spark_launcher::decide::Limits;
 use spark_launcher::launcher::{Launcher, Parts, Rule};
 use spark_launcher::record::closed::Closed;
-use spark_launcher::record::documents::{Ended, Note};
+use spark_launcher::record::documents::{End, Ended, Note};
 use spark_launcher::record::files::Files;
 use spark_launcher::record::names::Mark;
 use spark_launcher::record::store::{Found, Records};
@@ -80,7 +80,7 @@ impl Run {
         let world = Shared::new(seed);
         let disk = Arc::new(InMemory::new());
         let stores = Arc::new(Stores::new(BTreeMap::new()).expect("no properties"));
-        stores.lend("b", Arc::new(Unreliable { inner: disk.clone(), world: world.clone() }));
+        stores.lend("b", Arc::new(Unreliable::new(disk.clone(), world.clone())));
         let records = Records::new(Files::new(stores, "s3://b/heavy").expect("a location"));
         let launcher = |_| {
             let parts = Parts {
@@ -230,12 +230,17 @@ impl Run {
                 files.iter().filter(|(mark, _)| *mark == Mark::Retried).map(|(_, n)| *n).max().unwrap_or(0);
             let counts =
                 |(mark, number): &&(Mark, u32)| *mark == Mark::Ended && *number >= first && *number > retried;
-            let ended = files
-                .iter()
-                .filter(counts)
-                .filter_map(|(mark, n)| self.says::<Ended>(&format!("records/{id}/{}", mark.file(*n))));
-            if ended.filter(Ended::left_undone).count() > ATTEMPTS {
+            let says = |(mark, n): &(Mark, u32)| {
+                Some((*n, self.says::<Ended>(&format!("records/{id}/{}", mark.file(*n)))?))
+            };
+            let ended = files.iter().filter(counts).filter_map(says);
+            let undone: Vec<(u32, Ended)> = ended.filter(|(_, ended)| ended.left_undone()).collect();
+            if undone.len() > ATTEMPTS {
                 return Err(format!("{id} has more attempts than it may"));
+            }
+            let newest = files.iter().filter(|(mark, _)| *mark == Mark::Attempt).map(|(_, n)| *n).max();
+            if undone.iter().any(|(n, ended)| ended.how == End::Refused && newest > Some(*n)) {
+                return Err(format!("{id} has another attempt after one that says that none can do better"));
             }
             if files.iter().any(|(mark, number)| *mark == Mark::Failed && *number >= first) {
                 world.seen.insert("given up");

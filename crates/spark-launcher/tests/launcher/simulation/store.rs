@@ -1,9 +1,11 @@
 //! Object storage in memory that is slow and fails, sometimes after it did what it was asked for.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -13,12 +15,13 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use super::world::{Shared, pause};
+use super::world::{Shared, now, pause};
 
 #[derive(Debug)]
 pub struct Unreliable {
-    pub inner: Arc<InMemory>,
-    pub world: Shared,
+    inner: Arc<InMemory>,
+    world: Shared,
+    written: Arc<Mutex<BTreeMap<Path, DateTime<Utc>>>>,
 }
 
 impl fmt::Display for Unreliable {
@@ -28,6 +31,10 @@ impl fmt::Display for Unreliable {
 }
 
 impl Unreliable {
+    pub fn new(inner: Arc<InMemory>, world: Shared) -> Self {
+        Self { inner, world, written: Arc::default() }
+    }
+
     /// Time passes, and something may fail.
     async fn weather(&self) -> Result<()> {
         pause().await;
@@ -43,6 +50,9 @@ impl ObjectStore for Unreliable {
     async fn put_opts(&self, at: &Path, bytes: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.weather().await?;
         let put = self.inner.put_opts(at, bytes, options).await;
+        if put.is_ok() {
+            self.written.lock().expect("not poisoned").insert(at.clone(), now());
+        }
         self.weather().await?;
         put
     }
@@ -57,7 +67,9 @@ impl ObjectStore for Unreliable {
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
         self.weather().await?;
-        self.inner.get_opts(at, options).await
+        let mut got = self.inner.get_opts(at, options).await?;
+        date(&self.written, &mut got.meta);
+        Ok(got)
     }
 
     fn delete_stream(&self, at: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -75,7 +87,13 @@ impl ObjectStore for Unreliable {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         // As it is when the answer is made; it is old when it arrives.
-        let listed = self.inner.list(prefix);
+        let written = self.written.clone();
+        let listed = self.inner.list(prefix).map(move |found| {
+            found.map(|mut meta| {
+                date(&written, &mut meta);
+                meta
+            })
+        });
         let failed = self.world.fault();
         let weather = futures::stream::once(pause()).filter_map(move |()| async move {
             failed.then(|| Err(Error::Generic { store: "unreliable", source: "as the test says".into() }))
@@ -90,4 +108,10 @@ impl ObjectStore for Unreliable {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
     }
+}
+
+/// In this world's time, as all else is.
+fn date(written: &Mutex<BTreeMap<Path, DateTime<Utc>>>, meta: &mut ObjectMeta) {
+    let written = written.lock().expect("not poisoned");
+    meta.last_modified = *written.get(&meta.location).expect("all that is there was written");
 }

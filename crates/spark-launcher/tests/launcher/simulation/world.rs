@@ -158,6 +158,10 @@ impl World {
                 self.seen.insert("lie");
                 AttemptState::Succeeded
             }
+            (AttemptState::Live(_), 8) => {
+                self.seen.insert("refused");
+                AttemptState::Refused("the table is gone".to_owned())
+            }
             (_, 7) => {
                 self.seen.insert("removed by hand");
                 self.jobs.remove(&name);
@@ -225,7 +229,7 @@ impl Backend for Shared {
             Some(job) if job.request != attempt.request => {
                 return Err(BackendError::Rejected("another content".to_owned()));
             }
-            Some(Job { state: AttemptState::Failed(_), .. }) => {
+            Some(Job { state: AttemptState::Failed(_) | AttemptState::Refused(_), .. }) => {
                 return Err(BackendError::Rejected("failed before".to_owned()));
             }
             Some(_) => return Ok(()),
