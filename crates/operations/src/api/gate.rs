@@ -74,9 +74,9 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_crowd_is_refused_and_what_never_ends_is_ended() {
-        let bounds = Bounds { at_once: 1, taken: 2, time: Duration::from_secs(3) };
+        let bounds = Bounds { at_once: 1, taken: 2, time: Duration::from_millis(10) };
         let gate = Gate::new(bounds);
         let never = || gate.run(std::future::pending::<Result<(), Failure>>());
         let ended = join_all([never(), never(), never()]).await;

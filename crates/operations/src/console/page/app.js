@@ -40,8 +40,8 @@ const context = { state, may, could, tell, unlock, look: () => poll() };
 
 function show(focus) {
   const hash = location.hash;
-  if (hash && !hash.startsWith("#/")) return; // A place on this page.
-  const [name, query] = hash.slice(2).split("?");
+  if (view && hash && !hash.startsWith("#/")) return; // A place on this page.
+  const [name, query] = hash.startsWith("#/") ? hash.slice(2).split("?") : [""];
   const make = VIEWS[name] ?? glance;
   view = make(new URLSearchParams(query), context);
   at("main").replaceChildren(view.root);
@@ -144,7 +144,7 @@ function prepare() {
     tell("Changes are locked.");
     show(false);
   });
-  addEventListener("hashchange", () => take() || show(true));
+  addEventListener("hashchange", () => (take() ? poll().then(() => show(true)) : show(true)));
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : poll()));
   addEventListener("online", () => poll());
   setInterval(() => document.hidden || tick(), 1_000);
