@@ -84,7 +84,7 @@ fn request(files: impl IntoIterator<Item = String>) -> IngestRequest {
 
 fn taken(request: &IngestRequest) -> Taken {
     let record_id = request.request_id.clone();
-    Taken { record_id, received: Utc::now(), set_aside_before: BTreeMap::new() }
+    Taken { record_id, received: Utc::now(), set_aside_before: BTreeMap::new(), traceparent: None }
 }
 
 async fn live(records: &Records, id: &str) -> Record {
@@ -103,9 +103,10 @@ async fn of_many_that_take_it_one_does(records: &Records) {
     assert_eq!(took.iter().filter(|took| **took).count(), 1, "{took:?}");
 
     let id = &note.record_id;
+    let record = &live(records, id).await;
     let others = (0..AT_ONCE).map(|n| {
         let other = request([format!("s3://inbox/{n}.csv")]);
-        async move { records.begin(id, 1, &other).await.map(|attempt| attempt.request) }
+        async move { records.begin(record, 1, &other).await.map(|attempt| attempt.request) }
     });
     let begun: Vec<_> = stream::iter(others).buffer_unordered(AT_ONCE).try_collect().await.unwrap();
     assert!(begun.iter().all(|request| *request == begun[0]), "all are told the same: {begun:?}");
@@ -125,7 +126,7 @@ async fn a_large_one_lives_and_is_closed(records: &Records, client: &impl Object
     let wanted = request((0..10_000).map(|n| format!("s3://inbox/{n:05}/{}.csv", "ü\"k".repeat(200))));
     let id = wanted.request_id.clone();
     assert!(records.take(&wanted, 1, &taken(&wanted)).await.unwrap());
-    let attempt = records.begin(&id, 1, &wanted).await.unwrap();
+    let attempt = records.begin(&live(records, &id).await, 1, &wanted).await.unwrap();
     assert_eq!(attempt.request, wanted);
     let ended = Ended { time: Utc::now(), how: End::Succeeded, reason: None, undone: 0 };
     records.mark(&id, Mark::Ended, 1, &ended).await.unwrap();
