@@ -56,9 +56,7 @@ deploy_tools_home() {
     "$repo/scripts/deploy-tools/kubectl/main.go"
 }
 duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
-# Another line of Spark than that of the tests is asked for by SPARK_LINE=3.5.
-spark_definition=$repo/scripts/spark${SPARK_LINE:+/$SPARK_LINE}
-spark_home() { tool_dir spark "$spark_definition/requirements.txt" "$spark_definition/pom.xml"; }
+spark_home() { tool_dir spark "$repo/scripts/spark/requirements.txt" "$repo/scripts/spark/pom.xml"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }
 
 # listening PORT: is anything listening on this loopback port?
