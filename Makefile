@@ -22,10 +22,10 @@ endif
 # With the test crate, so that dependencies have the features that the tests want, and nothing is compiled twice.
 BUILD := cargo build --workspace --bins --test system --locked
 
-.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark test-spark-3.5 test-console screenshots soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
+.PHONY: help setup build lint deny test test-kube test-deploy crds test-spark test-console screenshots soak test-fast demo demo-heavy up kafka bench bench-dispatcher bench-check fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench and test-kube
 	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data lint
@@ -89,10 +89,6 @@ soak: ## the same tests with many more rounds: SOAK_KILLS, SOAK_DISPATCHER_KILLS
 test-spark: ## run the tests of the Spark job alone
 	@scripts/setup.sh spark
 	@scripts/spark.sh test
-
-test-spark-3.5: ## run the tests of the Spark job on Spark 3.5
-	@SPARK_LINE=3.5 scripts/setup.sh spark
-	@SPARK_LINE=3.5 scripts/spark.sh test
 
 test-console: ## run the tests of the console in Chromium and of the admin API alone: FILTER
 	@scripts/setup.sh build browser

@@ -58,9 +58,7 @@ deploy_tools_home() {
     "$repo/scripts/deploy-tools/kubectl/main.go"
 }
 duckdb_s3_home() { tool_dir duckdb-s3 "$repo/bench/peers/duckdb-s3.txt"; }
-# Another line of Spark than that of the tests is asked for by SPARK_LINE=3.5.
-spark_definition=$repo/scripts/spark${SPARK_LINE:+/$SPARK_LINE}
-spark_home() { tool_dir spark "$spark_definition/requirements.txt" "$spark_definition/pom.xml"; }
+spark_home() { tool_dir spark "$repo/scripts/spark/requirements.txt" "$repo/scripts/spark/pom.xml"; }
 axe_version=4.14.1
 browser_home() { tool_dir "browser-axe-$axe_version" "$repo/scripts/browser/requirements.txt"; }
 python_home() { tool_dir python "$repo/scripts/python/requirements.txt"; }

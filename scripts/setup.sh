@@ -224,10 +224,10 @@ fill_spark() {
   say "setup: installing Spark (1 GB)"
   fetch_uv "$python" "$work"
   "$work/bin/uv" venv -q --relocatable --allow-existing --python "$python" "$1"
-  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$spark_definition/requirements.txt" >&2 ||
+  "$work/bin/uv" pip install -q --python "$1/bin/python" -r "$repo/scripts/spark/requirements.txt" >&2 ||
     die "Spark could not be installed: uv needs the package index, or a mirror named by UV_DEFAULT_INDEX"
   rm -rf "$work"
-  maven_jars "$spark_definition/pom.xml" "$1" jars "Spark's jars"
+  maven_jars "$repo/scripts/spark/pom.xml" "$1" jars "Spark's jars"
 }
 
 # A DuckDB beside the other: the S3 extension that the package index has belongs to an older one.
