@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{read_to_string, write};
 
 use serde_json::{Value, json};
-use testkit::notifications::Producer;
+use testkit::notifications::{Object, Producer};
 use testkit::{ANY_PORT, Kafka, Program, Prometheus, eventually, paths};
 
 use super::{files, name, rule_files};
@@ -61,6 +61,11 @@ async fn prometheus_answers_every_dashboard_and_alert() {
     let client = reqwest::Client::new();
     let notified = client.post(format!("http://{webhook}/notify")).body(Producer::Minio.created(&object));
     assert!(notified.send().await.unwrap().status().is_success());
+    // All is well but for this: a record that is none, a file that is none.
+    kafka.send(&pipeline.events, "this is no notification").await;
+    let bad = bucket.put("incoming/bad.parquet", "this is no parquet").await;
+    let bad = Object { key: "incoming/bad.parquet", size: 18, etag: &bad, ..object };
+    kafka.send(&pipeline.events, Producer::Ceph.created(&bad)).await;
     pipeline.answers().await;
     let heavy =
         json!({"files": [format!("s3://{}/{}", bucket.endpoint.bucket, good.key)], "table": "db.heavy"});
@@ -90,14 +95,9 @@ async fn prometheus_answers_every_dashboard_and_alert() {
         }
     }
 
-    // All is well but for what is done now: a record that is none, a file that is none.
-    kafka.send(&pipeline.events, "this is no notification").await;
-    let bad = bucket.put("incoming/bad.parquet", "this is no parquet").await;
-    let bad = testkit::notifications::Object { key: "incoming/bad.parquet", size: 18, etag: &bad, ..object };
-    kafka.send(&pipeline.events, Producer::Ceph.created(&bad)).await;
     let expected = BTreeSet::from(["EventIngestDeadLetters".to_owned(), "EventIngestQuarantine".to_owned()]);
     let mut seen = BTreeSet::new();
-    eventually("the alerts for what was done fire, and no others", WITHIN, async || {
+    eventually("the alerts for what is bad fire, and no others", WITHIN, async || {
         let rules = prometheus.ask("rules", &[]).await.unwrap();
         seen = evaluated(&rules)?;
         (seen == expected).then_some(())
