@@ -17,8 +17,8 @@ pub(crate) fn record(message: &BorrowedMessage<'_>) -> Option<TraceParent> {
         return None;
     }
     let headers = header_list(message.headers()?).ok()?;
-    let told = headers.into_iter().filter(|(name, _)| HEADERS.contains(&name.as_str()));
-    told.filter_map(|(_, value)| String::from_utf8(value?).ok()?.parse().ok()).next()
+    let mut told = headers.into_iter().filter(|(name, _)| HEADERS.contains(&name.as_str()));
+    told.find_map(|(_, value)| String::from_utf8(value?).ok()?.parse().ok())
 }
 
 /// The span of a batch that goes out, which has been open for so long; none while no traces are made.

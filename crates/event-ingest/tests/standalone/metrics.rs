@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use event_ingest::standalone::{flow, reconcile};
 use service_kit::metrics::{MEMORY_LIMIT, Metric, NAMESPACE};
 use service_kit::{intake, rules};
 use testkit::paths;
 
-const OF_INTAKES: [Metric; 5] = [
+static OF_INTAKES: [Metric; 5] = [
     intake::REQUESTS,
     intake::IN_FLIGHT,
     intake::KAFKA_RETRIES,
     intake::KAFKA_COMMIT_FAILURES,
     intake::KAFKA_PAUSED,
 ];
-const OF_LAUNCHERS: [Metric; 9] = [
+static OF_LAUNCHERS: [Metric; 9] = [
     spark_launcher::RECORDS,
     spark_launcher::OLDEST,
     spark_launcher::ATTEMPTS,
@@ -27,7 +27,7 @@ const OF_LAUNCHERS: [Metric; 9] = [
     spark_launcher::LAST_SCAN,
     spark_launcher::STALE_BRANCHES,
 ];
-const OF_RULES: [Metric; 6] = [
+static OF_RULES: [Metric; 6] = [
     rules::RULES_LOADED,
     rules::RULES_ERRORS,
     rules::RULES_BROKEN,
@@ -35,7 +35,7 @@ const OF_RULES: [Metric; 6] = [
     rules::EXPECTED_SINCE,
     rules::LAST_REQUEST,
 ];
-const OF_STANDALONE: [Metric; 8] = [
+static OF_STANDALONE: [Metric; 8] = [
     flow::ROWS,
     flow::HELD,
     flow::OPEN_BATCHES,
@@ -78,7 +78,7 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 /// Asserts that what a file names exists.
-fn assert_known(path: &PathBuf) -> BTreeSet<String> {
+fn assert_known(path: &Path) -> BTreeSet<String> {
     let named = named(&read_to_string(path).unwrap());
     for name in &named {
         assert!(all().any(|metric| metric.name == name), "{}: no metric is called {name}", path.display());
@@ -99,7 +99,7 @@ fn alerts_and_runbooks_speak_of_metrics_that_there_are() {
 #[test]
 fn dashboards_show_every_metric_and_no_other() {
     let dashboards = files("deploy/platform/monitoring/helm/dashboards");
-    let shown: BTreeSet<String> = dashboards.iter().flat_map(assert_known).collect();
+    let shown: BTreeSet<String> = dashboards.iter().flat_map(|path| assert_known(path)).collect();
     for metric in all() {
         assert!(shown.contains(metric.name), "no dashboard shows {}", metric.name);
     }

@@ -12,12 +12,15 @@ use lake::observe::{Committed, LedgerSize, Observer, Stage};
 
 use crate::fixture::{Fixture, TABLE, file, request};
 
+/// What is told of a commit, with its table's name.
+type Told = (String, usize, Vec<DateTime<Utc>>, LedgerSize);
+
 /// Writes down what it hears.
 #[derive(Debug, Default)]
 struct Heard {
     stages: Mutex<Vec<Stage>>,
     answers: Mutex<Vec<Answer>>,
-    committed: Mutex<Vec<(String, usize, Vec<DateTime<Utc>>, LedgerSize)>>,
+    committed: Mutex<Vec<Told>>,
 }
 
 impl Observer for Heard {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{read_to_string, write};
 
 use serde_json::{Value, json};
-use testkit::notifications::Producer;
+use testkit::notifications::{Object, Producer};
 use testkit::{ANY_PORT, Kafka, Program, Prometheus, eventually, paths};
 
 use super::{files, name, rule_files};
@@ -61,6 +61,11 @@ async fn prometheus_answers_every_dashboard_and_alert() {
     let client = reqwest::Client::new();
     let notified = client.post(format!("http://{webhook}/notify")).body(Producer::Minio.created(&object));
     assert!(notified.send().await.unwrap().status().is_success());
+    // All is well but for this: a record that is none, a file that is none.
+    kafka.send(&pipeline.events, "this is no notification").await;
+    let bad = bucket.put("incoming/bad.parquet", "this is no parquet").await;
+    let bad = Object { key: "incoming/bad.parquet", size: 18, etag: &bad, ..object };
+    kafka.send(&pipeline.events, Producer::Ceph.created(&bad)).await;
     pipeline.answers().await;
     let heavy =
         json!({"files": [format!("s3://{}/{}", bucket.endpoint.bucket, good.key)], "table": "db.heavy"});
@@ -73,12 +78,18 @@ async fn prometheus_answers_every_dashboard_and_alert() {
         ("standalone", &bucket.endpoint.admin_url),
     ];
     let prometheus = Prometheus::start(&services, &rule_files()).await;
-    // Rates take two looks, at what was there before the first.
-    let looked = "min(count_over_time(up[5m])) >= 2 and count(up == 1) == 4 and on () sum(event_ingest_heavy_closed_total) > 0";
-    eventually("all services are scraped twice", WITHIN, async || {
-        prometheus.query(looked).await.is_ok_and(|series| !series.is_empty()).then_some(())
-    })
-    .await;
+    // Rates take two looks; what is counted only now and then has to be there.
+    let looked = [
+        "count(up == 1) == 4 and on () min(count_over_time(up[5m])) >= 2",
+        "count(event_ingest_dispatcher_lag_records) > 0",
+        "count(count_over_time(event_ingest_heavy_closed_total[5m]) >= 2) > 0",
+    ];
+    for query in looked {
+        eventually(&format!("there is something to see: {query}"), WITHIN, async || {
+            prometheus.query(query).await.is_ok_and(|series| !series.is_empty()).then_some(())
+        })
+        .await;
+    }
 
     for path in files("deploy/platform/monitoring/helm/dashboards", "json") {
         let dashboard: Value = serde_json::from_str(&read_to_string(&path).unwrap()).unwrap();
@@ -90,14 +101,9 @@ async fn prometheus_answers_every_dashboard_and_alert() {
         }
     }
 
-    // All is well but for what is done now: a record that is none, a file that is none.
-    kafka.send(&pipeline.events, "this is no notification").await;
-    let bad = bucket.put("incoming/bad.parquet", "this is no parquet").await;
-    let bad = testkit::notifications::Object { key: "incoming/bad.parquet", size: 18, etag: &bad, ..object };
-    kafka.send(&pipeline.events, Producer::Ceph.created(&bad)).await;
     let expected = BTreeSet::from(["EventIngestDeadLetters".to_owned(), "EventIngestQuarantine".to_owned()]);
     let mut seen = BTreeSet::new();
-    eventually("the alerts for what was done fire, and no others", WITHIN, async || {
+    eventually("the alerts for what is bad fire, and no others", WITHIN, async || {
         let rules = prometheus.ask("rules", &[]).await.unwrap();
         seen = evaluated(&rules)?;
         (seen == expected).then_some(())
