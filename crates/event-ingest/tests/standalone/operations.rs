@@ -55,8 +55,10 @@ impl Running {
 
     /// The status, once it is as it should be.
     async fn status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-        eventually(what, DEADLINE, async || Some(self.look::<Status>("status").await).filter(|status| is(status)))
-            .await
+        eventually(what, DEADLINE, async || {
+            Some(self.look::<Status>("status").await).filter(|status| is(status))
+        })
+        .await
     }
 
     async fn set_property(&self, name: &str, value: &str) {
@@ -166,7 +168,9 @@ async fn dead_letters_are_listed_and_refused_ones_stay() {
     let status = server.status("two letters", |status| status.set_aside.dead_letters.number == 2).await;
     assert_eq!(kinds(&status), ["poison-records"]);
     let first: Page<DeadLetter> = server.look("dead-letters?limit=1").await;
-    assert!(first.items[0].text.contains("no.name/b.parquet") && first.items[0].reason.contains("bad-table-name"));
+    assert!(
+        first.items[0].text.contains("no.name/b.parquet") && first.items[0].reason.contains("bad-table-name")
+    );
     let after = encoded(&first.next.expect("there are two"));
     let second: Page<DeadLetter> = server.look(&format!("dead-letters?limit=1&after={after}")).await;
     assert!(second.items[0].text.contains("no.name/a.parquet") && second.next.is_none());
@@ -194,7 +198,8 @@ async fn a_warehouse_that_is_away_is_a_problem_while_it_is() {
     std::fs::rename(&warehouse, &away).unwrap();
     std::fs::write(&warehouse, "no folder").unwrap();
     server.put("b.parquet", flights()).await;
-    let status = server.status("a failing request", |status| kinds(status).contains(&"requests-failing")).await;
+    let status =
+        server.status("a failing request", |status| kinds(status).contains(&"requests-failing")).await;
     assert_eq!(status.health, Health::Broken);
     let failing = status.problems.iter().find(|problem| problem.kind == "requests-failing").unwrap();
     assert!(failing.since.is_some() && failing.subject == TABLE, "{failing:?}");
