@@ -94,8 +94,10 @@ class Visit:
         self.page.get_by_label("Choose files").set_input_files(files)
 
     def picture(self, name: str) -> None:
+        """Takes a picture of the whole page, once what was said in passing is gone."""
+        expect(self.page.locator("#said")).to_be_empty()
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
+        self.page.screenshot(path=PICTURES / f"{name}.png", animations="disabled", full_page=True)
 
     def accessible(self) -> None:
         """Fails on whatever axe-core finds fault with."""

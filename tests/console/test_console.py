@@ -191,6 +191,7 @@ def test_a_keyboard_is_enough(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("text=keys"))
     expect(page.get_by_role("heading", level=1, name="Files")).to_be_focused()
+    expect(page.get_by_role("link", name="s3://inbox/keys.parquet")).to_be_visible()
     tab_to("s3://inbox/keys.parquet")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="s3://inbox/keys.parquet")).to_be_focused()

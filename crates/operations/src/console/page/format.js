@@ -35,6 +35,7 @@ export function duration(milliseconds) {
 export function rate(perSecond) {
   if (perSecond === null) return "";
   if (perSecond === 0) return "idle";
+  if (perSecond >= 100) return `${whole.format(Math.round(perSecond))}/s`;
   return perSecond < 0.1 ? `${short.format(perSecond * 60)}/min` : `${short.format(perSecond)}/s`;
 }
 
