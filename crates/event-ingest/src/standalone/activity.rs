@@ -130,7 +130,7 @@ impl Activity {
 
     fn done(&self, request: Option<&IngestRequest>, result: &IngestResult, now: DateTime<Utc>) {
         let mut state = self.lock();
-        state.settled(&request.request_id);
+        state.settled(&result.request_id);
         for outcome in &result.files {
             let status = match outcome.status {
                 FileStatus::Processed => Status::Processed,

@@ -15,8 +15,6 @@ use service_kit::traces::TracesArgs;
 
 use super::heavy::args::HeavyArgs;
 
-use super::heavy::args::HeavyArgs;
-
 /// Name of the Iceberg catalog: rows in a SQL catalog are keyed by it.
 pub const CATALOG_NAME: &str = "my_catalog";
 /// Part of every object's identity: the store of a data folder.

@@ -94,7 +94,7 @@ impl SparkLane {
 
     /// Sees that somebody owns a request.
     pub(in crate::standalone) async fn take(&self, request: &IngestRequest) -> Result<Outcome, IngestError> {
-        match self.launcher.accept(request).await {
+        match self.launcher.accept(request, None).await {
             Ok(Accepted::In(result)) => Ok(Outcome::Done(result)),
             Ok(Accepted::Owned(owned)) => Ok(Outcome::Owned { application: owned.application }),
             Err(error) => {
