@@ -8,7 +8,7 @@ use clap::Command;
 use crate::commands::exit::{EXIT_DISAGREE, EXIT_INTERRUPTED, EXIT_SET_ASIDE};
 
 /// Commands that change something: each can say what it would do.
-const CHANGING: [&str; 11] = [
+const CHANGING: [&str; 10] = [
     "dlq redrive",
     "files retry",
     "heavy cancel",
@@ -19,7 +19,6 @@ const CHANGING: [&str; 11] = [
     "maintain",
     "reconcile",
     "replay",
-    "sql",
 ];
 /// Commands that only look.
 const LOOKING: [&str; 13] = [
@@ -76,8 +75,6 @@ fn every_command_is_of_a_known_kind_and_has_what_its_kind_has() {
         assert!(!changes || flags.contains("dry-run"), "{name} changes something: it needs --dry-run");
         assert!(!(changes || looks) || flags.contains("output"), "{name} prints: it needs --output");
     }
-    // Behind a cargo feature.
-    known.remove("sql");
     assert!(known.is_empty(), "there are no such commands: {known:?}");
 }
 
@@ -107,7 +104,7 @@ fn the_docs_list_every_command_and_exit_code() {
         format!("| `{name}` | {} | {dry_run} |\n", command.get_about().unwrap_or_default())
             .replace("|  |", "| |")
     };
-    let expected: String = leaves().iter().filter(|(name, _)| name != "sql").map(row).collect();
+    let expected: String = leaves().iter().map(row).collect();
     assert!(docs.contains(&expected), "docs/cli.md should hold these lines:\n{expected}");
     for code in [0, 1, 2, EXIT_SET_ASIDE, EXIT_DISAGREE, EXIT_INTERRUPTED] {
         assert!(docs.contains(&format!("\n| {code} | ")), "docs/cli.md lacks exit status {code}");

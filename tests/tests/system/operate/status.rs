@@ -1,12 +1,13 @@
 //! `status` of a cluster: every fault is seen at the next look, with what mends it.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
 use testkit::kafka::Kafka;
 use testkit::notifications::Producer;
 use testkit::{eventually, paths};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::{lake, words};
 use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
@@ -45,19 +46,21 @@ impl Place<'_> {
     }
 }
 
-/// A store that takes its time for every answer, which is that there is no such object. Its thread ends with the test.
-fn slow_store() -> String {
-    use std::io::{Read, Write};
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// A store that takes its time for every answer, which is that there is no such object. It ends with the test's runtime.
+async fn slow_store() -> String {
+    const NOTHING: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 4096];
-            if stream.read(&mut request).is_ok() {
-                std::thread::sleep(SLOW);
-                let _ = stream
-                    .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            }
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                if stream.read(&mut request).await.is_ok() {
+                    tokio::time::sleep(SLOW).await;
+                    // Whoever did not wait for it is gone.
+                    let _ = stream.write_all(NOTHING).await;
+                }
+            });
         }
     });
     url
@@ -125,7 +128,7 @@ async fn every_fault_is_seen_at_the_next_look_with_what_mends_it() {
     let rules = folder.path().join("rules.yaml");
     std::fs::write(&rules, "rules: [{match: {buckets: [inbox, slow]}, table: db.flights}]").unwrap();
     let rules = rules.display().to_string();
-    let slow = format!("bucket.slow.s3.endpoint={}", slow_store());
+    let slow = format!("bucket.slow.s3.endpoint={}", slow_store().await);
     let problems = place.problems(&["--rules", &rules, "--catalog", &slow]).await;
     assert_eq!(problems, ["poison-records", "quarantine-grows", "store-slow"]);
     let dead = "bucket.slow.s3.endpoint=http://127.0.0.1:1";
