@@ -217,19 +217,19 @@ impl Plant for ClusterPlant {
 
     async fn files(&self, query: &FilesQuery) -> Result<Page<FileLine>, PlantError> {
         let tables = self.asked(Watched::now(&self.args), query.table.as_ref());
-        files::list(&self.open().await?, &tables, query).await
+        files::list(self.open().await?.as_ref(), &tables, query).await
     }
 
     async fn story(&self, object: &ObjectUri, table: Option<&TableName>) -> Result<Story, PlantError> {
         let watched = Watched::now(&self.args);
         let rules = watched.rules.clone();
         let tables = self.asked(watched, table);
-        files::tell(&self.open().await?, &rules, &tables, object).await
+        files::tell(self.open().await?.as_ref(), &rules, &tables, object).await
     }
 
     async fn quarantined(&self, query: &TableQuery) -> Result<Page<Quarantined>, PlantError> {
         let tables = self.asked(Watched::now(&self.args), query.table.as_ref());
-        files::set_aside_for(&self.open().await?, tables, query).await
+        files::set_aside_for(self.open().await?.as_ref(), tables, query).await
     }
 
     async fn dead_letters(&self, query: &ListQuery) -> Result<Page<DeadLetter>, PlantError> {
@@ -241,7 +241,8 @@ impl Plant for ClusterPlant {
     }
 
     async fn retry_quarantined(&self, table: &TableName, ids: &[String]) -> Result<Changed, PlantError> {
-        again::request(&self.open().await?, &self.kafka, &self.args.topics.light_topic, table, ids).await
+        again::request(self.open().await?.as_ref(), &self.kafka, &self.args.topics.light_topic, table, ids)
+            .await
     }
 
     async fn redrive(&self, ids: &[String]) -> Result<Changed, PlantError> {
@@ -259,6 +260,6 @@ impl Plant for ClusterPlant {
 
 impl ClusterPlant {
     async fn records(&self) -> Result<spark_launcher::record::store::Records, PlantError> {
-        spark_launcher::records(&self.open().await?).map_err(|error| failed(&error))
+        spark_launcher::records(self.open().await?.as_ref()).map_err(|error| failed(&error))
     }
 }

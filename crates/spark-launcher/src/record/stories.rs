@@ -142,7 +142,7 @@ mod tests {
         let records = records(folder.path());
         let record = take(&records, 1).await;
         let id = record.id.clone();
-        records.begin(&id, 1, &record.request).await.unwrap();
+        records.begin(&record, 1, &record.request).await.unwrap();
         let Found::Live(record) = records.find(&id).await.unwrap() else { panic!("it lives") };
         records.close(&record, Closing::Done, Utc::now()).await.unwrap();
         let later = Utc::now() + chrono::TimeDelta::hours(1);
