@@ -9,7 +9,7 @@ import requests
 from conftest import flights
 
 # How much is tried. Each route gets so many requests of each kind; the seed makes a failure come again.
-EXAMPLES = 25
+EXAMPLES = 100
 SEED = 20_010_101
 ENDS_WITHIN = 240  # seconds
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")

@@ -47,7 +47,6 @@ def test_a_file_is_uploaded_its_rows_appear_and_its_story_is_told(visit: Visit) 
     page = visit.open()
     assert visit.token not in page.url, "the token is still in the address"
     expect(page.get_by_text("No files yet.")).to_be_visible()
-    visit.picture("console-empty")
     visit.accessible()
 
     visit.upload("flights 1.parquet", flights(1))
@@ -76,6 +75,8 @@ def test_a_file_is_uploaded_its_rows_appear_and_its_story_is_told(visit: Visit) 
     for part in ["In the table", "Announced", "Part of a batch", "Written", " – ", "Committed", "in main", "after it was created", f"{first:,} rows", "row group"]:
         expect(story).to_contain_text(part)
     visit.accessible()
+    # Where the tests run is nobody's business in a picture.
+    story.locator(".part code").evaluate("one => one.textContent = one.textContent.replace(/^.*[/]warehouse/, 'file:///data/warehouse')")
     visit.picture("console-story")
 
 
@@ -208,7 +209,8 @@ def test_dark_and_light_are_both_readable_and_can_be_chosen(browser, server, sch
         expect(page.locator(".uploads li", has_text="broken")).to_contain_text("set aside")
         expect(page.locator(".problem")).to_have_count(1)
         visit.accessible()
-        visit.picture(f"console-{scheme}")
+        if scheme == "dark":
+            visit.picture("console-dark")
         for view in ["Files", "Set aside"]:
             visit.go(view)
             expect(page.locator("tbody tr").first).to_be_visible()
@@ -259,5 +261,3 @@ def test_nothing_moves_for_those_who_asked_for_that_and_it_fits_a_telephone(brow
             expect(page.locator("main .panel, main .find").first).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= 375, view
             visit.accessible()
-        visit.go("Overview")
-        visit.picture("console-telephone")

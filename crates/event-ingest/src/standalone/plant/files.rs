@@ -41,12 +41,14 @@ impl<I: Ingest> StandalonePlant<I> {
         Ok(Page { items: lines, next: next.filter(|_| tables.len() == 1) })
     }
 
-    /// What is in no table.
+    /// What is in no table. Only what is asked for is looked at: tables that do not answer hide nothing of the inbox.
     async fn elsewhere(&self, query: &FilesQuery, tables: &[TableName]) -> Result<Vec<FileLine>, PlantError> {
         let of_table = |table: Option<&str>| match &query.table {
             None => true,
             Some(asked) => table == Some(asked.to_string().as_str()),
         };
+        let asks = |state: FileState| query.state.is_none_or(|asked| asked == state);
+        let (waits, aside) = (asks(FileState::Waiting), asks(FileState::Quarantined));
         let recent = self.activity.snapshot().1.into_iter();
         let mut lines: Vec<FileLine> = recent
             // Those of the quarantine are told by itself: it forgets nothing at a restart.
@@ -54,11 +56,11 @@ impl<I: Ingest> StandalonePlant<I> {
             .filter(|file| file.file.contains(&query.text) && of_table(file.table.as_deref()))
             .map(remembered)
             .collect();
-        if query.table.is_none() {
+        if waits && query.table.is_none() {
             let announced = self.inbox.announced(&query.text, MAX_LIMIT).await.map_err(store_failed)?;
             lines.extend(announced.into_iter().map(waiting));
         }
-        for table in tables {
+        for table in if aside { tables } else { &[] } {
             let inspection = self.lake.inspect(table).await.map_err(lake_failed)?;
             let page = quarantine::page(&self.lake, table, inspection.as_ref(), MAX_LIMIT, "").await;
             let items = page.map_err(lake_failed)?.items.into_iter();
