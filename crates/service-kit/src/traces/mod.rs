@@ -96,9 +96,18 @@ pub fn on() -> bool {
 /// A setting that cannot be used, or there is a logger already.
 pub fn start(logging: &LoggingArgs, args: &TracesArgs, service: &'static str) -> Result<Traces, StartError> {
     let provider = args.provider(service)?;
-    let spans = provider.as_ref().map(|provider| layer(provider.tracer("event-ingest")));
-    let lines = logging.layer().map_err(StartError::Logging)?;
-    let installed = Registry::default().with(spans).with(lines).try_init();
+    // Without traces there is no layer for them, not even an empty one: that would have each span made.
+    let installed = match &provider {
+        Some(provider) => {
+            let spans = layer(provider.tracer("event-ingest"));
+            let lines = logging.layer().map_err(StartError::Logging)?;
+            Registry::default().with(spans).with(lines).try_init()
+        }
+        None => {
+            let lines = logging.layer().map_err(StartError::Logging)?;
+            Registry::default().with(lines).try_init()
+        }
+    };
     installed.map_err(|error| StartError::Logging(error.into()))?;
     if let Some(provider) = &provider {
         global::set_tracer_provider(provider.clone());
@@ -159,9 +168,8 @@ mod tests {
             let args = TracesArgs { otlp_endpoint: endpoint };
             assert!(args.provider("tested").expect("nothing can be wrong").is_none());
         }
-        let spans: Option<Box<dyn Layer<Registry> + Send + Sync>> = None;
         let lines = logging.layer().expect("a good level");
-        with_default(Registry::default().with(spans).with(lines), || {
+        with_default(Registry::default().with(lines), || {
             let span = tracing::info_span!(target: "trace", "request");
             assert!(span.is_disabled());
             assert!(
