@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use service_kit::kafka::{ClientProperties, LastFailure, check_topics};
 use tokio::sync::Mutex;
@@ -18,6 +19,8 @@ use crate::commands::dlq::progress::Progress;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
 /// How long the oldest waiting records may take to be fetched.
 const FETCHED_WITHIN: Duration = Duration::from_secs(2);
+/// Between two questions for positions whose coordinator is on its way to another broker.
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(100);
 /// Partitions whose oldest waiting record is fetched.
 const MAX_FETCHED: usize = 16;
 
@@ -178,7 +181,7 @@ fn partitions(
     for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
         asked.add_partition(&lane.topic, partition.id());
     }
-    let committed = consumer.committed_offsets(asked, left(end))?;
+    let committed = positions(consumer, &asked, end)?;
     let mut found = BTreeMap::new();
     for element in committed.elements() {
         let (low, high) = consumer.fetch_watermarks(&lane.topic, element.partition(), left(end))?;
@@ -190,6 +193,25 @@ fn partitions(
         found.insert(element.partition(), partition);
     }
     Ok(found)
+}
+
+/// Positions of the group. A coordinator that is elected or still loads, as after a start, is waited for.
+fn positions(
+    consumer: &BaseConsumer<Listener>,
+    asked: &TopicPartitionList,
+    end: Instant,
+) -> KafkaResult<TopicPartitionList> {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    loop {
+        let found = consumer.committed_offsets(asked.clone(), left(end));
+        let code = found.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        let passing =
+            matches!(code, Some(NotCoordinator | CoordinatorLoadInProgress | CoordinatorNotAvailable));
+        if !passing || left(end) <= COORDINATOR_PAUSE {
+            return found;
+        }
+        std::thread::sleep(COORDINATOR_PAUSE);
+    }
 }
 
 /// What the partitions are together.

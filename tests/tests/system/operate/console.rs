@@ -28,7 +28,7 @@ async fn letters_are_seen_by_all_and_sent_back_by_who_shows_the_token() {
     std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
     let token = token.display().to_string();
     let mut arguments = words(&["console", "--listen", ANY_PORT, "--token-file", &token, "--table", TABLE]);
-    arguments.extend(pipeline.topics());
+    arguments.extend(pipeline.topics(&[]));
     arguments.extend(lake(&lakehouse, &bucket));
     let mut console = Program::start("event-ingest", arguments, pipeline.environment());
     let url = console.serving().await;

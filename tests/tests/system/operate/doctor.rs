@@ -38,8 +38,8 @@ impl Place<'_> {
     /// What it says with further flags, and how it ends.
     async fn doctor(&self, further: &[&str]) -> (Option<i32>, Vec<Value>) {
         let mut arguments = words(&["doctor", "s3://inbox/incoming/"]);
-        let topics = self.pipeline.topics();
-        arguments.extend(topics.into_iter().take_while(|word| word != "--redrive-group"));
+        let topics = self.pipeline.topics(further).into_iter();
+        arguments.extend(topics.take_while(|word| word != "--redrive-group"));
         arguments.extend(lake(&self.lakehouse, &self.bucket));
         arguments.extend(words(further));
         self.pipeline.ask(&arguments).await
@@ -108,7 +108,7 @@ async fn rights_are_told_from_their_absence() {
     let own = Pipeline::over(plain, secured.settings_of_stranger()).await;
     let doctor = async |further: &[&str]| {
         let mut arguments = words(&["doctor"]);
-        arguments.extend(own.topics().into_iter().take_while(|word| word != "--redrive-group"));
+        arguments.extend(own.topics(&[]).into_iter().take_while(|word| word != "--redrive-group"));
         arguments.extend(words(further));
         own.ask(&arguments).await.1
     };

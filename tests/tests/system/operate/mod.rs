@@ -12,8 +12,8 @@ use crate::bucket::{Lakehouse, Standalone};
 use crate::pipeline::Pipeline;
 
 impl Pipeline<'_> {
-    /// The topics and groups of this pipeline, as the operator's commands take them.
-    fn topics(&self) -> Vec<String> {
+    /// The topics and groups of this pipeline, as the operator's commands take them, but for what `further` says.
+    fn topics(&self, further: &[&str]) -> Vec<String> {
         let worker = format!("{}-worker", self.group);
         let launcher = format!("{}-launcher", self.group);
         let redrive = format!("{}-redrive", self.group);
@@ -27,15 +27,16 @@ impl Pipeline<'_> {
             ("--dead-letter-topic", &self.dead),
             ("--redrive-group", &redrive),
         ];
-        flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
+        let kept = flags.into_iter().filter(|(flag, _)| !further.contains(flag));
+        kept.flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
     }
 
-    /// Runs a command to its end: its exit status, and the JSON lines that it writes.
+    /// Runs a command to its end: its exit status, and the JSON lines that it writes, without those of its log.
     async fn ask(&self, line: &[String]) -> (Option<i32>, Vec<Value>) {
         let line = line.iter().map(String::as_str).chain(["--output", "json"]);
         let (status, text) = Program::start("event-ingest", line, self.environment()).exited().await;
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        (status.code(), lines)
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        (status.code(), lines.filter(|line| line["level"].is_null()).collect())
     }
 }
 

@@ -25,7 +25,7 @@ struct Place<'k> {
 impl Place<'_> {
     async fn status(&self, further: &[&str]) -> (Option<i32>, Value) {
         let mut arguments = words(&["status", "--table", TABLE]);
-        arguments.extend(self.pipeline.topics());
+        arguments.extend(self.pipeline.topics(further));
         arguments.extend(lake(&self.lakehouse, &self.bucket));
         arguments.extend(words(further));
         let (status, mut lines) = self.pipeline.ask(&arguments).await;
