@@ -5,6 +5,7 @@ pub mod cli;
 mod cli_tests;
 pub mod cluster;
 pub mod commands;
+mod coordinator;
 pub mod overview;
 pub mod standalone;
 pub mod survey;

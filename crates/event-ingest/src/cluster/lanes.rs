@@ -8,19 +8,17 @@ use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use service_kit::kafka::{ClientProperties, LastFailure, check_topics};
 use tokio::sync::Mutex;
 
 use crate::commands::dlq::progress::Progress;
+use crate::coordinator::positions;
 
 /// The brokers' time for one lane, all questions together.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
 /// How long the oldest waiting records may take to be fetched.
 const FETCHED_WITHIN: Duration = Duration::from_secs(2);
-/// Between two questions for positions whose coordinator is on its way to another broker.
-const COORDINATOR_PAUSE: Duration = Duration::from_millis(100);
 /// Partitions whose oldest waiting record is fetched.
 const MAX_FETCHED: usize = 16;
 
@@ -193,25 +191,6 @@ fn partitions(
         found.insert(element.partition(), partition);
     }
     Ok(found)
-}
-
-/// Positions of the group. A coordinator that is elected or still loads, as after a start, is waited for.
-fn positions(
-    consumer: &BaseConsumer<Listener>,
-    asked: &TopicPartitionList,
-    end: Instant,
-) -> KafkaResult<TopicPartitionList> {
-    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
-    loop {
-        let found = consumer.committed_offsets(asked.clone(), left(end));
-        let code = found.as_ref().err().and_then(KafkaError::rdkafka_error_code);
-        let passing =
-            matches!(code, Some(NotCoordinator | CoordinatorLoadInProgress | CoordinatorNotAvailable));
-        if !passing || left(end) <= COORDINATOR_PAUSE {
-            return found;
-        }
-        std::thread::sleep(COORDINATOR_PAUSE);
-    }
 }
 
 /// What the partitions are together.

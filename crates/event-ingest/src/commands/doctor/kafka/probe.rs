@@ -12,6 +12,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use service_kit::kafka::{ClientProperties, LastFailure, PropertyError, check_topics};
 
+use crate::coordinator::positions;
+
 /// How long the brokers may take for an answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// One of several questions in that time.
@@ -161,7 +163,7 @@ impl Probe {
             // Without a coordinator a commit would wait for one.
             let mut list = TopicPartitionList::new();
             list.add_partition(topic, 0);
-            if let Err(error) = consumer.committed_offsets(list, ANSWERS_WITHIN) {
+            if let Err(error) = positions(&consumer, &list, Instant::now() + ANSWERS_WITHIN) {
                 return Ok(Err(error));
             }
             let mut list = TopicPartitionList::new();
