@@ -44,7 +44,7 @@ releases() {
   done
   succeeds install csv-to-iceberg --values "$chart/values-csv-to-iceberg.yaml"
   succeeds helm uninstall csv-to-iceberg event-ingest --namespace eventing-demo
-  [ "$(topics)" = "csv-ingest heavy-ingest ingest-dlq light-ingest s3-events" ] || die "after removal there are: $(topics)"
+  [ "$(topics)" = "csv-ingest heavy-ingest ingest-dlq ingest-quarantine ingest-results light-ingest s3-events" ] || die "after removal there are: $(topics)"
   # Topics that are there already are taken over.
   succeeds install event-ingest
   succeeds kubectl apply --server-side --force-conflicts --dry-run=server -f "$repo/deployment"
