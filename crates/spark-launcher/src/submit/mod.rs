@@ -6,7 +6,7 @@
 mod args;
 mod process;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::backend::{Attempt, AttemptName, AttemptState, Backend, BackendError};
 use process::Process;
@@ -98,8 +99,8 @@ pub struct Submit {
     awaited: Awaited,
 }
 
-/// Folders of attempts.
-type Awaited = Arc<std::sync::Mutex<HashSet<PathBuf>>>;
+/// What writes an end down, by the folder of the attempt.
+type Awaited = Arc<std::sync::Mutex<HashMap<PathBuf, JoinHandle<()>>>>;
 
 const NO_PANIC: &str = "no holder of this lock panics";
 
@@ -152,10 +153,10 @@ impl Submit {
             tokio::spawn(submitted.process.end());
             return Err(error);
         }
-        let (awaited, folder) = (self.awaited.clone(), folder.to_owned());
-        awaited.lock().expect(NO_PANIC).insert(folder.clone());
-        tokio::spawn(async move {
-            let exit = folder.join(EXIT);
+        let (awaited, ended) = (self.awaited.clone(), folder.to_owned());
+        let mut entries = self.awaited.lock().expect(NO_PANIC);
+        let writer = tokio::spawn(async move {
+            let exit = ended.join(EXIT);
             let code = match child.wait().await {
                 Ok(status) => status.code().map_or_else(|| status.to_string(), |code| code.to_string()),
                 Err(error) => error.to_string(),
@@ -163,8 +164,9 @@ impl Submit {
             if let Err(error) = replace(&exit, code.as_bytes()) {
                 tracing::warn!(%error, path = %exit.display(), "exit code not written");
             }
-            awaited.lock().expect(NO_PANIC).remove(&folder);
+            awaited.lock().expect(NO_PANIC).remove(&ended);
         });
+        entries.insert(folder.to_owned(), writer);
         Ok(())
     }
 
@@ -172,7 +174,7 @@ impl Submit {
         let Some(submitted) = read(folder)? else { return Ok(AttemptState::Absent) };
         let log = folder.join(LOG);
         // First: it may end, and its end be written down, between the two.
-        let lives = submitted.process.lives() || self.awaited.lock().expect(NO_PANIC).contains(folder);
+        let lives = submitted.process.lives() || self.awaited.lock().expect(NO_PANIC).contains_key(folder);
         if let Ok(code) = fs::read_to_string(folder.join(EXIT)) {
             return Ok(match code.as_str() {
                 "0" => AttemptState::Succeeded,
@@ -225,6 +227,12 @@ impl Backend for Submit {
             return Ok(());
         };
         submitted.process.end().await.map_err(|e| failed("end the process of", &folder, &e))?;
+        // Or the end would be written into a folder that is being removed.
+        let writer = self.awaited.lock().expect(NO_PANIC).remove(&folder);
+        if let Some(writer) = writer {
+            // It has not panicked, and nobody aborts it.
+            let _ = writer.await;
+        }
         match fs::remove_dir_all(&folder) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("remove", &folder, &e)),
             _ => Ok(()),

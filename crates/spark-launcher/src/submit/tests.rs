@@ -74,6 +74,17 @@ async fn what_ends_well_has_succeeded_and_is_not_started_again() {
 }
 
 #[tokio::test]
+async fn what_is_stopped_while_it_runs_leaves_nothing_and_nobody_who_would_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let submit = submit(folder.path(), "sleep 600");
+    let attempt = attempt(1, "a.csv");
+    submit.start(&attempt).await.unwrap();
+    submit.stop(&attempt.name).await.unwrap();
+    assert!(submit.awaited.lock().unwrap().is_empty(), "its end is still to be written down");
+    assert!(!submit.folder(&attempt.name).exists());
+}
+
+#[tokio::test]
 async fn what_fails_says_so_with_its_last_words() {
     let folder = tempfile::tempdir().unwrap();
     let submit = submit(folder.path(), "echo no such table; exit 3");

@@ -25,7 +25,10 @@ async fn an_attempt_that_a_person_removes_is_followed_by_another() {
     let launcher = world.launcher().await;
     let id = launcher.take(&world, &world.request(&files)).await;
     world.kill(&id, 1).await;
-    std::fs::remove_dir_all(world.work_folder().join(format!("ingest-{id}-1"))).unwrap();
+    // Moved away, not emptied: at the same moment the launcher writes down there how the driver ended.
+    let elsewhere = tempfile::tempdir_in(world.work_folder().parent().unwrap()).unwrap();
+    let attempt = world.work_folder().join(format!("ingest-{id}-1"));
+    std::fs::rename(attempt, elsewhere.path().join("removed")).unwrap();
     world.closed(&id).await;
     world.assert_holds(&sources).await;
 }
