@@ -2,9 +2,8 @@
 //! that are in the table by then, and a worker may set an object aside again under the same name at any time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use ingest_core::{Route, TableName};
+use ingest_core::TableName;
 use lake::Lake;
 use lake::allow::OUTSIDE;
 use operations::PlantError;
@@ -13,7 +12,7 @@ use service_kit::kafka::ClientProperties;
 use service_kit::outlet::{Outlet, OutletConfig};
 
 use crate::overview::again::{self, Chosen};
-use crate::overview::{failed, quarantine};
+use crate::overview::failed;
 
 /// `source` of the requests.
 const SOURCE: &str = "/event-ingest/console";
@@ -30,33 +29,16 @@ pub(super) async fn request(
     let config = OutletConfig { topic: Some((topic.to_owned(), kafka.clone())), sink: None };
     let outlet = Outlet::new(&config).map_err(|error| PlantError::invalid(error.to_string()))?;
     let outlet = outlet.expect("a topic is named");
-    let quarantines = quarantine::all(lake, table).await.map_err(fail)?;
+    let (chosen, unknown) = again::choose(lake, table, ids).await.map_err(fail)?;
+    let may = |chosen: &Chosen| {
+        chosen.kept.record.requested().is_ok_and(|object| lake.allow().allows_source(&object.uri))
+    };
+    let (chosen, outside): (Vec<_>, Vec<_>) = chosen.into_iter().partition(may);
     let mut outcomes: HashMap<String, (bool, String)> = HashMap::new();
-    let mut groups: HashMap<Arc<Route>, Vec<Chosen>> = HashMap::new();
-    for id in ids {
-        let mut chosen = None;
-        // A name is a hash in hexadecimal: what is not cannot lead anywhere else.
-        for quarantine in quarantines.iter().filter(|_| is_name(id)) {
-            if let Some(kept) = quarantine.get(id).await.map_err(fail)? {
-                chosen = Some(Chosen { quarantine: quarantine.clone(), kept });
-            }
-        }
-        let said = match chosen {
-            None => format!("nothing of that name is set aside for {table}"),
-            Some(Chosen { kept, .. })
-                if !kept.record.requested().is_ok_and(|object| lake.allow().allows_source(&object.uri)) =>
-            {
-                OUTSIDE.to_owned()
-            }
-            Some(chosen) => {
-                let group = groups.entry(again::route(table, &chosen.kept.record)).or_default();
-                group.push(chosen);
-                continue;
-            }
-        };
-        outcomes.insert(id.clone(), (false, said));
-    }
-    for (route, some) in groups {
+    let said = format!("nothing of that name is set aside for {table}");
+    outcomes.extend(unknown.into_iter().map(|id| (id, (false, said.clone()))));
+    outcomes.extend(outside.into_iter().map(|chosen| (chosen.kept.name, (false, OUTSIDE.to_owned()))));
+    for (route, some) in again::by_route(table, chosen) {
         let request =
             again::request(&route, &some, false).map_err(|error| PlantError::invalid(error.to_string()))?;
         let said = match outlet.send(again::event(&request, SOURCE), &table.to_string()).await {
@@ -70,8 +52,4 @@ pub(super) async fn request(
         Some(Outcome { id: id.clone(), done, message })
     };
     Ok(Changed { outcomes: ids.iter().filter_map(outcome).collect() })
-}
-
-fn is_name(id: &str) -> bool {
-    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -7,24 +7,22 @@
 //! | `args` | the flags |
 //! | `lanes` | what waits in the topics |
 //! | `letters` | dead letters: seen, sent back |
-//! | `heavy` | requests of the heavy path |
 //! | `stores` | whether stores answer, and how soon |
-//! | `tables` | the tables that are watched |
+//! | `watched` | the tables that are watched |
 //! | `problems` | what is wrong, told from all of these |
-//! | `files` | lists of objects, one of them in full |
+//! | `story` | one object in full |
 //! | `again` | set-aside objects requested again |
 //! | `plant` | these together as a [`Plant`](operations::Plant) |
 
 mod again;
 mod args;
-mod files;
-mod heavy;
 mod lanes;
 mod letters;
 mod plant;
 mod problems;
 mod stores;
-mod tables;
+mod story;
+mod watched;
 
 use std::future::Future;
 use std::time::Duration;
@@ -32,13 +30,12 @@ use std::time::Duration;
 pub use args::ClusterArgs;
 pub use plant::ClusterPlant;
 
+use crate::overview;
+
 /// Longest wait for one part of a status. What does not answer by then is a problem in it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The answer, or why there is none in time.
 async fn within<T, E: ToString>(work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
+    overview::within(PATIENCE, work).await
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use ingest_core::{ObjectUri, TableName};
 use lake::{Lake, LakeConfig};
@@ -17,13 +17,14 @@ use operations::{Plant, PlantError};
 use service_kit::kafka::ClientProperties;
 use tokio::sync::OnceCell;
 
-use super::heavy::Wish;
 use super::lanes::{Lag, Watcher};
-use super::problems::{Facts, Reader, problems};
+use super::problems::{self, Facts, Reader};
 use super::stores::Answer;
-use super::tables::Watched;
-use super::{ClusterArgs, again, files, heavy, letters, stores, tables, within};
-use crate::overview::{failed, table};
+use super::watched::Watched;
+use super::{ClusterArgs, PATIENCE, again, letters, stores, story, within};
+use crate::overview::heavy::{self, Wish};
+use crate::overview::tables::{self, Expected};
+use crate::overview::{failed, lists};
 
 /// Services around Kafka, told from outside.
 pub struct ClusterPlant {
@@ -34,6 +35,8 @@ pub struct ClusterPlant {
     lake: OnceCell<Arc<Lake>>,
     lanes: Vec<(Reader, Watcher)>,
     letters: Watcher,
+    /// When this plant began to watch.
+    since: DateTime<Utc>,
 }
 
 impl fmt::Debug for ClusterPlant {
@@ -67,7 +70,7 @@ impl ClusterPlant {
             lane(Reader::SparkLauncher, &topics.heavy_topic, &topics.heavy_group)?,
         ];
         let letters = Watcher::new(&kafka, &topics.dead_letter_topic, &args.redrive_group)?;
-        Ok(Self { args, kafka, config, lake: OnceCell::new(), lanes, letters })
+        Ok(Self { args, kafka, config, lake: OnceCell::new(), lanes, letters, since: Utc::now() })
     }
 
     async fn lake(&self) -> lake::Result<Arc<Lake>> {
@@ -102,9 +105,10 @@ impl ClusterPlant {
             let records = spark_launcher::records(&lake)?;
             heavy::status(&records).await
         };
+        let expected = Expected { every: watched.rules.expected(), since: self.since };
         let (catalog, tables, stores, heavy) = tokio::join!(
             within(lake.ready()),
-            tables::look(&lake, &watched.tables),
+            tables::look(&lake, &watched.tables, &expected, PATIENCE),
             stores::ask(&lake, &watched.rules),
             within(heavy),
         );
@@ -116,7 +120,7 @@ impl ClusterPlant {
         let lags = join_all(self.lanes.iter().map(|(_, watcher)| within(watcher.lag())));
         let (lags, letters, told) =
             tokio::join!(lags, within(self.letters.letters()), self.look_at_lake(&watched));
-        let (lines, unreadable) = lines(told.tables);
+        let (lines, unreadable) = tables::split(told.tables);
         let (heavy, failed) = told
             .heavy
             .map_or_else(|reason| (None, Err(reason)), |(status, failed)| (Some(status), Ok(failed)));
@@ -141,7 +145,7 @@ impl ClusterPlant {
             stores: told.stores,
             heavy: failed,
         };
-        let problems = problems(&facts);
+        let problems = problems::all(&facts);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: Mode::Cluster,
@@ -155,18 +159,6 @@ impl ClusterPlant {
         }
         .judged()
     }
-}
-
-/// The tables that can be looked at, the others as far as they are known, and why not.
-fn lines(tables: Vec<(TableName, Result<TableStatus, String>)>) -> (Vec<TableStatus>, Vec<(String, String)>) {
-    let mut unreadable = Vec::new();
-    let lines = tables.into_iter().map(|(name, answer)| {
-        answer.unwrap_or_else(|reason| {
-            unreadable.push((name.to_string(), reason));
-            table::absent(&name, None, None)
-        })
-    });
-    (lines.collect(), unreadable)
 }
 
 /// The flow, in its order. What is not known is `null`.
@@ -217,19 +209,19 @@ impl Plant for ClusterPlant {
 
     async fn files(&self, query: &FilesQuery) -> Result<Page<FileLine>, PlantError> {
         let tables = self.asked(Watched::now(&self.args), query.table.as_ref());
-        files::list(self.open().await?.as_ref(), &tables, query).await
+        lists::objects(self.open().await?.as_ref(), &tables, query, Vec::new()).await
     }
 
     async fn story(&self, object: &ObjectUri, table: Option<&TableName>) -> Result<Story, PlantError> {
         let watched = Watched::now(&self.args);
         let rules = watched.rules.clone();
         let tables = self.asked(watched, table);
-        files::tell(self.open().await?.as_ref(), &rules, &tables, object).await
+        story::tell(self.open().await?.as_ref(), &rules, &tables, object).await
     }
 
     async fn quarantined(&self, query: &TableQuery) -> Result<Page<Quarantined>, PlantError> {
         let tables = self.asked(Watched::now(&self.args), query.table.as_ref());
-        files::set_aside_for(self.open().await?.as_ref(), tables, query).await
+        lists::quarantined(self.open().await?.as_ref(), tables, query).await
     }
 
     async fn dead_letters(&self, query: &ListQuery) -> Result<Page<DeadLetter>, PlantError> {

@@ -7,7 +7,7 @@ use operations::model::{Problem, Severity, TableStatus};
 
 use super::lanes::{Lag, Lane};
 use super::stores::Answer;
-use crate::overview::runbook;
+use crate::overview::problems::{self, problem};
 
 /// A record that waits longer than this is worth a look: a batch waits half a minute, a worker starts in less.
 const LAGS: TimeDelta = TimeDelta::minutes(5);
@@ -52,17 +52,9 @@ impl Reader {
 }
 
 /// Everything that is wrong.
-pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
+pub(super) fn all(facts: &Facts) -> Vec<Problem> {
     let mut found = kafka(facts);
-    if let Some(reason) = &facts.rules {
-        found.push(problem(
-            "rules-broken",
-            Severity::Attention,
-            "rules",
-            format!("the file of rules is wrong; the dispatcher goes on with those it had: {reason}"),
-            "try it with `event-ingest rules check FILE`; it is read again when it changes",
-        ));
-    }
+    found.extend(facts.rules.as_deref().map(problems::rules));
     if let Err(reason) = &facts.catalog {
         found.push(problem(
             "catalog-unreachable",
@@ -73,15 +65,11 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
         ));
     } else {
         // While the catalog is away, no table can be looked at: that is said once.
-        found.extend(facts.unreadable.iter().map(|(table, reason)| {
-            let mend = format!("see what is wrong with `event-ingest ledger verify --table {table}`");
-            let detail = format!("the table cannot be looked at: {reason}");
-            problem("table-unreadable", Severity::Broken, table, detail, mend)
-        }));
+        found.extend(problems::unreadable(&facts.unreadable, ""));
     }
     found.extend(facts.stores.iter().filter_map(store));
-    found.extend(facts.tables.iter().flat_map(|table| [quarantine(table), stale(table)]).flatten());
-    found.extend(heavy(&facts.heavy));
+    found.extend(facts.tables.iter().flat_map(|table| problems::table(table, "")));
+    found.extend(facts.heavy.iter().filter_map(|failed| problems::heavy(failed, "")));
     found
 }
 
@@ -184,55 +172,6 @@ fn store(answer: &Answer) -> Option<Problem> {
     }
 }
 
-fn quarantine(table: &TableStatus) -> Option<Problem> {
-    let count = table.quarantined.filter(|count| count.number > 0)?;
-    let more = if count.at_least { " or more" } else { "" };
-    let name = &table.table;
-    let mend = format!(
-        "read the reasons with `event-ingest files list --quarantined --table {name}`, mend files or table, then `event-ingest files retry --all --table {name}`"
-    );
-    let detail = format!("{}{more} objects were set aside, and no retry by itself mends that", count.number);
-    Some(problem("quarantine-grows", Severity::Attention, name, detail, mend))
-}
-
-fn stale(table: &TableStatus) -> Option<Problem> {
-    let every = table.expect_every_seconds.filter(|_| table.fresh == Some(false))?;
-    let detail = format!("no file came in for longer than the {every} s that its rule expects");
-    let mend = "ask whoever writes the files; `event-ingest reconcile` tells whether the bucket has some that the table lacks";
-    let problem = problem("table-stale", Severity::Attention, &table.table, detail, mend);
-    Some(Problem { since: table.last_commit, ..problem })
-}
-
-fn heavy(heavy: &Result<Vec<String>, String>) -> Option<Problem> {
-    let failed = heavy.as_ref().ok()?;
-    let first = failed.first()?;
-    let (detail, mend) = (
-        format!("{} requests were given up", failed.len()),
-        format!(
-            "read why with `event-ingest heavy show {first}`, mend it, then `event-ingest heavy retry --all`"
-        ),
-    );
-    Some(problem("heavy-failed", Severity::Attention, first, detail, mend))
-}
-
-fn problem(
-    kind: &str,
-    severity: Severity,
-    subject: &str,
-    detail: impl Into<String>,
-    mend: impl Into<String>,
-) -> Problem {
-    Problem {
-        kind: kind.to_owned(),
-        severity,
-        subject: subject.to_owned(),
-        detail: detail.into(),
-        mend: mend.into(),
-        runbook: Some(runbook(kind)),
-        since: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use operations::model::Count;
@@ -258,7 +197,7 @@ mod tests {
     }
 
     fn kinds(facts: &Facts) -> Vec<String> {
-        let found = problems(facts);
+        let found = all(facts);
         assert!(found.iter().all(|problem| !problem.detail.is_empty() && !problem.mend.is_empty()));
         found.into_iter().map(|problem| problem.kind).collect()
     }
@@ -291,9 +230,9 @@ mod tests {
         assert!(kinds(&with_lag(young)).is_empty());
         let old = Lag { oldest: since(LAGS + TimeDelta::seconds(1)), ..waiting.clone() };
         assert_eq!(kinds(&with_lag(old)), ["stuck-lane"]);
-        let nobody = problems(&with_lag(Lag { members: Some(0), ..waiting.clone() }));
+        let nobody = all(&with_lag(Lag { members: Some(0), ..waiting.clone() }));
         assert_eq!((nobody[0].kind.as_str(), nobody[0].severity), ("nobody-reads", Severity::Broken));
-        let never = problems(&with_lag(Lag { members: Some(0), known: false, ..waiting }));
+        let never = all(&with_lag(Lag { members: Some(0), known: false, ..waiting }));
         assert_eq!(never[0].severity, Severity::Attention);
     }
 
@@ -330,7 +269,7 @@ mod tests {
             rules: Some("line 3: what?".to_owned()),
             ..nothing()
         };
-        let found = problems(&facts);
+        let found = all(&facts);
         let mends: Vec<&str> = found.iter().map(|problem| problem.mend.as_str()).collect();
         let commands = [
             "dlq redrive",

@@ -2,14 +2,17 @@
 //! first, the removal of the record second: whatever is cut short between the two is requested once more, and the ledger
 //! makes that harmless.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::Utc;
 use cloudevents::{Data, Event, EventBuilder, EventBuilderV10};
 use ingest_core::event::JSON;
 use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, Lane, Route, TableName, UriError};
+use lake::Lake;
 use lake::quarantine::{Kept, Quarantine, Record};
+
+use super::quarantine;
 
 /// A record and the quarantine that it is in.
 #[derive(Debug, Clone)]
@@ -18,6 +21,47 @@ pub struct Chosen {
     pub quarantine: Quarantine,
     /// What it is.
     pub kept: Kept,
+}
+
+/// The records of these ids, and the ids of which there is none.
+///
+/// # Errors
+/// The catalog or a store does not answer.
+pub async fn choose(
+    lake: &Lake,
+    table: &TableName,
+    ids: &[String],
+) -> lake::Result<(Vec<Chosen>, Vec<String>)> {
+    let quarantines = quarantine::all(lake, table).await?;
+    let (mut chosen, mut unknown) = (Vec::new(), Vec::new());
+    for id in ids.iter().collect::<BTreeSet<_>>() {
+        let mut found = None;
+        for quarantine in quarantines.iter().filter(|_| is_name(id)) {
+            if let Some(kept) = quarantine.get(id).await? {
+                found = Some(Chosen { quarantine: quarantine.clone(), kept });
+            }
+        }
+        match found {
+            Some(found) => chosen.push(found),
+            None => unknown.push(id.clone()),
+        }
+    }
+    Ok((chosen, unknown))
+}
+
+/// A name is a hash in hexadecimal: what is not cannot lead anywhere else.
+fn is_name(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is chosen, by what a request for it says.
+#[must_use]
+pub fn by_route(table: &TableName, chosen: Vec<Chosen>) -> HashMap<Arc<Route>, Vec<Chosen>> {
+    let mut groups: HashMap<Arc<Route>, Vec<Chosen>> = HashMap::new();
+    for chosen in chosen {
+        groups.entry(route(table, &chosen.kept.record)).or_default().push(chosen);
+    }
+    groups
 }
 
 /// What a request for it says beside the object: one request is for objects of one such route.

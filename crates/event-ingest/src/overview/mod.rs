@@ -3,17 +3,28 @@
 //!
 //! | module | what it tells or does |
 //! |---|---|
-//! | [`table`] | a table as it is now, with its latest commits |
+//! | [`table`], [`tables`] | a table as it is now, with its latest commits; many of them, and whether they are fresh |
 //! | [`files`] | the newest objects of a table, a page at a time |
-//! | [`story`] | one object in full |
+//! | [`story`], [`routing`] | one object in full, and what the rules say of it |
 //! | [`quarantine`] | what was set aside for a table |
+//! | [`lists`] | objects and what was set aside, over all tables |
 //! | [`again`] | requesting that again |
+//! | [`heavy`] | requests of the heavy path |
+//! | [`problems`] | what is wrong, and what mends it |
 
 pub mod again;
 pub mod files;
+pub mod heavy;
+pub mod lists;
+pub mod problems;
 pub mod quarantine;
+pub mod routing;
 pub mod story;
 pub mod table;
+pub mod tables;
+
+use std::future::Future;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ingest_core::{ObjectIdentity, ObjectVersion};
@@ -28,10 +39,18 @@ pub fn failed(error: &lake::Error) -> PlantError {
     }
 }
 
-/// Where the documentation says more about a kind of problem.
-#[must_use]
-pub fn runbook(kind: &str) -> String {
-    format!("docs/problems.md#{kind}")
+/// The answer, or why there is none in time.
+///
+/// # Errors
+/// That reason.
+pub async fn within<T, E: ToString>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(patience, work).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
+    }
 }
 
 /// An object version for people.
@@ -60,8 +79,11 @@ mod tests {
     use std::path::Path;
 
     /// Where the plants tell problems.
-    const TOLD: [&str; 2] =
-        [include_str!("../cluster/problems.rs"), include_str!("../standalone/plant/problems.rs")];
+    const TOLD: [&str; 3] = [
+        include_str!("problems.rs"),
+        include_str!("../cluster/problems.rs"),
+        include_str!("../standalone/plant/problems.rs"),
+    ];
 
     #[test]
     fn every_kind_of_problem_is_documented_and_no_other() {

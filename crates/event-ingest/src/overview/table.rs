@@ -41,6 +41,12 @@ pub async fn status(
     })
 }
 
+/// When a commit last brought files: others, of maintenance say, tell nothing of arrivals.
+#[must_use]
+pub fn last_arrival(found: &Inspection) -> Option<DateTime<Utc>> {
+    ancestry(found.table.metadata()).find(|snapshot| run(snapshot).is_some()).and_then(time)
+}
+
 /// A table that is not there, or of which nobody knows (`exists`).
 #[must_use]
 pub fn absent(name: &TableName, exists: Option<bool>, quarantined: Option<Count>) -> TableStatus {

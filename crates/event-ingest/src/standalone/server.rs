@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::error_handling::HandleError;
+use chrono::Utc;
 use http::StatusCode;
 use ingest_core::{RequestDefaults, TableName};
 use lake::{AllowList, Lake, LakeConfig};
@@ -114,8 +115,10 @@ pub async fn run(
         inbox: inbox.clone(),
         activity: activity.clone(),
         rules: rules.clone(),
+        heavy: spark.as_ref().map(|_| spark_launcher::records(&lake)).transpose()?,
         lake,
         worker: worker.clone(),
+        since: Utc::now(),
     };
     let published = match &spark {
         Some(_) => heavy::publisher(light, activity.clone(), &metrics),

@@ -1,7 +1,6 @@
 //! What an operator may change: request again, send back, put a file.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use chrono::Utc;
 use futures::StreamExt;
@@ -12,41 +11,22 @@ use operations::plant::Upload;
 
 use super::{StandalonePlant, lake_failed, store_failed};
 use crate::overview::again::{self, Chosen};
-use crate::overview::quarantine;
 use crate::standalone::flow::{Ingest, IngestError};
 use crate::standalone::letters::Found;
 use crate::standalone::store::{Attributes, Precondition};
 
 impl<I: Ingest> StandalonePlant<I> {
     pub(super) async fn again(&self, table: &TableName, ids: &[String]) -> Result<Changed, PlantError> {
-        let quarantines = quarantine::all(&self.lake, table).await.map_err(lake_failed)?;
-        let mut outcomes: HashMap<&str, Outcome> = HashMap::new();
-        let mut groups: HashMap<Arc<Route>, Vec<Chosen>> = HashMap::new();
-        for id in ids.iter().collect::<BTreeSet<_>>() {
-            let mut chosen = None;
-            // A name is a hash in hexadecimal: what is not cannot lead anywhere else.
-            for quarantine in quarantines.iter().filter(|_| is_name(id)) {
-                if let Some(kept) = quarantine.get(id).await.map_err(lake_failed)? {
-                    chosen = Some(Chosen { quarantine: quarantine.clone(), kept });
-                }
-            }
-            match chosen {
-                Some(chosen) => {
-                    groups.entry(again::route(table, &chosen.kept.record)).or_default().push(chosen);
-                }
-                None => {
-                    outcomes.insert(
-                        id,
-                        outcome(id, false, format!("nothing of that name is set aside for {table}")),
-                    );
-                }
-            }
+        let (chosen, unknown) = again::choose(&self.lake, table, ids).await.map_err(lake_failed)?;
+        let mut outcomes: HashMap<String, Outcome> = HashMap::new();
+        for id in unknown {
+            let said = outcome(&id, false, format!("nothing of that name is set aside for {table}"));
+            outcomes.insert(id, said);
         }
-        for (route, some) in groups {
+        for (route, some) in again::by_route(table, chosen) {
             for (chosen, (done, message)) in some.iter().zip(self.request(&route, &some).await?) {
-                if let Some(id) = ids.iter().find(|id| **id == chosen.kept.name) {
-                    outcomes.insert(id, outcome(id, done, message));
-                }
+                let id = &chosen.kept.name;
+                outcomes.insert(id.clone(), outcome(id, done, message));
             }
         }
         let outcomes = ids.iter().filter_map(|id| outcomes.get(id.as_str()).cloned());
@@ -123,10 +103,6 @@ impl<I: Ingest> StandalonePlant<I> {
         let stored = put.map_err(store_failed)?;
         Ok(Uploaded { file: object.to_string(), bytes: stored.size, etag: stored.etag })
     }
-}
-
-fn is_name(id: &str) -> bool {
-    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn failed(error: IngestError) -> String {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use ingest_core::{ObjectUri, TableName};
 use lake::Lake;
 use operations::model::{
@@ -20,12 +21,14 @@ use operations::model::{
 use operations::plant::{FilesQuery, ListQuery, TableQuery, Upload};
 use operations::{Plant, PlantError};
 use service_kit::rules::LiveRules;
+use spark_launcher::record::store::Records;
 
 use super::activity::Activity;
 use super::flow::Ingest;
 use super::inbox::Inbox;
 use super::store::{Store, StoreError};
-use crate::overview;
+use crate::overview::heavy::{self, Wish};
+use crate::overview::{self, lists};
 
 /// Tables that are looked at. More than that nobody has in one process, and a status has to end.
 const MAX_TABLES: usize = 50;
@@ -46,6 +49,10 @@ pub(super) struct StandalonePlant<I> {
     pub(super) rules: LiveRules,
     pub(super) lake: Arc<Lake>,
     pub(super) worker: Arc<I>,
+    /// Requests that Spark reads. Without Spark the worker's own streaming code reads what would go to it.
+    pub(super) heavy: Option<Records>,
+    /// When this process began.
+    pub(super) since: DateTime<Utc>,
 }
 
 impl<I> fmt::Debug for StandalonePlant<I> {
@@ -57,8 +64,12 @@ impl<I> fmt::Debug for StandalonePlant<I> {
 #[async_trait]
 impl<I: Ingest> Plant for StandalonePlant<I> {
     fn abilities(&self) -> Abilities {
+        let mut changes = vec![Ability::RetryQuarantined, Ability::Redrive, Ability::Upload];
+        if self.heavy.is_some() {
+            changes.extend([Ability::RetryHeavy, Ability::CancelHeavy]);
+        }
         Abilities {
-            changes: vec![Ability::RetryQuarantined, Ability::Redrive, Ability::Upload],
+            changes,
             upload: Some(UploadTarget { bucket: self.bucket.clone(), max_bytes: MAX_UPLOAD }),
         }
     }
@@ -68,7 +79,8 @@ impl<I: Ingest> Plant for StandalonePlant<I> {
     }
 
     async fn files(&self, query: &FilesQuery) -> Result<Page<FileLine>, PlantError> {
-        self.list_files(query).await
+        let elsewhere = if query.list.after.is_none() { self.elsewhere(query).await? } else { Vec::new() };
+        lists::objects(&self.lake, &self.asked(query.table.as_ref()), query, elsewhere).await
     }
 
     async fn story(&self, object: &ObjectUri, table: Option<&TableName>) -> Result<Story, PlantError> {
@@ -76,16 +88,18 @@ impl<I: Ingest> Plant for StandalonePlant<I> {
     }
 
     async fn quarantined(&self, query: &TableQuery) -> Result<Page<Quarantined>, PlantError> {
-        self.list_quarantined(query).await
+        lists::quarantined(&self.lake, self.asked(query.table.as_ref()), query).await
     }
 
     async fn dead_letters(&self, query: &ListQuery) -> Result<Page<DeadLetter>, PlantError> {
         self.list_letters(query).await
     }
 
-    async fn heavy_jobs(&self, _: &ListQuery) -> Result<Page<HeavyJob>, PlantError> {
-        // What would go to Spark elsewhere is read by the worker's own streaming code.
-        Ok(Page::last(Vec::new()))
+    async fn heavy_jobs(&self, query: &ListQuery) -> Result<Page<HeavyJob>, PlantError> {
+        match &self.heavy {
+            Some(records) => heavy::page(records, query).await,
+            None => Ok(Page::last(Vec::new())),
+        }
     }
 
     async fn retry_quarantined(&self, table: &TableName, ids: &[String]) -> Result<Changed, PlantError> {
@@ -94,6 +108,14 @@ impl<I: Ingest> Plant for StandalonePlant<I> {
 
     async fn redrive(&self, ids: &[String]) -> Result<Changed, PlantError> {
         self.send_back(ids).await
+    }
+
+    async fn retry_heavy(&self, id: &str) -> Result<Changed, PlantError> {
+        heavy::change(self.records()?, id, Wish::Retry).await
+    }
+
+    async fn cancel_heavy(&self, id: &str) -> Result<Changed, PlantError> {
+        heavy::change(self.records()?, id, Wish::Cancel).await
     }
 
     async fn upload(&self, upload: Upload) -> Result<Uploaded, PlantError> {
@@ -118,6 +140,10 @@ impl<I: Ingest> StandalonePlant<I> {
             tables.insert(self.table.clone());
         }
         tables
+    }
+
+    fn records(&self) -> Result<&Records, PlantError> {
+        self.heavy.as_ref().ok_or_else(|| PlantError::not_found("there are no heavy requests: no Spark runs here"))
     }
 
     /// The table that was asked for, or all that are known.

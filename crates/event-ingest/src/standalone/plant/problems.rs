@@ -1,9 +1,9 @@
 //! What is wrong, told from facts: every fault with what mends it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use operations::model::{Count, Problem, Severity};
+use operations::model::{Problem, Severity, TableStatus};
 
-use crate::overview::runbook;
+use crate::overview::problems::{self, problem};
 use crate::standalone::activity::Failing;
 
 /// An announcement that waits longer than this is worth a look.
@@ -27,14 +27,17 @@ pub(super) struct Facts {
     pub(super) unreadable: Vec<(String, String)>,
     /// Since when the oldest announcement waits.
     pub(super) oldest_waiting: Option<DateTime<Utc>>,
-    /// Tables for which objects were set aside.
-    pub(super) quarantined: Vec<(String, Count)>,
+    /// Tables that can be looked at.
+    pub(super) tables: Vec<TableStatus>,
     pub(super) letters: u64,
+    /// Ids of requests that Spark was to read and that were given up.
+    pub(super) heavy: Vec<String>,
 }
 
 /// Everything that is wrong.
-pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
+pub(super) fn all(facts: &Facts) -> Vec<Problem> {
     let data = &facts.data;
+    let place = format!(" --data {data}");
     let mut found = Vec::new();
     if let Err(reason) = &facts.store {
         found.push(problem(
@@ -54,24 +57,11 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
             format!("check disk space and permissions of {data}/catalog.db; files wait and are tried again by themselves"),
         ));
     }
-    if let Some(reason) = &facts.rules {
-        found.push(problem(
-            "rules-broken",
-            Severity::Attention,
-            "rules",
-            format!("the file of rules is wrong, and the rules stay as they were: {reason}"),
-            "try it with `event-ingest rules check FILE`; it is read again when it changes".to_owned(),
-        ));
-    }
+    found.extend(facts.rules.as_deref().map(problems::rules));
     found.extend(facts.failing.first().map(|first| failing(first, facts)));
     // While the catalog is away, no table can be looked at: that is said once.
     if facts.catalog.is_ok() {
-        found.extend(facts.unreadable.iter().map(|(table, reason)| {
-            let detail = format!("the table cannot be looked at: {reason}");
-            let mend =
-                format!("see what is wrong with `event-ingest ledger verify --table {table} --data {data}`");
-            problem("table-unreadable", Severity::Broken, table, detail, mend)
-        }));
+        found.extend(problems::unreadable(&facts.unreadable, &place));
     }
     if let Some(oldest) = facts.oldest_waiting.filter(|oldest| facts.now - oldest > LAGS) {
         let minutes = (facts.now - oldest).num_minutes();
@@ -86,14 +76,7 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
             )
         });
     }
-    found.extend(facts.quarantined.iter().map(|(table, count)| {
-        let detail = format!("{} set aside, and no retry by itself mends that", objects(*count));
-        let mend = format!(
-            "read the reasons, mend files or table, then `event-ingest files retry --all --table {table} --data {data}`, \
-             or retry them here"
-        );
-        problem("quarantine-grows", Severity::Attention, table, detail, mend)
-    }));
+    found.extend(facts.tables.iter().flat_map(|table| problems::table(table, &place)));
     if facts.letters > 0 {
         let (letters, were) = (facts.letters, if facts.letters == 1 { "was" } else { "were" });
         found.push(problem(
@@ -104,6 +87,7 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
             "read the reasons, mend the rules, then send them back here".to_owned(),
         ));
     }
+    found.extend(problems::heavy(&facts.heavy, &place));
     found
 }
 
@@ -123,28 +107,10 @@ fn failing(first: &Failing, facts: &Facts) -> Problem {
     }
 }
 
-fn objects(count: Count) -> String {
-    match count {
-        Count { number: 1, at_least: false } => "1 object was".to_owned(),
-        Count { number, at_least: false } => format!("{number} objects were"),
-        Count { number, at_least: true } => format!("{number} objects or more were"),
-    }
-}
-
-fn problem(kind: &str, severity: Severity, subject: &str, detail: String, mend: String) -> Problem {
-    Problem {
-        kind: kind.to_owned(),
-        severity,
-        subject: subject.to_owned(),
-        detail,
-        mend,
-        runbook: Some(runbook(kind)),
-        since: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use operations::model::Count;
+
     use super::*;
 
     fn nothing() -> Facts {
@@ -157,13 +123,14 @@ mod tests {
             failing: Vec::new(),
             unreadable: Vec::new(),
             oldest_waiting: Some(DateTime::UNIX_EPOCH - LAGS),
-            quarantined: Vec::new(),
+            tables: Vec::new(),
             letters: 0,
+            heavy: Vec::new(),
         }
     }
 
     fn kinds(facts: &Facts) -> Vec<String> {
-        let found = problems(facts);
+        let found = all(facts);
         assert!(found.iter().all(|problem| !problem.detail.is_empty() && !problem.mend.is_empty()));
         found.into_iter().map(|problem| problem.kind).collect()
     }
@@ -185,16 +152,25 @@ mod tests {
 
     #[test]
     fn what_waits_for_a_person_names_the_command() {
+        let table = TableStatus {
+            table: "db.a".to_owned(),
+            quarantined: Some(Count { number: 100, at_least: true }),
+            expect_every_seconds: Some(60),
+            fresh: Some(false),
+            ..TableStatus::default()
+        };
         let facts = Facts {
             letters: 2,
-            quarantined: vec![("db.a".to_owned(), Count { number: 100, at_least: true })],
+            heavy: vec!["0123abcd".to_owned()],
+            tables: vec![table],
             oldest_waiting: Some(DateTime::UNIX_EPOCH - LAGS - TimeDelta::seconds(1)),
             ..nothing()
         };
-        assert_eq!(kinds(&facts), ["inbox-lags", "quarantine-grows", "poison-records"]);
-        let found = problems(&facts);
+        assert_eq!(kinds(&facts), ["inbox-lags", "quarantine-grows", "table-stale", "poison-records", "heavy-failed"]);
+        let found = all(&facts);
         assert!(found[1].detail.contains("100 objects or more"), "{}", found[1].detail);
         assert!(found[1].mend.contains("files retry --all --table db.a --data data"), "{}", found[1].mend);
+        assert!(found[2].mend.contains("reconcile --data data"), "{}", found[2].mend);
     }
 
     #[test]
@@ -206,7 +182,7 @@ mod tests {
             attempts: 3,
         };
         let facts = Facts { failing: vec![failing("disk full"), failing("other")], ..nothing() };
-        let found = problems(&facts);
+        let found = all(&facts);
         assert_eq!(found.len(), 1);
         assert!(found[0].detail.contains("disk full") && found[0].detail.contains("1 requests more"));
         assert_eq!(found[0].severity, Severity::Broken);

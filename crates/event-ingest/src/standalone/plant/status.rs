@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
 use ingest_core::TableName;
-use operations::model::{Count, Health, Mode, SetAside, Stage, StageId, Status, TableStatus, Unit};
+use operations::model::{
+    Count, Health, HeavyStatus, Mode, SetAside, Stage, StageId, Status, TableStatus, Unit,
+};
 
 use super::StandalonePlant;
-use super::problems::{Facts, problems};
-use crate::overview::{quarantine, table};
+use super::problems::{self, Facts};
+use crate::overview::tables::{self, Expected};
+use crate::overview::{self, heavy};
 use crate::standalone::activity::Counters;
 use crate::standalone::flow::Ingest;
 use crate::standalone::store::StoreError;
 
 /// Longest wait for one part.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Tables that are asked about at the same time.
-const AT_ONCE: usize = 8;
 
 /// What the inbox says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,23 +30,19 @@ struct Numbers {
 
 impl<I: Ingest> StandalonePlant<I> {
     pub(super) async fn take_status(&self) -> Status {
-        let (numbers, ready, tables) =
-            tokio::join!(self.numbers(), within(self.worker.ready()), self.table_statuses());
+        let (numbers, ready, tables, heavy) = tokio::join!(
+            self.numbers(),
+            within(self.worker.ready()),
+            self.table_statuses(),
+            self.heavy_status()
+        );
         let (numbers, store) = match numbers {
             Ok(numbers) => (numbers, Ok(())),
             Err(error) => (Numbers::default(), Err(error)),
         };
-        let mut lines = Vec::with_capacity(tables.len());
-        let mut unreadable = Vec::new();
-        for (name, answer) in tables {
-            match answer {
-                Ok(line) => lines.push(line),
-                Err(reason) => {
-                    lines.push(table::absent(&name, None, None));
-                    unreadable.push((name.to_string(), reason));
-                }
-            }
-        }
+        // Its records are files beside the tables: what keeps them from being read is told of those.
+        let (heavy, given_up) = heavy.ok().flatten().unzip();
+        let (lines, unreadable) = tables::split(tables);
         let set_aside = SetAside {
             quarantined: lines
                 .iter()
@@ -63,22 +59,19 @@ impl<I: Ingest> StandalonePlant<I> {
             failing: self.activity.failing(),
             unreadable,
             oldest_waiting: numbers.oldest,
-            quarantined: lines
-                .iter()
-                .filter_map(|line| Some((line.table.clone(), line.quarantined?)))
-                .filter(|(_, count)| count.number > 0)
-                .collect(),
+            tables: lines,
             letters: numbers.letters,
+            heavy: given_up.unwrap_or_default(),
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             mode: Mode::Standalone,
             taken_at: Utc::now(),
             health: Health::Ok,
-            problems: problems(&facts),
-            stages: self.stages(numbers),
-            tables: lines,
-            heavy: None,
+            problems: problems::all(&facts),
+            stages: self.stages(numbers, heavy.as_ref()),
+            tables: facts.tables,
+            heavy,
             set_aside,
         }
         .judged()
@@ -94,29 +87,28 @@ impl<I: Ingest> StandalonePlant<I> {
     }
 
     async fn table_statuses(&self) -> Vec<(TableName, Result<TableStatus, String>)> {
-        let asked = self.tables().into_iter().map(|name| async move {
-            let answer = within(self.table_status(&name)).await;
-            (name, answer)
-        });
-        // Collected first: what is streamed borrows from this one call.
-        let asked: Vec<_> = asked.collect();
-        stream::iter(asked).buffered(AT_ONCE).collect().await
+        let names: Vec<TableName> = self.tables().into_iter().collect();
+        let expected = Expected { every: self.rules.current().expected(), since: self.since };
+        tables::look(&self.lake, &names, &expected, PATIENCE).await
     }
 
-    async fn table_status(&self, name: &TableName) -> lake::Result<TableStatus> {
-        let inspection = self.lake.inspect(name).await?;
-        let count = quarantine::count(&self.lake, name, inspection.as_ref()).await?;
-        match &inspection {
-            Some(found) => table::status(name, found, Some(count)).await,
-            None => Ok(table::absent(name, Some(false), Some(count))),
+    /// Requests that Spark reads, and those that were given up.
+    async fn heavy_status(&self) -> Result<Option<(HeavyStatus, Vec<String>)>, String> {
+        match &self.heavy {
+            Some(records) => within(heavy::status(records)).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    fn stages(&self, numbers: Numbers) -> Vec<Stage> {
+    fn stages(&self, numbers: Numbers, heavy: Option<&HeavyStatus>) -> Vec<Stage> {
         let Counters { requests, rows, .. } = self.activity.snapshot().0;
         let now = self.activity.progress();
         let stage = |id, unit, total, waiting| Stage { id, unit, total, waiting, oldest_waiting: None };
-        vec![
+        let heavy = heavy.map(|heavy| Stage {
+            oldest_waiting: heavy.oldest,
+            ..stage(StageId::Heavy, Unit::Requests, None, Some(heavy.running + heavy.waiting))
+        });
+        let before = [
             Stage {
                 oldest_waiting: numbers.oldest,
                 ..stage(
@@ -128,16 +120,16 @@ impl<I: Ingest> StandalonePlant<I> {
             },
             stage(StageId::OpenBatches, Unit::Files, None, Some(now.open_files)),
             stage(StageId::Light, Unit::Requests, Some(requests), Some(now.requests)),
+        ];
+        let after = [
             stage(StageId::Tables, Unit::Rows, Some(rows), None),
             stage(StageId::DeadLetters, Unit::Letters, None, Some(numbers.letters)),
-        ]
+        ];
+        before.into_iter().chain(heavy).chain(after).collect()
     }
 }
 
 /// The answer, or why there is none in time.
 async fn within<T, E: ToString>(work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
+    overview::within(PATIENCE, work).await
 }

@@ -1,13 +1,12 @@
 //! One object in full: store, inbox, rules, ledgers and quarantines, and what the process remembers.
 
-use ingest_core::rules::Subject;
-use ingest_core::{ObjectUri, RuleSet, TableName, Verdict};
+use ingest_core::{ObjectUri, TableName};
 use operations::PlantError;
-use operations::model::{Announcement, FileLine, InBucket, Place, Routing, Story, StoryVersion};
+use operations::model::{Announcement, FileLine, InBucket, Place, Story, StoryVersion};
 
 use super::files::remembered;
 use super::{StandalonePlant, lake_failed, store_failed};
-use crate::overview::story;
+use crate::overview::{routing, story};
 use crate::standalone::activity::FileActivity;
 use crate::standalone::flow::Ingest;
 use crate::standalone::store::StoreError;
@@ -49,7 +48,7 @@ impl<I: Ingest> StandalonePlant<I> {
             )));
         }
         Ok(Story {
-            routing: Some(routing(&self.rules.current(), object, in_bucket.bytes)),
+            routing: Some(routing::of(&self.rules.current(), object, in_bucket.bytes)),
             file: object.to_string(),
             in_bucket,
             announced: announced.map(|row| Announcement {
@@ -86,21 +85,5 @@ fn remember(version: &mut StoryVersion, recent: &[FileActivity]) {
     let of_request = recent.iter().find(|file| file.request_id.as_ref() == Some(&version.request_id));
     if version.mode.is_some() {
         version.mode_reason = of_request.and_then(|file| file.mode_reason.clone());
-    }
-}
-
-fn routing(rules: &RuleSet, object: &ObjectUri, size: Option<u64>) -> Routing {
-    let explained = rules.explain(&Subject { uri: object, event: None, size });
-    let rule = explained.rule.and_then(|index| rules.rules().nth(index)).map(|rule| rule.name.clone());
-    let by = |what: &str| match &rule {
-        Some(rule) => format!("{what} rule {rule}"),
-        None => what.to_owned(),
-    };
-    match explained.verdict {
-        Verdict::Route(route) => Routing { table: Some(route.table.to_string()), reason: by("by") },
-        Verdict::Ignored(reason) | Verdict::Unmatched(reason) => {
-            Routing { table: None, reason: by(&format!("{reason},")).trim_end_matches(',').to_owned() }
-        }
-        Verdict::Refused { reason, text } => Routing { table: None, reason: format!("{reason}: {text}") },
     }
 }

@@ -10,7 +10,7 @@ use spark_launcher::record::documents::Note;
 use spark_launcher::record::store::{Found, Listed, Records};
 use spark_launcher::record::summary::Summary;
 
-use crate::overview::failed;
+use super::failed;
 
 /// Live records that are looked at for a status, the oldest first.
 const MAX_LOOKED_AT: usize = 200;
@@ -20,7 +20,10 @@ const READS_IN_FLIGHT: usize = 8;
 const CLOSED: &str = "closed";
 
 /// The heavy path at a glance, and the ids of requests that were given up.
-pub(super) async fn status(records: &Records) -> Result<(HeavyStatus, Vec<String>)> {
+///
+/// # Errors
+/// The records cannot be read.
+pub async fn status(records: &Records) -> Result<(HeavyStatus, Vec<String>)> {
     let mut listed = records.list().await?;
     listed.truncate(MAX_LOOKED_AT);
     let mut status = HeavyStatus::default();
@@ -41,7 +44,10 @@ pub(super) async fn status(records: &Records) -> Result<(HeavyStatus, Vec<String
 }
 
 /// A page: live ones, the oldest first, then one page of those that are over, the newest first.
-pub(super) async fn page(records: &Records, query: &ListQuery) -> Result<Page<HeavyJob>, PlantError> {
+///
+/// # Errors
+/// No page begins there, or the records cannot be read.
+pub async fn page(records: &Records, query: &ListQuery) -> Result<Page<HeavyJob>, PlantError> {
     let fail = |error: lake::Error| failed(&error);
     if query.after.as_deref() == Some(CLOSED) {
         let mut items = Vec::new();
@@ -117,12 +123,18 @@ fn job(summary: Summary) -> HeavyJob {
 
 /// What a person wants of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub enum Wish {
+    /// Let what was given up try again.
     Retry,
+    /// End it with what runs for it.
     Cancel,
 }
 
-pub(super) async fn change(records: &Records, id: &str, wish: Wish) -> Result<Changed, PlantError> {
+/// Has the launcher do it with its next scan.
+///
+/// # Errors
+/// There is no such live request, it is not one to be tried again, or its records do not answer.
+pub async fn change(records: &Records, id: &str, wish: Wish) -> Result<Changed, PlantError> {
     let fail = |error: lake::Error| failed(&error);
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(PlantError::invalid("expected the id of a record: hex digits"));

@@ -1,20 +1,14 @@
-//! The tables that are watched, as they are now.
+//! The tables that are watched.
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt, stream};
 use ingest_core::{RuleSet, TableName};
-use lake::Lake;
-use operations::model::TableStatus;
 use service_kit::rules::RulesSource;
 
-use super::{ClusterArgs, within};
-use crate::overview::{quarantine, table};
+use super::ClusterArgs;
 
 /// Tables that are watched at most: a status has to end.
 const MAX_TABLES: usize = 100;
-/// Tables that are asked about at the same time.
-const AT_ONCE: usize = 8;
 
 /// What is watched.
 #[derive(Debug, Clone)]
@@ -38,21 +32,5 @@ impl Watched {
         let named: BTreeSet<TableName> =
             rules.tables().flatten().chain(args.tables.iter().cloned()).collect();
         Self { tables: named.into_iter().take(MAX_TABLES).collect(), rules, fault }
-    }
-}
-
-/// Each table, or why it cannot be looked at.
-pub(super) async fn look(lake: &Lake, tables: &[TableName]) -> Vec<(TableName, Result<TableStatus, String>)> {
-    let asked: Vec<_> =
-        tables.iter().map(|name| async move { (name.clone(), within(look_at(lake, name)).await) }).collect();
-    stream::iter(asked).buffered(AT_ONCE).collect().await
-}
-
-async fn look_at(lake: &Lake, name: &TableName) -> lake::Result<TableStatus> {
-    let inspection = lake.inspect(name).await?;
-    let count = quarantine::count(lake, name, inspection.as_ref()).await?;
-    match &inspection {
-        Some(found) => table::status(name, found, Some(count)).await,
-        None => Ok(table::absent(name, Some(false), Some(count))),
     }
 }
