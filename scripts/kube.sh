@@ -86,7 +86,7 @@ both() {
 
 is_ready() {
   curl -s --max-time 5 --cacert "$dir/certificates/apiserver.crt" -H "Authorization: Bearer $token" \
-    "https://127.0.0.1:$port/readyz" 2>/dev/null | grep -qx ok
+    "https://127.0.0.1:$port/readyz" 2>/dev/null | grep -x ok >/dev/null
 }
 
 run() {

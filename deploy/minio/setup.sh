@@ -46,7 +46,10 @@ printf '%s\n%s\n' "$user" "$INGEST_SECRET_KEY" | "$mc" admin user add "$alias"
 
 # event SUFFIX: unless it is there.
 event() {
-  "$mc" event list "$alias/$bucket" arn:minio:sqs::ingest:kafka | grep -q "suffix=\"$1\"" ||
+  local known
+  # Not by ARN: the server puts its region into that.
+  known=$("$mc" event list "$alias/$bucket")
+  grep -q ":ingest:kafka .*suffix=\"$1\"" <<<"$known" ||
     "$mc" event add "$alias/$bucket" arn:minio:sqs::ingest:kafka --event put --prefix incoming/ --suffix "$1"
 }
 event .parquet

@@ -85,7 +85,7 @@ no_pods() {
 
 # logged NAMESPACE SELECTOR TEXT: does a pod's log have it?
 logged() {
-  kubectl -n "$1" logs -l "$2" --all-containers --tail=-1 --prefix=false 2>/dev/null | grep -qF -- "$3" ||
+  kubectl -n "$1" logs -l "$2" --all-containers --tail=-1 --prefix=false 2>/dev/null | grep -F -- "$3" >/dev/null ||
     no "no log of $2 in $1 has '$3'"
 }
 
@@ -134,6 +134,6 @@ produce() { in_broker bin/kafka-console-producer.sh --bootstrap-server localhost
 
 # arrived TOPIC TEXT: does a record of the topic have it? As many are read as the topic holds, or for 15 s.
 arrived() {
-  in_broker bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 --topic "$1" --from-beginning \
-    --timeout-ms 15000 2>/dev/null | grep -qF -- "$2" || no "no record of $1 has '$2'"
+  { in_broker bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 --topic "$1" --from-beginning \
+    --timeout-ms 15000 2>/dev/null || true; } | grep -F -- "$2" >/dev/null || no "no record of $1 has '$2'"
 }

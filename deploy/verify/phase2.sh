@@ -59,7 +59,7 @@ bucket_and_user() {
 }
 
 policy_grants() {
-  s3 get-bucket-policy --bucket "$bucket" --query Policy --output text | grep -qF ':user/s3-events' ||
+  s3 get-bucket-policy --bucket "$bucket" --query Policy --output text | grep -F ':user/s3-events' >/dev/null ||
     no "the policy of $bucket does not name user/s3-events"
 }
 

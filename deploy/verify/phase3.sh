@@ -60,7 +60,7 @@ kiali_shows() {
 
 jaeger_shows() {
   available "$mesh_root" jaeger || return
-  through "$mesh_root" tracing 80 get jaeger jaeger /jaeger/api/services | grep -q 'default"' ||
+  through "$mesh_root" tracing 80 get jaeger jaeger /jaeger/api/services | grep 'default"' >/dev/null ||
     no "Jaeger knows no service of default"
 }
 

@@ -65,7 +65,7 @@ for program in dispatcher light-worker spark-launcher; do
 done
 
 for topic in s3-events light-ingest heavy-ingest ingest-dlq; do
-  fields '.services.topics.command[]' | grep -q "^topic $topic [0-9]*\$" || die "nobody makes the topic $topic"
+  fields '.services.topics.command[]' | grep "^topic $topic [0-9]*\$" >/dev/null || die "nobody makes the topic $topic"
 done
 pass "all topics are made"
 say "compose: $checked passed, 0 failed"

@@ -18,7 +18,7 @@ lag() {
 
 lag_is() { [ "$(lag)" = "$1" ]; }
 # metric NAME VALUE: does the dispatcher say so?
-metric() { curl -s "http://127.0.0.1:$admin/metrics" | grep -qE "^event_ingest_dispatcher_$1(\{[^}]*\})? $2\$"; }
+metric() { curl -s "http://127.0.0.1:$admin/metrics" | grep -E "^event_ingest_dispatcher_$1(\{[^}]*\})? $2\$" >/dev/null; }
 notify() {
   printf '{"Records":[{"eventSource":"ceph:s3","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00Z","s3":{"bucket":{"name":"events-inbox"},"object":{"key":"incoming/%s.parquet","size":1,"eTag":"0"}}}]}\n' \
     "$1" | "$repo/scripts/kafka.sh" produce s3-events --port "$port" >"$dir/produce.log" 2>&1

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Takes away topic and notifications. Buckets with what is in them, and their user, stay, unless --with-data is given.
-set -euo pipefail
-manifests=$(cd "$(dirname "${BASH_SOURCE[0]}")/../manifests" && pwd)
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/../../lib.sh"
+manifests=$deploy/ceph/manifests
 
 files=(notifications topic)
 case ${1:-} in
@@ -12,6 +13,4 @@ case ${1:-} in
     exit 2
     ;;
 esac
-for file in "${files[@]}"; do
-  kubectl delete --ignore-not-found --wait=false -f "$manifests/$file.yaml"
-done
+for file in "${files[@]}"; do remove "$manifests/$file.yaml"; done
