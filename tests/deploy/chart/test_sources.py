@@ -74,11 +74,15 @@ class OneSource(unittest.TestCase):
         scaled = alerts(of_kind(ci("scram"), "PrometheusRule"))
         self.assertEqual(set(given) - set(scaled), {"EventIngestDispatcherGone"})
 
-    def test_alerts_lead_to_the_runbooks_that_the_values_name(self):
-        for rule in of_kind(ci("scan-cronjob"), "PrometheusRule"):
-            for alert in rule["spec"]["groups"][0]["rules"]:
-                expected = f"https://docs.example/event-ingest/runbooks/{alert['alert']}.md"
-                self.assertEqual(alert["annotations"]["runbook_url"], expected)
+    def test_alerts_name_their_runbooks_by_path_or_by_the_address_that_the_values_have(self):
+        addresses = {"scram": "docs", "scan-cronjob": "https://docs.example/event-ingest"}
+        for case, docs in addresses.items():
+            rules = of_kind(ci(case), "PrometheusRule")
+            self.assertGreater(len(rules), 0, case)
+            for alert in (alert for rule in rules for group in rule["spec"]["groups"] for alert in group["rules"]):
+                path = f"runbooks/{alert['alert']}.md"
+                self.assertEqual(alert["annotations"]["runbook_url"], f"{docs}/{path}")
+                self.assertTrue((REPO / "docs" / path).is_file(), path)
 
 
 class Names(unittest.TestCase):

@@ -112,7 +112,7 @@ fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
         let text = read_to_string(&path).unwrap();
         for alert in text.split("- alert: ").skip(1) {
             let name = alert.lines().next().unwrap().trim().to_owned();
-            let runbook = format!("/docs/runbooks/{name}.md\n");
+            let runbook = format!("runbook_url: docs/runbooks/{name}.md\n");
             for part in [runbook.as_str(), "summary: ", "description: ", "severity: "] {
                 assert!(alert.contains(part), "{name} has no {part}");
             }

@@ -75,7 +75,7 @@ impl<'a> Right<'a> {
             Access::Unknown(why) => check.skipped(format!("not found out: {why}")),
             Access::Denied(right) => check.fail(
                 format!("this user lacks the right {right}"),
-                "grant it: docs/operating.md, \"Secured Kafka\", lists what each service needs",
+                "grant it: docs/kafka-client.md, \"Secured Kafka\", lists what each service needs",
             ),
         }
     }
