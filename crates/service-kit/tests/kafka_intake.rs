@@ -146,7 +146,8 @@ impl Cluster {
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.mock.bootstrap_servers()),
             // The lag is told this often.
             ("KAFKA_STATISTICS_INTERVAL_MS".to_owned(), "100".to_owned()),
-            // A partition moves after the next one.
+            // The mock cluster waits for a session's length before it shares partitions out anew.
+            ("KAFKA_SESSION_TIMEOUT_MS".to_owned(), "3000".to_owned()),
             ("KAFKA_HEARTBEAT_INTERVAL_MS".to_owned(), "200".to_owned()),
         ];
         let properties = ClientProperties::new(variables, &[]).expect("valid");
