@@ -258,7 +258,7 @@ mod tests {
         let own = DispatcherMetrics::new(&metrics);
         own.ignored("x");
         own.dead_letter("x");
-        let request = br#"{"files": ["s3://b/k"], "table": "db.t"}"#;
+        let request = br#"{"files": ["s3://b/k.csv"], "table": "db.t"}"#;
         let request = IngestRequest::from_json(request, &RequestDefaults::default(), Utc::now());
         own.dispatched(Lane::Heavy, &request.expect("valid"));
         own.send_failures.with_label_values(&["x"]).inc();

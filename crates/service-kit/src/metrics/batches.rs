@@ -46,11 +46,11 @@ mod tests {
         let metric = |name| Metric { name, help: "Sizes.", labels: &["lane"] };
         let metrics = Metrics::new();
         let sizes = BatchSizes::new(&metrics, &metric("batch_files"), &metric("batch_bytes"));
-        let object = |size| RequestedObject {
-            uri: ObjectUri::new("b", "k").expect("valid"),
+        let object = |key, size| RequestedObject {
+            uri: ObjectUri::new("b", key).expect("valid"),
             hint: ObjectHint { size, ..ObjectHint::default() },
         };
-        let objects = vec![object(Some(4_000_000)), object(Some(1_000_000)), object(None)];
+        let objects = vec![object("a", Some(4_000_000)), object("b", Some(1_000_000)), object("c", None)];
         let table = TableName::parse("db.t").expect("valid");
         let request = IngestRequest::new(table, FileFormat::Csv, BTreeMap::new(), objects, Utc::now());
         sizes.observe(Lane::Light, &request);
