@@ -1,6 +1,5 @@
 //! The settings as the service uses them, and what contradicts itself.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,8 +7,8 @@ use ingest_core::batching::{BatchingConfig, Overflow};
 use ingest_core::{Lane, LightLimits, Unmatched};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use service_kit::config::{Origin, Property};
-use service_kit::kafka::{ClientProperties, PropertyError};
+use service_kit::config::Property;
+use service_kit::kafka::{ClientProperties, LAG_STATISTICS, PropertyError};
 use service_kit::rules::RulesSource;
 
 use crate::args::{Args, OverflowArg};
@@ -22,8 +21,7 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 const CONSUMER_DEFAULTS: &[(&str, &str)] = &[
     // Partitions that stay are not given up while others move.
     ("partition.assignment.strategy", "cooperative-sticky"),
-    // The lag is taken from librdkafka's statistics.
-    ("statistics.interval.ms", "5000"),
+    LAG_STATISTICS,
 ];
 
 /// The topics of Kafka.
@@ -151,12 +149,7 @@ impl Args {
 impl Config {
     /// The properties of the consumer.
     pub(crate) fn consumer(&self) -> Result<ClientConfig, PropertyError> {
-        let mut config = self.kafka.consumer(&self.group)?;
-        for (name, value) in CONSUMER_DEFAULTS {
-            if config.get(name).is_none() {
-                config.set(*name, *value);
-            }
-        }
+        let mut config = self.kafka.consumer_with(CONSUMER_DEFAULTS, &self.group)?;
         // librdkafka tells the id of a topic in its log alone: see `positions`.
         let debug =
             [config.get("debug"), Some("metadata")].into_iter().flatten().collect::<Vec<_>>().join(",");
@@ -166,13 +159,7 @@ impl Config {
 
     /// Every librdkafka property that is set, as `kafka.<name>`, for `--print-config`.
     pub fn properties(&self) -> Vec<(String, Property)> {
-        let ours = CONSUMER_DEFAULTS.iter().map(|(name, value)| {
-            let property = Property { value: (*value).to_owned(), origin: Origin::Default };
-            (format!("kafka.{name}"), property)
-        });
-        // The user's go over ours.
-        let all: BTreeMap<_, _> = ours.chain(self.kafka.listing()).collect();
-        all.into_iter().collect()
+        self.kafka.listing_with(CONSUMER_DEFAULTS)
     }
 
     /// What no single setting shows.
@@ -218,6 +205,8 @@ impl Topics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::{CommandFactory, Parser};
 
     use super::*;

@@ -65,8 +65,13 @@ impl Context {
     /// Forgets all partitions, so that leaving the group waits for nothing.
     pub fn give_up(&self, consumer: &BaseConsumer<Self>) -> Vec<Partition> {
         let partitions = consumer.assignment().map(|list| partitions(&list)).unwrap_or_default();
-        self.engine().lost(&partitions);
+        self.lost(&partitions);
         partitions
+    }
+
+    fn lost(&self, partitions: &[Partition]) {
+        self.engine().lost(partitions);
+        self.metrics.lag.gone(partitions);
     }
 
     fn commit_failed(&self, error: &dyn Display) {
@@ -87,7 +92,7 @@ impl Context {
             Err(error) => tracing::error!(%error, ?partitions, "records in flight will be requested again"),
         }
         self.commit(consumer, CommitMode::Sync);
-        self.engine().lost(partitions);
+        self.lost(partitions);
     }
 }
 
@@ -121,16 +126,7 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        // Partitions that are not ours any more are no longer shown.
-        self.metrics.lag.reset();
-        let Some(topic) = statistics.topics.get(&self.topic) else {
-            return;
-        };
-        for (partition, known) in &topic.partitions {
-            if known.desired && known.consumer_lag >= 0 {
-                self.metrics.lag.with_label_values(&[&partition.to_string()]).set(known.consumer_lag);
-            }
-        }
+        self.metrics.lag.told(&statistics, &self.topic);
     }
 }
 
@@ -147,6 +143,7 @@ impl ConsumerContext for Context {
                 let partitions = partitions(list);
                 tracing::info!(?partitions, topic = self.topic, "partitions assigned");
                 self.engine().assigned(&partitions);
+                self.metrics.lag.assigned(&partitions);
                 whereabouts::look(self, consumer, list);
             }
             Rebalance::Revoke(list) if consumer.assignment_lost() => {
@@ -156,7 +153,7 @@ impl ConsumerContext for Context {
                     topic = self.topic,
                     "partitions lost: their records will be requested again"
                 );
-                self.engine().lost(&partitions);
+                self.lost(&partitions);
             }
             Rebalance::Revoke(list) => {
                 let partitions = partitions(list);

@@ -313,8 +313,7 @@ impl Engine {
         let now = self.clock.now();
         let took = now.elapsed.saturating_sub(batch.opened_at);
         self.metrics.expectations.requested(&request.table, now.utc);
-        self.metrics.batches.with_label_values(&[lane]).inc();
-        self.metrics.files.with_label_values(&[lane]).inc_by(request.file_count() as u64);
+        self.metrics.dispatched(batch.lane, request);
         self.metrics.batch_duration.observe(took.as_secs_f64());
         macro_rules! say {
             ($level:ident) => {

@@ -1,8 +1,10 @@
 //! The metrics of this service.
 
 use ingest_core::batching::Partition;
+use ingest_core::{IngestRequest, Lane};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics};
+use service_kit::kafka::Lag;
+use service_kit::metrics::{BatchSizes, DURATION_BUCKETS, Metric, Metrics};
 use service_kit::rules::Expectations;
 
 use crate::positions::Cause;
@@ -27,6 +29,16 @@ const BATCHES: Metric = Metric {
 const FILES: Metric = Metric {
     name: "dispatcher_files_total",
     help: "Files in requests acknowledged by Kafka, by lane (light, heavy).",
+    labels: &["lane"],
+};
+const BATCH_FILES: Metric = Metric {
+    name: "dispatcher_batch_files",
+    help: "Files of a request acknowledged by Kafka, by lane (light, heavy).",
+    labels: &["lane"],
+};
+const BATCH_BYTES: Metric = Metric {
+    name: "dispatcher_batch_bytes",
+    help: "Announced bytes of a request acknowledged by Kafka, by lane (light, heavy).",
     labels: &["lane"],
 };
 const BATCH_DURATION: Metric = Metric {
@@ -109,6 +121,8 @@ pub const METRICS: &[Metric] = &[
     IGNORED,
     BATCHES,
     FILES,
+    BATCH_FILES,
+    BATCH_BYTES,
     BATCH_DURATION,
     DEAD_LETTERS,
     SEND_FAILURES,
@@ -132,8 +146,9 @@ pub(crate) struct DispatcherMetrics {
     pub records: IntCounter,
     pub announcements: IntCounter,
     ignored: IntCounterVec,
-    pub batches: IntCounterVec,
-    pub files: IntCounterVec,
+    batches: IntCounterVec,
+    files: IntCounterVec,
+    sizes: BatchSizes,
     pub batch_duration: Histogram,
     dead_letters: IntCounterVec,
     pub send_failures: IntCounterVec,
@@ -148,7 +163,7 @@ pub(crate) struct DispatcherMetrics {
     pub open_batches: IntGauge,
     pub held: IntGauge,
     pub unacknowledged: IntGauge,
-    pub lag: IntGaugeVec,
+    pub lag: Lag,
     pub expectations: Expectations,
 }
 
@@ -161,6 +176,7 @@ impl DispatcherMetrics {
             ignored: metrics.counters(&IGNORED),
             batches: metrics.counters(&BATCHES),
             files: metrics.counters(&FILES),
+            sizes: BatchSizes::new(metrics, &BATCH_FILES, &BATCH_BYTES),
             batch_duration: metrics.histogram(&BATCH_DURATION, DURATION_BUCKETS),
             dead_letters: metrics.counters(&DEAD_LETTERS),
             send_failures: metrics.counters(&SEND_FAILURES),
@@ -175,13 +191,20 @@ impl DispatcherMetrics {
             open_batches: metrics.gauge(&OPEN_BATCHES),
             held: metrics.gauge(&HELD),
             unacknowledged: metrics.gauge(&UNACKNOWLEDGED),
-            lag: metrics.gauges(&LAG),
+            lag: Lag::new(metrics, &LAG),
             expectations: Expectations::new(metrics),
         }
     }
 
     pub fn ignored(&self, reason: &str) {
         self.ignored.with_label_values(&[reason]).inc();
+    }
+
+    /// Kafka has acknowledged a request.
+    pub fn dispatched(&self, lane: Lane, request: &IngestRequest) {
+        self.batches.with_label_values(&[lane.as_str()]).inc();
+        self.files.with_label_values(&[lane.as_str()]).inc_by(request.file_count() as u64);
+        self.sizes.observe(lane, request);
     }
 
     /// A position could not be kept: tells and counts it.
@@ -219,22 +242,30 @@ impl DispatcherMetrics {
 mod tests {
     use std::collections::BTreeSet;
 
+    use chrono::Utc;
+    use ingest_core::RequestDefaults;
+    use rdkafka::Statistics;
+    use rdkafka::statistics::Topic;
+
     use super::*;
 
     #[test]
     fn the_list_is_what_is_registered() {
+        let topic =
+            Topic { partitions: [(0, rdkafka::statistics::Partition::default())].into(), ..Topic::default() };
+        let statistics = Statistics { topics: [("t".to_owned(), topic)].into(), ..Statistics::default() };
         let metrics = Metrics::new();
         let own = DispatcherMetrics::new(&metrics);
         own.ignored("x");
         own.dead_letter("x");
-        for lane in ["light", "heavy"] {
-            own.batches.with_label_values(&[lane]).inc();
-            own.files.with_label_values(&[lane]).inc();
-        }
+        let request = br#"{"files": ["s3://b/k.csv"], "table": "db.t"}"#;
+        let request = IngestRequest::from_json(request, &RequestDefaults::default(), Utc::now());
+        own.dispatched(Lane::Heavy, &request.expect("valid"));
         own.send_failures.with_label_values(&["x"]).inc();
         own.offset_resets.with_label_values(&["x"]).inc();
         own.stuck.with_label_values(&["x"]).set(1);
-        own.lag.with_label_values(&["0"]).set(1);
+        own.lag.assigned(&[0]);
+        own.lag.told(&statistics, "t");
         let page = metrics.page();
         let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE event_ingest_"));
         let shown: BTreeSet<&str> = types.filter_map(|line| line.split(' ').next()).collect();

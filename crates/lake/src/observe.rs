@@ -59,6 +59,8 @@ pub struct Committed<'a> {
     pub objects: usize,
     /// When they arrived in their buckets, as far as their events told it.
     pub event_times: Vec<DateTime<Utc>>,
+    /// Their sizes in bytes, as far as they are known.
+    pub sizes: Vec<u64>,
     /// The ledger since then.
     pub ledger: LedgerSize,
 }

@@ -10,7 +10,9 @@ use lake::LakeConfig;
 use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Property, byte_size, duration, number, positive, socket_address};
 use service_kit::intake::http::HttpLimits;
-use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
+use service_kit::kafka::{
+    BackoffLimits, ClientProperties, INTAKE_DEFAULTS, KafkaArgs, KafkaIntakeConfig, PropertyError,
+};
 use service_kit::logging::LoggingArgs;
 use service_kit::outlet::{OutletConfig, SinkUrl};
 use service_kit::traces::TracesArgs;
@@ -199,7 +201,7 @@ impl Args {
         let intake = if self.source == Source::Http {
             None
         } else {
-            kafka.consumer(&self.group)?;
+            kafka.consumer_with(INTAKE_DEFAULTS, &self.group)?;
             Some((self.kafka_intake(), kafka.clone()))
         };
         let news = match &self.quarantine_topic {
@@ -212,7 +214,8 @@ impl Args {
         let sink = self.event_sink.as_deref().map(SinkUrl::parse).transpose().map_err(ConfigError::Sink)?;
         let uses_kafka = intake.is_some() || news.is_some();
         if uses_kafka {
-            properties.extend(kafka.listing());
+            let of_intake = if intake.is_some() { INTAKE_DEFAULTS } else { &[] };
+            properties.extend(kafka.listing_with(of_intake));
         }
         Ok(Config {
             listen: self.port.map_or(self.listen, |port| (Ipv4Addr::UNSPECIFIED, port).into()),

@@ -10,11 +10,12 @@ use ingest_core::staged::Staged;
 use ingest_core::{IngestRequest, IngestResult, RequestDefaults, TableName};
 use lake::ErrorKind;
 use lake::ingest::{Conflict, Publication};
+use lake_metrics::LakeMetrics;
 use service_kit::intake::{Handler, Incoming, RejectStatus, Reply, RetryStatus};
 use service_kit::traces;
 use tracing::{Instrument, Span, field};
 
-use crate::{Ingest, WorkerMetrics};
+use crate::Ingest;
 
 /// `source` of the results.
 pub const SOURCE: &str = "/event-ingest/light-worker";
@@ -26,12 +27,12 @@ const WAIT_FOR_A_PERSON: Duration = Duration::from_secs(30);
 pub struct IngestHandler<I> {
     ingest: I,
     defaults: RequestDefaults,
-    metrics: WorkerMetrics,
+    metrics: LakeMetrics,
 }
 
 impl<I: Ingest> IngestHandler<I> {
     /// `defaults` stand in for what a request leaves out.
-    pub fn new(ingest: I, defaults: RequestDefaults, metrics: WorkerMetrics) -> Self {
+    pub fn new(ingest: I, defaults: RequestDefaults, metrics: LakeMetrics) -> Self {
         Self { ingest, defaults, metrics }
     }
 
@@ -195,7 +196,7 @@ impl<I: Ingest> IngestHandler<I> {
     /// Counts an attempt, and says how many milliseconds it took.
     fn attempted(&self, started: Instant) -> u64 {
         let elapsed = started.elapsed();
-        self.metrics.attempted(elapsed.as_secs_f64());
+        self.metrics.attempted(elapsed);
         elapsed.as_millis() as u64
     }
 }

@@ -6,13 +6,11 @@
 mod config;
 mod handler;
 mod ingest;
-mod metrics;
 mod quarantined;
 mod run;
 
 pub use config::{Args, Config, ConfigError, Source};
 pub use handler::{IngestHandler, SOURCE};
 pub use ingest::Ingest;
-pub use metrics::{METRICS, WorkerMetrics};
 pub use quarantined::{QuarantineEvents, quarantined};
 pub use run::{RunError, run, run_on};

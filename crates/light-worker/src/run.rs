@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lake_metrics::LakeMetrics;
 use service_kit::admin::{self, Readiness};
 use service_kit::intake::{Handler, IntakeMetrics, http};
 use service_kit::kafka::{KafkaIntake, KafkaIntakeError, KafkaProbe};
@@ -12,7 +13,7 @@ use service_kit::serve::{BindError, bind, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Ingest, IngestHandler, WorkerMetrics};
+use crate::{Config, Ingest, IngestHandler};
 
 /// Why the service ended, if not because it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +47,9 @@ pub async fn run_on(
     let stop = stop.child_token();
     let metrics = Metrics::new();
     let intake_metrics = IntakeMetrics::new(&metrics);
-    let worker_metrics = WorkerMetrics::new(&metrics);
-    ingest.observe(Arc::new(worker_metrics.clone()));
-    let handler = Arc::new(IngestHandler::new(ingest, config.defaults, worker_metrics));
+    let lake_metrics = LakeMetrics::new(&metrics);
+    ingest.observe(Arc::new(lake_metrics.clone()));
+    let handler = Arc::new(IngestHandler::new(ingest, config.defaults, lake_metrics));
     let events: Arc<dyn Handler> = handler.clone();
 
     let consumer = match config.kafka {

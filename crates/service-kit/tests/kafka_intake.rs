@@ -1,6 +1,7 @@
 //! The Kafka intake against librdkafka's own mock cluster: enough of a broker to see what is produced and committed.
 //! Real Kafka is for the whole-system tests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use service_kit::kafka::{
     REASON_HEADER, TOPIC_HEADER,
 };
 use service_kit::metrics::Metrics;
+use testkit::eventually;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,9 @@ const TOPIC: &str = "light-ingest";
 const DEAD: &str = "ingest-dlq";
 const RESULTS: &str = "ingest-results";
 const GROUP: &str = "light-worker";
+
+/// What is waited for comes within seconds; a busy machine is no failure.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Does what the body says.
 struct Scripted {
@@ -67,9 +72,14 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
+        Self::with_partitions(1)
+    }
+
+    /// The topic that is consumed has so many.
+    fn with_partitions(partitions: i32) -> Self {
         let mock = MockCluster::new(1).expect("a mock cluster");
-        for topic in [TOPIC, DEAD, RESULTS] {
-            mock.create_topic(topic, 1, 1).expect("a topic");
+        for (topic, partitions) in [(TOPIC, partitions), (DEAD, 1), (RESULTS, 1)] {
+            mock.create_topic(topic, partitions, 1).expect("a topic");
         }
         Self { mock }
     }
@@ -81,9 +91,13 @@ impl Cluster {
     }
 
     async fn produce(&self, bodies: &[&str]) {
+        self.produce_to(0, bodies).await;
+    }
+
+    async fn produce_to(&self, partition: i32, bodies: &[&str]) {
         let producer: FutureProducer = self.client().create().expect("a producer");
         for body in bodies {
-            let record = FutureRecord::to(TOPIC).key("k").payload(*body);
+            let record = FutureRecord::to(TOPIC).partition(partition).key("k").payload(*body);
             producer.send(record, Duration::from_secs(10)).await.expect("delivered");
         }
     }
@@ -128,8 +142,15 @@ impl Cluster {
             backoff: BackoffLimits { first: Duration::from_millis(1), longest: Duration::from_millis(5) },
             drain: Duration::from_secs(60),
         };
-        let servers = ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.mock.bootstrap_servers());
-        let properties = ClientProperties::new([servers], &[]).expect("valid");
+        let variables = [
+            ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), self.mock.bootstrap_servers()),
+            // The lag is told this often.
+            ("KAFKA_STATISTICS_INTERVAL_MS".to_owned(), "100".to_owned()),
+            // The mock cluster waits for a session's length before it shares partitions out anew.
+            ("KAFKA_SESSION_TIMEOUT_MS".to_owned(), "3000".to_owned()),
+            ("KAFKA_HEARTBEAT_INTERVAL_MS".to_owned(), "200".to_owned()),
+        ];
+        let properties = ClientProperties::new(variables, &[]).expect("valid");
         let metrics = Metrics::new();
         let stop = CancellationToken::new();
         let intake = KafkaIntake::new(
@@ -152,6 +173,23 @@ struct Running {
 }
 
 impl Running {
+    /// The gauges of the lag on the page, by partition.
+    fn lags(&self) -> BTreeMap<String, i64> {
+        let page = self.metrics.page();
+        let gauge = "event_ingest_kafka_lag_records{partition=\"";
+        let gauges = page.lines().filter_map(|line| line.strip_prefix(gauge)?.split_once("\"} "));
+        gauges.map(|(partition, lag)| (partition.to_owned(), lag.parse().expect("a number"))).collect()
+    }
+
+    /// Waits until the lag is this.
+    async fn lagging(&self, expected: &[(&str, i64)]) {
+        let expected = expected.iter().map(|(partition, lag)| ((*partition).to_owned(), *lag)).collect();
+        eventually(&format!("the lag is {expected:?}"), WITHIN, async || {
+            (self.lags() == expected).then_some(())
+        })
+        .await;
+    }
+
     async fn stop(self) -> Metrics {
         self.stop.cancel();
         self.ended.await.expect("no panic").expect("a clean end");
@@ -269,4 +307,36 @@ async fn a_position_whose_commit_was_refused_is_committed_again() {
     }
     let page = running.stop().await.page();
     assert!(page.contains("event_ingest_kafka_commit_failures_total 1"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lag_is_what_lies_behind_the_position() {
+    let cluster = Cluster::new();
+    cluster.produce(&["a", "held", "b"]).await;
+    let handler = scripted();
+    let running = cluster.start(&handler, 16);
+    // `b` is done as well, but the position waits at `held`.
+    running.lagging(&[("0", 2)]).await;
+    handler.release.add_permits(1);
+    running.lagging(&[("0", 0)]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_another_takes_over_loses_its_lag_here() {
+    let cluster = Cluster::with_partitions(2);
+    cluster.produce_to(0, &["a"]).await;
+    cluster.produce_to(1, &["b"]).await;
+    let first = cluster.start(&scripted(), 16);
+    first.lagging(&[("0", 0), ("1", 0)]).await;
+    let second = cluster.start(&scripted(), 16);
+    // Each has one of them, by the group's own choice.
+    eventually("the partitions are shared out", WITHIN, async || {
+        let (first, second) = (first.lags(), second.lags());
+        let all: BTreeMap<_, _> = first.iter().chain(&second).collect();
+        ((first.len(), second.len(), all.len()) == (1, 1, 2)).then_some(())
+    })
+    .await;
+    second.stop().await;
+    first.stop().await;
 }

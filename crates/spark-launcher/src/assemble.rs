@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lake::Lake;
+use lake_metrics::LakeMetrics;
 use service_kit::metrics::Metrics;
 
 use crate::backend::Backend;
@@ -13,7 +14,6 @@ use crate::metrics::LauncherMetrics;
 use crate::operator::OperatorBackend;
 use crate::record::files::Files;
 use crate::record::store::Records;
-use crate::sink::Sink;
 use crate::submit::Submit;
 
 /// The records of a lake.
@@ -42,10 +42,9 @@ pub async fn assemble(
     metrics: &Metrics,
 ) -> Result<Launcher, crate::RunError> {
     let records = records(&lake)?;
-    let sink: Arc<dyn Sink> = lake;
     Ok(Launcher::new(Parts {
-        backend: backend(&config.backend, &sink).await?,
-        sink,
+        backend: backend(&config.backend, &lake, metrics).await?,
+        sink: lake,
         records,
         limits: config.limits.clone(),
         max_records: config.max_records,
@@ -55,10 +54,16 @@ pub async fn assemble(
 
 async fn backend(
     config: &BackendConfig,
-    sink: &Arc<dyn Sink>,
+    lake: &Arc<Lake>,
+    metrics: &Metrics,
 ) -> Result<Arc<dyn Backend>, BackendStartError> {
     Ok(match config {
-        BackendConfig::Inline(at_once) => Arc::new(Inline::new(sink.clone(), *at_once)),
+        BackendConfig::Inline(at_once) => {
+            // It does the light worker's work, and is to be watched as that is.
+            let own = LakeMetrics::new(metrics);
+            lake.observe(Arc::new(own.clone()));
+            Arc::new(Inline::new(lake.clone(), *at_once, own))
+        }
         BackendConfig::Operator(config) => Arc::new(OperatorBackend::connect(config.as_ref().clone()).await?),
         BackendConfig::Submit(config) => Arc::new(Submit::new(config.clone())),
     })

@@ -10,7 +10,9 @@ use lake::LakeConfig;
 use lake_args::{AllowError, LakeArgs, LakeUse, allow_list, catalog_listing};
 use service_kit::config::{Property, byte_size, duration, number, positive, socket_address, some_time};
 use service_kit::intake::http::HttpLimits;
-use service_kit::kafka::{BackoffLimits, ClientProperties, KafkaArgs, KafkaIntakeConfig, PropertyError};
+use service_kit::kafka::{
+    BackoffLimits, ClientProperties, INTAKE_DEFAULTS, KafkaArgs, KafkaIntakeConfig, PropertyError,
+};
 use service_kit::logging::LoggingArgs;
 use service_kit::traces::TracesArgs;
 
@@ -260,8 +262,8 @@ impl Args {
         let intake = if self.source == Source::Http {
             None
         } else {
-            kafka.consumer(&self.group)?;
-            properties.extend(kafka.listing());
+            kafka.consumer_with(INTAKE_DEFAULTS, &self.group)?;
+            properties.extend(kafka.listing_with(INTAKE_DEFAULTS));
             Some((self.kafka_intake(), kafka.clone()))
         };
         Ok(Config {

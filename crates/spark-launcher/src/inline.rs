@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lake::ErrorKind;
+use lake_metrics::LakeMetrics;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -27,6 +28,7 @@ pub struct Inline {
     slots: Arc<Semaphore>,
     runs: Arc<Mutex<HashMap<AttemptName, Run>>>,
     at_once: usize,
+    metrics: LakeMetrics,
 }
 
 #[derive(Debug)]
@@ -41,14 +43,15 @@ struct Run {
 
 impl Inline {
     /// So many attempts at once; each takes the memory of one request of the light worker.
-    pub fn new(sink: Arc<dyn Sink>, at_once: usize) -> Self {
-        Self { sink, slots: Arc::new(Semaphore::new(at_once)), runs: Arc::default(), at_once }
+    pub fn new(sink: Arc<dyn Sink>, at_once: usize, metrics: LakeMetrics) -> Self {
+        Self { sink, slots: Arc::new(Semaphore::new(at_once)), runs: Arc::default(), at_once, metrics }
     }
 
     async fn run(
         sink: Arc<dyn Sink>,
         slots: Arc<Semaphore>,
         runs: Arc<Mutex<HashMap<AttemptName, Run>>>,
+        metrics: LakeMetrics,
         attempt: Attempt,
     ) {
         let Ok(_slot) = slots.acquire().await else { return };
@@ -57,15 +60,22 @@ impl Inline {
             // It was stopped before its turn came.
             None => return,
         }
-        let state = match sink.ingest(&attempt.request).await {
+        let started = Instant::now();
+        let outcome = sink.ingest(&attempt.request).await;
+        metrics.attempted(started.elapsed());
+        let state = match outcome {
             Ok(result) => {
+                metrics.ingested(&attempt.request, &result);
                 tracing::info!(attempt = %attempt.name, rows = result.rows, mode = result.mode, "ingested");
                 AttemptState::Succeeded
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Forbidden) => {
-                AttemptState::Refused(error.to_string())
+            Err(error) => {
+                metrics.failed(error.kind());
+                match error.kind() {
+                    ErrorKind::Invalid | ErrorKind::Forbidden => AttemptState::Refused(error.to_string()),
+                    _ => AttemptState::Failed(error.to_string()),
+                }
             }
-            Err(error) => AttemptState::Failed(error.to_string()),
         };
         if let Some(run) = lock(&runs).get_mut(&attempt.name) {
             (run.state, run.ended) = (state, Some(Instant::now()));
@@ -110,7 +120,8 @@ impl Backend for Inline {
             let state = AttemptState::Live("waiting for its turn".to_owned());
             runs.insert(attempt.name.clone(), Run { content, state, begun: false, ended: None });
         }
-        let work = Self::run(self.sink.clone(), self.slots.clone(), self.runs.clone(), attempt.clone());
+        let (runs, metrics) = (self.runs.clone(), self.metrics.clone());
+        let work = Self::run(self.sink.clone(), self.slots.clone(), runs, metrics, attempt.clone());
         let (runs, name) = (self.runs.clone(), attempt.name.clone());
         tokio::spawn(async move {
             // A panic costs one attempt, not the lane.

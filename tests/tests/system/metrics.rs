@@ -9,6 +9,13 @@ pub async fn metric(url: &str, series: &str) -> Option<f64> {
     Some(value.parse().unwrap())
 }
 
+/// The values of all series that begin like this.
+pub async fn metrics(url: &str, begin: &str) -> Vec<f64> {
+    let page = page(url).await;
+    let series = page.lines().filter(|line| line.starts_with(begin));
+    series.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+}
+
 async fn page(url: &str) -> String {
     reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
 }

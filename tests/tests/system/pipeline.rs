@@ -6,7 +6,7 @@ use testkit::notifications::{Producer, aws_batch, aws_test_event};
 use testkit::{ANY_PORT, Program, eventually, paths};
 
 use crate::bucket::{Lakehouse, Standalone, Stored, WITHIN};
-use crate::metrics::assert_documented;
+use crate::metrics::{assert_documented, metric, metrics};
 
 /// Keys that each producer encodes in a way of its own.
 const KEYS: [&str; 6] = [
@@ -206,7 +206,7 @@ async fn announcements_of_every_producer_become_rows_once() {
     kafka.send(&pipeline.events, "this is no notification").await;
 
     let dispatcher = pipeline.dispatcher(&["--batch-max-wait", "1s"]).await;
-    let worker = pipeline.worker(&bucket, &lakehouse).await;
+    let mut worker = pipeline.worker(&bucket, &lakehouse).await;
     let (processed, skipped) = tally(&pipeline.answers().await);
     assert_eq!(processed, 6);
     assert!(skipped <= 12, "{skipped} skipped of 12 repetitions");
@@ -231,6 +231,27 @@ async fn announcements_of_every_producer_become_rows_once() {
     assert_eq!(processed, 6);
     assert!(skipped_by_now >= skipped + 6, "{skipped_by_now} skipped, {skipped} before the repetition");
     lakehouse.reader(TABLE).assert_holds(&sources).await;
+
+    // Sizes are those of the files, each once; and nothing is behind.
+    let url = worker.serving().await;
+    let bytes: u64 = stored.iter().map(|stored| std::fs::metadata(&stored.source).unwrap().len()).sum();
+    assert_eq!(metric(&url, "event_ingest_file_size_bytes_count").await, Some(6.0));
+    assert_eq!(metric(&url, "event_ingest_file_size_bytes_sum").await, Some(bytes as f64));
+    let of_lane = async |name: &str| {
+        metric(&dispatcher.url, &format!("event_ingest_dispatcher_{name}{{lane=\"light\"}}")).await
+    };
+    assert_eq!(of_lane("batch_files_count").await, of_lane("batches_total").await);
+    assert_eq!(of_lane("batch_files_sum").await, of_lane("files_total").await);
+    let announced = of_lane("batch_bytes_sum").await.unwrap();
+    assert!(announced >= bytes as f64, "{announced} of {bytes} bytes");
+    for (url, lag) in [(&dispatcher.url, "dispatcher_lag_records"), (&url, "kafka_lag_records")] {
+        eventually(&format!("{lag} is there, and goes to 0"), WITHIN, async || {
+            let lags = metrics(url, &format!("event_ingest_{lag}{{partition=")).await;
+            (!lags.is_empty() && lags.iter().all(|lag| *lag == 0.0)).then_some(())
+        })
+        .await;
+    }
+    assert_documented(&url).await;
 
     for program in [dispatcher.program, worker] {
         let status = program.terminate().await;

@@ -9,12 +9,13 @@ use service_kit::metrics::{MEMORY_LIMIT, Metric, NAMESPACE};
 use service_kit::{intake, rules};
 use testkit::paths;
 
-static OF_INTAKES: [Metric; 5] = [
+static OF_INTAKES: [Metric; 6] = [
     intake::REQUESTS,
     intake::IN_FLIGHT,
     intake::KAFKA_RETRIES,
     intake::KAFKA_COMMIT_FAILURES,
     intake::KAFKA_PAUSED,
+    intake::KAFKA_LAG,
 ];
 static OF_LAUNCHERS: [Metric; 9] = [
     spark_launcher::RECORDS,
@@ -35,10 +36,12 @@ static OF_RULES: [Metric; 6] = [
     rules::EXPECTED_SINCE,
     rules::LAST_REQUEST,
 ];
-static OF_STANDALONE: [Metric; 8] = [
+static OF_STANDALONE: [Metric; 10] = [
     flow::ROWS,
     flow::HELD,
     flow::OPEN_BATCHES,
+    flow::BATCH_FILES,
+    flow::BATCH_BYTES,
     flow::WAITING,
     flow::OLDEST,
     flow::DEAD_LETTERS,
@@ -47,7 +50,7 @@ static OF_STANDALONE: [Metric; 8] = [
 ];
 
 fn all() -> impl Iterator<Item = &'static Metric> {
-    let services = dispatcher::METRICS.iter().chain(dispatcher::NOTIFY_METRICS).chain(light_worker::METRICS);
+    let services = dispatcher::METRICS.iter().chain(dispatcher::NOTIFY_METRICS).chain(lake_metrics::METRICS);
     let shared = OF_INTAKES.iter().chain(&OF_LAUNCHERS).chain(&OF_STANDALONE).chain(&OF_RULES);
     services.chain(shared).chain([&MEMORY_LIMIT])
 }

@@ -45,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) stores: Arc<Stores>,
     /// One for each object; the snapshot id is that of the attempt, set when there is one.
     pub(super) entries: Vec<Entry>,
+    /// Sizes of the objects in bytes, as far as they are known.
+    pub(super) sizes: Vec<u64>,
     /// Keeps the objects from other requests, also when whoever asked for these is gone: two of a group with the
     /// same object would both be written.
     pub(super) _claim: Arc<Claim>,
@@ -109,8 +111,8 @@ pub(super) async fn fly(
         if let Some((_, End::Committed(snapshot_id))) = turn.ends.first() {
             let (requests, attempts) = (turn.ends.len(), flight.attempts().len());
             tracing::info!(table = %name, snapshot_id, requests, attempts, "committed");
-            let landed = turn.ends.iter().flat_map(|(member, _)| &group[*member].entries);
-            tables.observed.tell(|observer| observer.committed(&pilot.committed(landed)));
+            let landed: Vec<&Prepared> = turn.ends.iter().map(|(member, _)| &group[*member]).collect();
+            tables.observed.tell(|observer| observer.committed(&pilot.committed(&landed)));
         }
         for (member, end) in turn.ends {
             let Prepared { stores, files, .. } = &group[member];
@@ -262,12 +264,13 @@ impl Pilot<'_> {
     }
 
     /// What is told of a commit that brought these in.
-    fn committed<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Committed<'_> {
-        let event_times: Vec<_> = entries.map(|entry| entry.event_time).collect();
+    fn committed(&self, landed: &[&Prepared]) -> Committed<'_> {
+        let entries = || landed.iter().flat_map(|request| &request.entries);
         Committed {
             table: self.name,
-            objects: event_times.len(),
-            event_times: event_times.into_iter().flatten().collect(),
+            objects: entries().count(),
+            event_times: entries().filter_map(|entry| entry.event_time).collect(),
+            sizes: landed.iter().flat_map(|request| &request.sizes).copied().collect(),
             ledger: self.ledger,
         }
     }

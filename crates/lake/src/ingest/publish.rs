@@ -167,6 +167,7 @@ impl Lake {
                 return Ok(Ready::Again);
             }
         };
+        let sizes = files.iter().map(|file| file.source.object().size).collect();
         let texts: Vec<Option<TextSource>> = files
             .iter()
             .map(|file| match &file.source {
@@ -227,6 +228,7 @@ impl Lake {
             ownable,
             stores,
             entries,
+            sizes,
             _claim: claim.clone(),
         };
         Ok(Ready::Written(Box::new(Written { objects, prepared })))

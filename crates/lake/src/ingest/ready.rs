@@ -73,6 +73,7 @@ impl Lake {
                 files: Vec::new(),
                 stores: self.tables.catalog.stores(&view.table),
                 entries: Vec::new(),
+                sizes: Vec::new(),
                 _claim: self.claims.acquire(&request.table, &[]).await.into(),
             };
             match committer.submit(prepared, committer.expect()).await {

@@ -243,6 +243,7 @@ impl Lake {
             files: Vec::new(),
             stores: self.tables.catalog.stores(&view.table),
             entries: listed.entries(&paths),
+            sizes: listed.list.staged.iter().filter_map(|staged| staged.object.hint.size).collect(),
             _claim: listed.claim.clone(),
         };
         // A look at the table may be large: it is loaded again for the flight.

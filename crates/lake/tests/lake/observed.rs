@@ -13,7 +13,7 @@ use lake::observe::{Committed, LedgerSize, Observer, Stage};
 use crate::fixture::{Fixture, TABLE, file, request};
 
 /// What is told of a commit, with its table's name.
-type Told = (String, usize, Vec<DateTime<Utc>>, LedgerSize);
+type Told = (String, usize, Vec<DateTime<Utc>>, Vec<u64>, LedgerSize);
 
 /// Writes down what it hears.
 #[derive(Debug, Default)]
@@ -33,8 +33,8 @@ impl Observer for Heard {
     }
 
     fn committed(&self, commit: &Committed<'_>) {
-        let Committed { table, objects, event_times, ledger } = commit.clone();
-        self.committed.lock().unwrap().push((table.to_string(), objects, event_times, ledger));
+        let Committed { table, objects, event_times, sizes, ledger } = commit.clone();
+        self.committed.lock().unwrap().push((table.to_string(), objects, event_times, sizes, ledger));
     }
 }
 
@@ -61,8 +61,11 @@ async fn stages_answers_and_commits_are_told_as_they_come() {
     let lake = fixture.another(|port| Arc::new(Doubting(port, Mutex::new(0)))).await;
     let heard = Arc::new(Heard::default());
     lake.observe(heard.clone());
-    fixture.put("a", file(0..3)).await;
-    fixture.put("b", file(3..6)).await;
+    let files = [file(0..3), file(3..60)];
+    let sizes = files.each_ref().map(|file| file.len() as u64);
+    let [a, b] = files;
+    fixture.put("a", a).await;
+    fixture.put("b", b).await;
     let arrived: DateTime<Utc> = "2026-01-02T03:04:05Z".parse().unwrap();
     let mut first = request(&["a", "b"]);
     first.objects[1].hint.event_time = Some(arrived);
@@ -78,5 +81,27 @@ async fn stages_answers_and_commits_are_told_as_they_come() {
     assert_eq!(*heard.stages.lock().unwrap(), [making, writing, skipping].concat());
     assert_eq!(*heard.answers.lock().unwrap(), [Answer::Conflict, Answer::Committed]);
     let size = LedgerSize { entries: 2, runs: 1 };
-    assert_eq!(*heard.committed.lock().unwrap(), [(TABLE.to_owned(), 2, vec![arrived], size)]);
+    assert_eq!(
+        *heard.committed.lock().unwrap(),
+        [(TABLE.to_owned(), 2, vec![arrived], sizes.to_vec(), size)]
+    );
+}
+
+#[tokio::test]
+async fn the_sizes_of_what_a_stage_brings_in_are_those_that_its_job_saw() {
+    let fixture = Fixture::new().await;
+    fixture.put("seed", file(0..10)).await;
+    fixture.ingest(&["seed"]).await;
+    let lake = fixture.another(|port| port).await;
+    let heard = Arc::new(Heard::default());
+    lake.observe(heard.clone());
+    let files = [file(10..15), file(15..200)];
+    let sizes = files.each_ref().map(|file| file.len() as u64);
+    let [a, b] = files;
+    fixture.put("a", a).await;
+    fixture.put("b", b).await;
+    let staged = fixture.stage(&[("a", 5), ("b", 185)], 10..200).await;
+    lake.publish_staged(&staged).await.unwrap();
+    let told: Vec<_> = heard.committed.lock().unwrap().iter().map(|told| (told.1, told.3.clone())).collect();
+    assert_eq!(told, [(2, sizes.to_vec())]);
 }

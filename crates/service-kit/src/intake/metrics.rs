@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::Reply;
+use crate::kafka::Lag;
 use crate::metrics::{Metric, Metrics};
 
 /// Requests by the way they came in and by outcome.
@@ -35,6 +36,12 @@ pub const KAFKA_PAUSED: Metric = Metric {
     help: "1 while no Kafka record is fetched, because as many as allowed have been in flight for a while.",
     labels: &[],
 };
+/// How far the intake is behind.
+pub const KAFKA_LAG: Metric = Metric {
+    name: "kafka_lag_records",
+    help: "Records of a partition behind its committed position, as librdkafka last knew.",
+    labels: &["partition"],
+};
 
 /// The metrics of both intakes of a process. Make it once, and clone it.
 #[derive(Debug, Clone)]
@@ -44,6 +51,7 @@ pub struct IntakeMetrics {
     pub(crate) kafka_retries: IntCounterVec,
     pub(crate) kafka_commit_failures: IntCounter,
     pub(crate) kafka_paused: IntGauge,
+    pub(crate) kafka_lag: Lag,
 }
 
 impl IntakeMetrics {
@@ -55,6 +63,7 @@ impl IntakeMetrics {
             kafka_retries: metrics.counters(&KAFKA_RETRIES),
             kafka_commit_failures: metrics.counter(&KAFKA_COMMIT_FAILURES),
             kafka_paused: metrics.gauge(&KAFKA_PAUSED),
+            kafka_lag: Lag::new(metrics, &KAFKA_LAG),
         }
     }
 

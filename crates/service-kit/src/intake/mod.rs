@@ -12,7 +12,9 @@ use cloudevents::Event;
 use ingest_core::staged::KnownObject;
 
 pub use crate::event::Incoming;
-pub use metrics::{IN_FLIGHT, IntakeMetrics, KAFKA_COMMIT_FAILURES, KAFKA_PAUSED, KAFKA_RETRIES, REQUESTS};
+pub use metrics::{
+    IN_FLIGHT, IntakeMetrics, KAFKA_COMMIT_FAILURES, KAFKA_LAG, KAFKA_PAUSED, KAFKA_RETRIES, REQUESTS,
+};
 
 use crate::event::EventError;
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempts, Outputs};
 use super::backoff::BackoffLimits;
+use super::lag::LAG_STATISTICS;
 use super::offsets::Ticket;
 use super::ownership::{Ownership, Taken};
 use super::properties::{ClientProperties, PropertyError};
@@ -27,6 +28,9 @@ const PAUSE_AFTER: Duration = Duration::from_secs(2);
 
 /// How long after a refused commit the positions are committed again: a rebalance is over by then.
 const COMMIT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What the consumer gets beside the defaults of all unless the user says otherwise.
+pub const INTAKE_DEFAULTS: &[(&str, &str)] = &[LAG_STATISTICS];
 
 /// What to consume, where answers and dead letters go, and the bounds.
 #[derive(Debug, Clone)]
@@ -95,9 +99,9 @@ impl KafkaIntake {
         let failed = |source| config.error(source);
         // The caller's token is not ours to cancel.
         let stop = stop.child_token();
-        let ownership = Ownership::new(stop.clone(), metrics.clone());
-        let consumer: StreamConsumer<Ownership> =
-            properties.consumer(&config.group)?.create_with_context(ownership).map_err(failed)?;
+        let ownership = Ownership::new(&config.topic, stop.clone(), metrics.clone());
+        let client = properties.consumer_with(INTAKE_DEFAULTS, &config.group)?;
+        let consumer: StreamConsumer<Ownership> = client.create_with_context(ownership).map_err(failed)?;
         consumer.subscribe(&[&config.topic]).map_err(failed)?;
         let producer: FutureProducer = properties.producer()?.create().map_err(failed)?;
         let outputs = Outputs {

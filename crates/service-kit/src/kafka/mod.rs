@@ -6,6 +6,7 @@ pub mod client_log;
 mod dead_letter;
 mod headers;
 mod intake;
+mod lag;
 mod layer;
 mod offsets;
 mod outgoing;
@@ -20,7 +21,8 @@ pub use dead_letter::{
     REDRIVEN_HEADER, TIME_HEADER, TOPIC_HEADER, dead_letter_headers,
 };
 pub use headers::{HeaderList, cloud_event_headers, header_list};
-pub use intake::{KafkaIntake, KafkaIntakeConfig, KafkaIntakeError, KafkaProbe};
+pub use intake::{INTAKE_DEFAULTS, KafkaIntake, KafkaIntakeConfig, KafkaIntakeError, KafkaProbe};
+pub use lag::{LAG_STATISTICS, Lag, MAX_PARTITIONS, OTHER_PARTITIONS};
 pub use offsets::{OffsetTracker, Ticket};
 pub use outgoing::Outgoing;
 pub use properties::{ClientProperties, KafkaArgs, PropertyError};

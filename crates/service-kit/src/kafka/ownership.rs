@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,7 @@ struct State {
 /// The consumer's context: it learns of partitions that come and go from librdkafka's callbacks.
 pub(crate) struct Ownership {
     state: Mutex<State>,
+    topic: String,
     stop: CancellationToken,
     metrics: IntakeMetrics,
     pub failure: LastFailure,
@@ -38,9 +39,10 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
-    pub fn new(stop: CancellationToken, metrics: IntakeMetrics) -> Self {
+    pub fn new(topic: &str, stop: CancellationToken, metrics: IntakeMetrics) -> Self {
         Self {
             state: Mutex::default(),
+            topic: topic.to_owned(),
             stop,
             metrics,
             failure: LastFailure::default(),
@@ -70,6 +72,7 @@ impl Ownership {
                 earlier.cancel();
             }
         }
+        self.metrics.kafka_lag.assigned(partitions);
     }
 
     fn revoke(&self, partitions: &[i32]) {
@@ -80,6 +83,7 @@ impl Ownership {
                 token.cancel();
             }
         }
+        self.metrics.kafka_lag.gone(partitions);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,6 +105,10 @@ impl ClientContext for Ownership {
     /// The same comes out of the consumer, and is logged there.
     fn error(&self, error: KafkaError, reason: &str) {
         self.failure.record(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.metrics.kafka_lag.told(&statistics, &self.topic);
     }
 }
 

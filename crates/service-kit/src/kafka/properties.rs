@@ -131,7 +131,16 @@ impl ClientProperties {
 
     /// The configuration of a consumer in `group`, with manual commits and bounded queues.
     pub fn consumer(&self, group: &str) -> Result<ClientConfig, PropertyError> {
-        let mut config = self.config(CONSUMER_DEFAULTS)?;
+        self.consumer_with(&[], group)
+    }
+
+    /// The same with further defaults, below the user's properties.
+    pub fn consumer_with(
+        &self,
+        defaults: &[(&str, &str)],
+        group: &str,
+    ) -> Result<ClientConfig, PropertyError> {
+        let mut config = self.config(&[CONSUMER_DEFAULTS, defaults].concat())?;
         config.set("group.id", group);
         Ok(config)
     }
@@ -143,7 +152,12 @@ impl ClientProperties {
 
     /// Every property that is set, by default or by the user, as `kafka.<name>`, for `--print-config`.
     pub fn listing(&self) -> Vec<(String, Property)> {
-        let defaults = [COMMON_DEFAULTS, CONSUMER_DEFAULTS, PRODUCER_DEFAULTS].concat();
+        self.listing_with(&[])
+    }
+
+    /// The same with further defaults, those of a service's consumer.
+    pub fn listing_with(&self, defaults: &[(&str, &str)]) -> Vec<(String, Property)> {
+        let defaults = [COMMON_DEFAULTS, CONSUMER_DEFAULTS, PRODUCER_DEFAULTS, defaults].concat();
         let mut all: BTreeMap<_, _> = defaults
             .into_iter()
             .map(|(name, value)| {
@@ -223,6 +237,14 @@ mod tests {
         assert_eq!(consumer.get("fetch.queue.backoff.ms"), Some("20"));
         assert_eq!(consumer.get("group.id"), Some("g"));
         assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
+        let further = [("fetch.queue.backoff.ms", "30"), ("statistics.interval.ms", "5000")];
+        let consumer = properties.consumer_with(&further, "g").expect("a broker is named");
+        assert_eq!(consumer.get("fetch.queue.backoff.ms"), Some("20"));
+        assert_eq!(consumer.get("statistics.interval.ms"), Some("5000"));
+        let listed: BTreeMap<_, _> = properties.listing_with(&further).into_iter().collect();
+        assert_eq!(listed["kafka.fetch.queue.backoff.ms"].value, "20");
+        assert_eq!(listed["kafka.statistics.interval.ms"].origin, Origin::Default);
+        assert!(!properties.listing().iter().any(|(name, _)| name == "kafka.statistics.interval.ms"));
         let producer = properties.producer().expect("a broker is named");
         assert_eq!((producer.get("acks"), producer.get("enable.idempotence")), (Some("all"), Some("true")));
     }

@@ -1,5 +1,6 @@
 //! Prometheus metrics, passed around rather than global. Each service lists its own as [`Metric`] constants.
 
+mod batches;
 mod memory;
 mod tables;
 
@@ -9,6 +10,7 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use batches::{BATCH_FILES_BUCKETS, BatchSizes};
 pub use memory::MEMORY_LIMIT;
 pub use tables::{MAX_TABLES, OTHER_TABLES, TableLabels};
 
@@ -19,6 +21,21 @@ pub const NAMESPACE: &str = "event_ingest";
 pub const DURATION_BUCKETS: &[f64] = &[
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0,
     300.0, 600.0,
+];
+
+/// Buckets for sizes in bytes, from ten kilobytes to a hundred gigabytes. What is too large for the light lane by default is
+/// one of the bounds.
+pub const SIZE_BUCKETS: &[f64] = &[
+    10_000.0,
+    100_000.0,
+    1_000_000.0,
+    5_000_000.0,
+    20_000_000.0,
+    100_000_000.0,
+    500_000_000.0,
+    2_000_000_000.0,
+    10_000_000_000.0,
+    100_000_000_000.0,
 ];
 
 /// A metric's name without the namespace, its help text and its labels.

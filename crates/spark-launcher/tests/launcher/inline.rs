@@ -3,8 +3,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Utc;
-use ingest_core::{IngestRequest, IngestResult, RequestDefaults, TableName};
+use ingest_core::{FileOutcome, FileStatus, IngestRequest, IngestResult, RequestDefaults, TableName};
 use lake::{Error, ErrorKind};
+use lake_metrics::LakeMetrics;
+use service_kit::metrics::Metrics;
 use spark_launcher::sink::{Sink, Standing};
 use spark_launcher::{Attempt, AttemptName, AttemptState, Backend, BackendError, Inline};
 use tokio::sync::Semaphore;
@@ -41,7 +43,14 @@ impl Sink for Gate {
                 files_quarantined: 0,
                 snapshot_id: None,
                 mode: "rewrite".to_owned(),
-                files: Vec::new(),
+                files: vec![FileOutcome {
+                    file: request.objects[0].uri.to_string(),
+                    status: FileStatus::Processed,
+                    rows: 1,
+                    mode: Some("rewrite".to_owned()),
+                    mode_reason: None,
+                    reason: None,
+                }],
             }),
         }
     }
@@ -56,16 +65,17 @@ impl Sink for Gate {
 }
 
 fn attempt(number: u32, file: &str) -> Attempt {
-    let body = format!(r#"{{"files":["s3://b/{file}.csv"]}}"#);
+    let body = format!(r#"{{"files":["s3://b/{file}.csv"],"objects":[{{"size":5}}]}}"#);
     let request =
         IngestRequest::from_json(body.as_bytes(), &RequestDefaults::default(), Utc::now()).expect("valid");
     let name = AttemptName { record_id: "a".repeat(40), number };
     Attempt { name, request, document: String::new() }
 }
 
-fn inline() -> (Arc<Gate>, Inline) {
+fn inline() -> (Arc<Gate>, Inline, Metrics) {
     let gate = Arc::new(Gate { begun: Semaphore::new(0), release: Semaphore::new(0) });
-    (gate.clone(), Inline::new(gate, 1))
+    let metrics = Metrics::new();
+    (gate.clone(), Inline::new(gate, 1, LakeMetrics::new(&metrics)), metrics)
 }
 
 async fn ended(inline: &Inline, attempt: &Attempt) -> AttemptState {
@@ -79,7 +89,7 @@ async fn ended(inline: &Inline, attempt: &Attempt) -> AttemptState {
 
 #[tokio::test]
 async fn one_runs_the_next_waits_and_may_be_taken_back() {
-    let (gate, inline) = inline();
+    let (gate, inline, _) = inline();
     let (first, second) = (attempt(1, "a"), attempt(2, "b"));
     inline.start(&first).await.expect("taken");
     gate.begun.acquire().await.expect("never closed").forget();
@@ -102,12 +112,23 @@ async fn one_runs_the_next_waits_and_may_be_taken_back() {
 
 #[tokio::test]
 async fn failures_and_panics_cost_one_attempt() {
-    let (gate, inline) = inline();
+    let (gate, inline, metrics) = inline();
     gate.release.add_permits(3);
     for (number, file) in [(1, "panic"), (2, "failed"), (3, "a")] {
         let attempt = attempt(number, file);
         inline.start(&attempt).await.expect("taken");
         let state = ended(&inline, &attempt).await;
         assert_eq!(matches!(state, AttemptState::Failed(_)), number < 3, "{state:?}");
+    }
+    let page = metrics.page();
+    for line in [
+        "event_ingest_rows_total 1",
+        "event_ingest_files_total{status=\"processed\"} 1",
+        "event_ingest_announced_bytes_total 5",
+        "event_ingest_failures_total{kind=\"unavailable\"} 1",
+        // A panic is over before anybody can say how long it took.
+        "event_ingest_request_duration_seconds_count 2",
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "missing {line} in\n{page}");
     }
 }

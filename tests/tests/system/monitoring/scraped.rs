@@ -51,7 +51,7 @@ async fn prometheus_answers_every_dashboard_and_alert() {
     let dispatcher_url = dispatcher.serving().await;
     let mut worker = pipeline.worker(&bucket, &lakehouse).await;
     let worker_url = worker.serving().await;
-    let (launcher, launcher_url) = launcher(&bucket, &lakehouse).await;
+    let (launcher, launcher_url) = launcher(&pipeline, &bucket, &lakehouse).await;
 
     let good = Stored::put(&bucket, "incoming/good.parquet", source).await;
     let object = good.object(&bucket.endpoint.bucket);
@@ -69,7 +69,7 @@ async fn prometheus_answers_every_dashboard_and_alert() {
     pipeline.answers().await;
     let heavy =
         json!({"files": [format!("s3://{}/{}", bucket.endpoint.bucket, good.key)], "table": "db.heavy"});
-    assert!(client.post(&launcher_url).json(&heavy).send().await.unwrap().status().is_success());
+    kafka.send(&pipeline.heavy, heavy.to_string()).await;
 
     let services = [
         ("dispatcher", dispatcher_url.as_str()),
@@ -82,6 +82,7 @@ async fn prometheus_answers_every_dashboard_and_alert() {
     let looked = [
         "count(up == 1) == 4 and on () min(count_over_time(up[5m])) >= 2",
         "count(event_ingest_dispatcher_lag_records) > 0",
+        "count(count by (job) (event_ingest_kafka_lag_records)) == 2",
         "count(count_over_time(event_ingest_heavy_closed_total[5m]) >= 2) > 0",
     ];
     for query in looked {
@@ -134,12 +135,15 @@ fn evaluated(rules: &Value) -> Option<BTreeSet<String>> {
     Some(firing)
 }
 
-/// A launcher that reads by itself.
-async fn launcher(bucket: &Standalone, lakehouse: &Lakehouse) -> (Program, String) {
+/// A launcher that reads by itself, the requests from Kafka.
+async fn launcher(pipeline: &Pipeline<'_>, bucket: &Standalone, lakehouse: &Lakehouse) -> (Program, String) {
+    let group = format!("{}-launcher", pipeline.group);
     let mut arguments = lakehouse.worker_arguments(bucket);
     let own = ["--backend", "inline", "--listen", ANY_PORT, "--scan-interval", "200ms"];
-    arguments.extend(own.map(str::to_owned));
-    let mut program = Program::start("spark-launcher", arguments, [("LOG_FORMAT", "json")]);
+    let kafka = ["--source", "kafka", "--topic", &pipeline.heavy, "--group", &group];
+    let dead = ["--dead-letter-topic", &pipeline.dead];
+    arguments.extend(own.iter().chain(&kafka).chain(&dead).map(|argument| (*argument).to_owned()));
+    let mut program = Program::start("spark-launcher", arguments, pipeline.environment());
     let url = program.serving().await;
     (program, url)
 }

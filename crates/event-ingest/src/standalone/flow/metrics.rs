@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use prometheus::{IntCounter, IntGauge};
-use service_kit::metrics::{Metric, Metrics};
+use service_kit::metrics::{BatchSizes, Metric, Metrics};
 use service_kit::rules::{Expectations, LiveRules};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,18 @@ pub const HELD: Metric = Metric {
 /// Batches that still take files.
 pub const OPEN_BATCHES: Metric =
     Metric { name: "inbox_open_batches", help: "Batches that still take files.", labels: &[] };
+/// Files of a batch.
+pub const BATCH_FILES: Metric = Metric {
+    name: "inbox_batch_files",
+    help: "Files of a batch that became a request, by lane (light, heavy).",
+    labels: &["lane"],
+};
+/// Bytes of a batch.
+pub const BATCH_BYTES: Metric = Metric {
+    name: "inbox_batch_bytes",
+    help: "Announced bytes of a batch that became a request, by lane (light, heavy).",
+    labels: &["lane"],
+};
 /// Announcements that are not done.
 pub const WAITING: Metric = Metric {
     name: "inbox_waiting_rows",
@@ -51,6 +63,7 @@ pub struct FlowMetrics {
     pub(super) rows: IntCounter,
     pub(super) held: IntGauge,
     pub(super) open_batches: IntGauge,
+    pub(super) sizes: BatchSizes,
     pub(super) dead_letters: IntCounter,
     pub(super) expectations: Expectations,
     waiting: IntGauge,
@@ -65,6 +78,7 @@ impl FlowMetrics {
             rows: metrics.counter(&ROWS),
             held: metrics.gauge(&HELD),
             open_batches: metrics.gauge(&OPEN_BATCHES),
+            sizes: BatchSizes::new(metrics, &BATCH_FILES, &BATCH_BYTES),
             dead_letters: metrics.counter(&DEAD_LETTERS),
             expectations: Expectations::new(metrics),
             waiting: metrics.gauge(&WAITING),

@@ -23,7 +23,9 @@ use super::inbox::Inbox;
 use super::store::StoreError;
 
 pub use attempt::{Backoff, Ingest, IngestError, Outcome};
-pub use metrics::{DEAD_LETTERS, FlowMetrics, HELD, OLDEST, OPEN_BATCHES, ROWS, WAITING};
+pub use metrics::{
+    BATCH_BYTES, BATCH_FILES, DEAD_LETTERS, FlowMetrics, HELD, OLDEST, OPEN_BATCHES, ROWS, WAITING,
+};
 
 use attempt::{Attempts, End};
 
@@ -159,6 +161,7 @@ impl<I: Ingest> Flow<I> {
             match action {
                 Action::Produce(batch) => {
                     attempts.metrics.expectations.requested(&batch.request.table, Utc::now());
+                    attempts.metrics.sizes.observe(batch.lane, &batch.request);
                     tracing::info!(
                         request_id = batch.request.request_id,
                         table = %batch.request.table,

@@ -1,4 +1,6 @@
-//! The metrics of this service; those of its intakes are service-kit's.
+//! What goes into tables, as metrics: of every process that brings files there by [`lake`].
+
+#![warn(missing_docs)]
 
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use lake::ErrorKind;
 use lake::commit::protocol::Answer;
 use lake::observe::{Committed, Observer, Stage};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
-use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics, TableLabels};
+use service_kit::metrics::{DURATION_BUCKETS, Metric, Metrics, SIZE_BUCKETS, TableLabels};
 
 /// Files by what became of them.
 pub const FILES: Metric = Metric {
@@ -23,6 +25,12 @@ pub const ROWS: Metric =
 pub const BYTES: Metric = Metric {
     name: "announced_bytes_total",
     help: "Sizes of the files of answered requests, as far as the requests told them.",
+    labels: &[],
+};
+/// How large files are.
+pub const FILE_SIZE: Metric = Metric {
+    name: "file_size_bytes",
+    help: "Sizes of the files that commits brought in, as the bucket has them.",
     labels: &[],
 };
 /// How long a request takes.
@@ -97,6 +105,7 @@ pub const METRICS: &[Metric] = &[
     FILES,
     ROWS,
     BYTES,
+    FILE_SIZE,
     DURATION,
     LATENCY,
     FAILURES,
@@ -117,10 +126,11 @@ const LATENCY_BUCKETS: &[f64] = &[
 
 /// The counters behind those names.
 #[derive(Debug, Clone)]
-pub struct WorkerMetrics {
+pub struct LakeMetrics {
     files: IntCounterVec,
     rows: IntCounter,
     bytes: IntCounter,
+    file_size: Histogram,
     duration: Histogram,
     latency: HistogramVec,
     failures: IntCounterVec,
@@ -135,13 +145,14 @@ pub struct WorkerMetrics {
     tables: TableLabels,
 }
 
-impl WorkerMetrics {
+impl LakeMetrics {
     /// Registers them. Once in a process.
     pub fn new(metrics: &Metrics) -> Self {
         Self {
             files: metrics.counters(&FILES),
             rows: metrics.counter(&ROWS),
             bytes: metrics.counter(&BYTES),
+            file_size: metrics.histogram(&FILE_SIZE, SIZE_BUCKETS),
             duration: metrics.histogram(&DURATION, DURATION_BUCKETS),
             latency: metrics.histograms(&LATENCY, LATENCY_BUCKETS),
             failures: metrics.counters(&FAILURES),
@@ -157,11 +168,13 @@ impl WorkerMetrics {
         }
     }
 
-    pub(crate) fn attempted(&self, seconds: f64) {
-        self.duration.observe(seconds);
+    /// An attempt on a request took so long, whatever came of it.
+    pub fn attempted(&self, time: Duration) {
+        self.duration.observe(time.as_secs_f64());
     }
 
-    pub(crate) fn failed(&self, kind: ErrorKind) {
+    /// An attempt failed as a whole.
+    pub fn failed(&self, kind: ErrorKind) {
         let kind = match kind {
             ErrorKind::Config => "config",
             ErrorKind::Invalid => "invalid",
@@ -173,13 +186,14 @@ impl WorkerMetrics {
         self.failures.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn ingested(&self, request: &IngestRequest, result: &IngestResult) {
+    /// A request is done: what it told, and what became of it.
+    pub fn ingested(&self, request: &IngestRequest, result: &IngestResult) {
         self.bytes.inc_by(request.total_bytes());
         self.published(result);
     }
 
     /// What came in, or was set aside.
-    pub(crate) fn published(&self, result: &IngestResult) {
+    pub fn published(&self, result: &IngestResult) {
         self.rows.inc_by(result.rows);
         let table = self.tables.label(&result.table);
         self.last_answer.with_label_values(&[&table]).set(Utc::now().timestamp());
@@ -208,7 +222,7 @@ impl WorkerMetrics {
     }
 }
 
-impl Observer for WorkerMetrics {
+impl Observer for LakeMetrics {
     fn took(&self, stage: Stage, time: Duration) {
         self.stages.with_label_values(&[stage.as_str()]).observe(time.as_secs_f64());
     }
@@ -227,6 +241,9 @@ impl Observer for WorkerMetrics {
         let now = Utc::now();
         let table = self.tables.label(commit.table);
         self.arrived(&table, &commit.event_times, now);
+        for size in &commit.sizes {
+            self.file_size.observe(*size as f64);
+        }
         if commit.objects > 0 {
             self.last_commit.with_label_values(&[&table]).set(now.timestamp());
         }
@@ -235,6 +252,39 @@ impl Observer for WorkerMetrics {
             let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
             self.ledger_entries.with_label_values(&[&table]).set(gauge(commit.ledger.entries));
             self.ledger_runs.with_label_values(&[&table]).set(gauge(commit.ledger.runs));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest_core::TableName;
+    use lake::observe::LedgerSize;
+
+    use super::*;
+
+    #[test]
+    fn sizes_fall_into_few_buckets() {
+        let metrics = Metrics::new();
+        let own = LakeMetrics::new(&metrics);
+        let table = TableName::parse("db.t").expect("valid");
+        own.committed(&Committed {
+            table: &table,
+            objects: 4,
+            event_times: Vec::new(),
+            // Of the fourth nobody said it.
+            sizes: vec![0, 10_000, 499_999_999],
+            ledger: LedgerSize::default(),
+        });
+        let page = metrics.page();
+        for line in [
+            "event_ingest_file_size_bytes_bucket{le=\"10000\"} 2",
+            "event_ingest_file_size_bytes_bucket{le=\"100000000\"} 2",
+            "event_ingest_file_size_bytes_bucket{le=\"500000000\"} 3",
+            "event_ingest_file_size_bytes_sum 500009999",
+            "event_ingest_file_size_bytes_count 3",
+        ] {
+            assert!(page.lines().any(|shown| shown == line), "missing {line} in\n{page}");
         }
     }
 }
