@@ -7,5 +7,6 @@ pub mod cluster;
 pub mod commands;
 mod coordinator;
 pub mod overview;
+mod precedence;
 pub mod standalone;
 pub mod survey;

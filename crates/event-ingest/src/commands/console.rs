@@ -28,7 +28,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Args, Debug, Clone)]
 #[command(
     mut_arg("log_level", |arg| arg.default_value("info")),
-    after_help = "It shows and changes nothing without a token: with one, whoever shows it may retry, send back and cancel. It speaks plain HTTP and asks nobody who they are before it shows: put what terminates TLS and knows your users before it, or keep it on a loopback address."
+    after_help = "Without a token it only shows: with one, whoever shows it may retry, send back and cancel. It speaks plain HTTP and asks nobody who they are before it shows: put what terminates TLS and knows your users before it, or keep it on a loopback address."
 )]
 pub struct ConsoleArgs {
     /// Address of the page, the API, /livez, /readyz and /metrics

@@ -43,7 +43,7 @@ pub struct IngestArgs {
     /// Make the table if it is missing, with the schema of the first file
     #[arg(long)]
     pub create_table: bool,
-    /// Format of the files; told by the suffix of each key if not given.: parquet, csv or json (lines)
+    /// Format of the files; parquet, csv or json (lines); told by the suffix of each key if not given
     #[arg(long, env = "FORMAT")]
     pub format: Option<FileFormat>,
     /// Below a prefix, only keys that end with this

@@ -1,16 +1,16 @@
 //! A table as it is now: what its metadata says, and nothing that has to be scanned.
 
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::{SnapshotRef, TableMetadata};
 use ingest_core::TableName;
 use lake::inspect::Inspection;
-use lake::ledger::SUMMARY_RUN;
+use lake::ledger::{Entry, SUMMARY_RUN};
 use operations::model::{CommitLine, Count, TableStatus};
 
 /// Latest commits that are told.
 const COMMITS: usize = 10;
-/// Entries of the latest commit that are looked through for the newest event time.
+/// Entries of the latest commit that are looked at.
 const ENTRIES: usize = 2_000;
 
 /// A table that is there. `quarantined` is counted elsewhere.
@@ -80,14 +80,18 @@ fn commits(metadata: &TableMetadata) -> Vec<CommitLine> {
 
 /// The newest event time of the latest commit that brought files.
 async fn last_file(found: &Inspection) -> lake::Result<Option<DateTime<Utc>>> {
-    let Some(run) = ancestry(found.table.metadata()).take(COMMITS).find_map(run) else { return Ok(None) };
-    let mut entries = std::pin::pin!(found.ledger.entries_of(run).await?);
-    let mut newest = None;
-    for _ in 0..ENTRIES {
-        let Some(entry) = entries.try_next().await? else { break };
-        newest = newest.max(entry.event_time);
-    }
-    Ok(newest)
+    Ok(latest_entries(found).await?.into_iter().filter_map(|entry| entry.event_time).max())
+}
+
+/// What the latest commit brought that brought files: some of it, if it was much.
+///
+/// # Errors
+/// Its run of the ledger cannot be read.
+pub async fn latest_entries(found: &Inspection) -> lake::Result<Vec<Entry>> {
+    let Some(run) = ancestry(found.table.metadata()).take(COMMITS).find_map(run) else {
+        return Ok(Vec::new());
+    };
+    found.ledger.entries_of(run).await?.take(ENTRIES).try_collect().await
 }
 
 fn time(snapshot: &SnapshotRef) -> Option<DateTime<Utc>> {

@@ -21,7 +21,7 @@ pub(super) fn text(endpoint: &EndpointFile, spark: Option<&str>) -> String {
     } = endpoint;
     format!(
         r#"
-event-ingest is ready. Parquet files put into s3://{bucket}/ become rows of {table}.
+event-ingest is ready. Parquet, CSV and JSON files put into s3://{bucket}/ become rows of {table}.
 
   console       {admin_url}/#token={admin_token}
   S3 endpoint   {url}

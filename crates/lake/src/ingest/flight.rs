@@ -253,8 +253,13 @@ impl Pilot<'_> {
                 Answer::Conflict
             }
             Outcome::Unknown(error) => {
-                tracing::warn!(table = %self.name, snapshot_id, %error, "commit outcome unknown");
-                let answer = if error.retryable() { Answer::Unknown } else { Answer::Refused };
+                let answer = if error.retryable() {
+                    tracing::warn!(table = %self.name, snapshot_id, %error, "commit outcome unknown");
+                    Answer::Unknown
+                } else {
+                    tracing::warn!(table = %self.name, snapshot_id, %error, "commit refused");
+                    Answer::Refused
+                };
                 self.error = Some(error);
                 answer
             }

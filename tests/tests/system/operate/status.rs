@@ -133,6 +133,13 @@ async fn every_fault_is_seen_at_the_next_look_with_what_mends_it() {
     assert_eq!(problems, ["poison-records", "quarantine-grows", "store-slow"]);
     let dead = "bucket.slow.s3.endpoint=http://127.0.0.1:1";
     assert_eq!(place.problems(&["--rules", &rules, "--catalog", dead]).await, with("store-unreachable"));
+    let often = format!("rules: [{{match: {{buckets: [inbox]}}, table: {TABLE}, expect-every: 1s}}]");
+    std::fs::write(&rules, often).unwrap();
+    eventually("no file came for a second", WITHIN, async || {
+        let problems = place.problems(&["--rules", &rules]).await;
+        (problems == with("table-stale")).then_some(())
+    })
+    .await;
     std::fs::write(&rules, "rules: [{tabel: db.flights}]").unwrap();
     let problems = place.problems(&["--rules", &rules]).await;
     assert_eq!(problems, ["poison-records", "quarantine-grows", "rules-broken"]);

@@ -26,7 +26,7 @@ use self::finding::{Check, Finding, State, table};
 use self::kafka::Service;
 use super::exit;
 use super::load::Source;
-use super::print::OutputArgs;
+use super::print::{OutputArgs, watched};
 use super::settings::OperatorArgs;
 use super::topics::TopicArgs;
 use crate::standalone::folder::Neighbour;
@@ -92,7 +92,8 @@ pub async fn run(args: DoctorArgs, config: LakeConfig, mut out: impl Write) -> a
             None => Vec::new(),
         }
     };
-    let (folder, kafka, lake, spark) = tokio::join!(folder, kafka, lake, spark);
+    let checks = async { tokio::join!(folder, kafka, lake, spark) };
+    let (folder, kafka, lake, spark) = watched("everything is asked", checks).await;
     let findings = [folder, kafka, lake, spark].concat();
     if args.output.is_json() {
         for finding in &findings {

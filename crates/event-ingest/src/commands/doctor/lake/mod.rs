@@ -36,6 +36,7 @@ pub(super) async fn check(config: LakeConfig, plan: Plan) -> Vec<Finding> {
     let catalog =
         Check::of("catalog", config.properties.get("uri").map_or_else(String::new, |uri| mask("uri", uri)));
     let uri = config.properties.get("uri").cloned().unwrap_or_default();
+    let store_name = config.store_name.clone();
     let opened = tokio::time::timeout(CHECK_WITHIN, async {
         let lake = Lake::open(config).await?;
         lake.ready().await.map(|()| Arc::new(lake))
@@ -46,8 +47,8 @@ pub(super) async fn check(config: LakeConfig, plan: Plan) -> Vec<Finding> {
         Err(_) => return vec![catalog.fail(format!("no answer within {CHECK_WITHIN:?}"), UNREACHABLE)],
     };
     let mut findings = vec![catalog.ok("answers")];
-    let tables = plan.tables.iter().take(MAX_LOOKED_AT).map(|name| table::check(&lake, name));
-    findings.extend(join_all(tables).await);
+    let tables = plan.tables.iter().take(MAX_LOOKED_AT).map(|name| table::check(&lake, name, &store_name));
+    findings.extend(join_all(tables).await.into_iter().flatten());
     let sources = plan.sources.iter().take(MAX_LOOKED_AT).map(|source| bucket::check(&lake, source));
     findings.extend(join_all(sources).await.into_iter().flatten());
     let roots =

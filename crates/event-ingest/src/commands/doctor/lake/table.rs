@@ -1,15 +1,51 @@
-//! Whether a table can be written: it is there, and its ledger can be told.
+//! Whether a table can be written: it is there, its ledger can be told, and knows objects as this configuration does.
+
+use std::collections::BTreeSet;
 
 use ingest_core::TableName;
 use lake::Lake;
+use lake::inspect::Inspection;
 
 use super::super::finding::{Check, Finding};
 use super::in_time;
 use crate::commands::print::count;
+use crate::overview::table::latest_entries;
 
-pub(super) async fn check(lake: &Lake, name: &TableName) -> Finding {
+/// `store_name`: what the settings call the store.
+pub(super) async fn check(lake: &Lake, name: &TableName, store_name: &str) -> Vec<Finding> {
     let found = in_time(lake.inspect(name)).await;
-    judge(&Check::of("table", name.to_string()), found.map(|found| found.map(|found| entries(&found.head))))
+    let store = match &found {
+        Ok(Some(found)) => Some(in_time(stores(found)).await),
+        Ok(None) | Err(_) => None,
+    };
+    let there = Check::of("table", name.to_string());
+    let there = judge(&there, found.map(|found| found.map(|found| entries(&found.head))));
+    let named = Check::of("store-name", name.to_string());
+    [Some(there), store.and_then(|names| judge_store(&named, store_name, names))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Under which names of stores the ledger knows the objects of the latest commit.
+async fn stores(found: &Inspection) -> lake::Result<BTreeSet<String>> {
+    Ok(latest_entries(found).await?.into_iter().map(|entry| entry.identity.store).collect())
+}
+
+/// An object is another one under another name of its store, and would come in once more.
+fn judge_store(check: &Check, ours: &str, known: Result<BTreeSet<String>, String>) -> Option<Finding> {
+    let known = match known {
+        Ok(known) => known,
+        Err(reason) => return Some(check.skipped(reason)),
+    };
+    let other = known.first()?;
+    if known.contains(ours) {
+        return Some(check.ok(format!("objects are known as those of store `{ours}`")));
+    }
+    Some(check.warn(
+        format!("its latest objects are those of store `{other}`, and these settings say `{ours}`: every object would come in a second time"),
+        "set STORE_NAME (--store-name) as the worker has it; only a store that really is another may have another name",
+    ))
 }
 
 fn entries(head: &lake::ledger::Head) -> u64 {
@@ -34,6 +70,19 @@ fn judge(check: &Check, found: Result<Option<u64>, String>) -> Finding {
 mod tests {
     use super::super::super::finding::State;
     use super::*;
+
+    #[test]
+    fn a_store_of_another_name_is_told_before_rows_come_twice() {
+        let of = |known: Result<&[&str], &str>| {
+            let known = known.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+            judge_store(&Check::of("store-name", "db.t"), "ceph", known.map_err(str::to_owned))
+        };
+        assert_eq!(of(Ok(&[])), None, "an empty table knows none");
+        assert_eq!(of(Ok(&["ceph", "minio"])).unwrap().state, State::Ok);
+        let other = of(Ok(&["default"])).unwrap();
+        assert!(other.state == State::Warn && other.detail.contains("`default`"), "{other:?}");
+        assert_eq!(of(Err("gone")).unwrap().state, State::Skipped);
+    }
 
     #[test]
     fn a_table_that_is_not_there_may_be_made() {
