@@ -39,7 +39,7 @@ struct Api {
     activity: Arc<Activity>,
 }
 
-/// All routes of the second listener.
+/// All routes of the second listener; `published` is where Spark's jobs post, under the guard of the others.
 pub(super) fn router(
     inbox: Inbox,
     activity: Arc<Activity>,
@@ -47,9 +47,10 @@ pub(super) fn router(
     readiness: Readiness,
     plant: Arc<dyn Plant>,
     access: Access,
+    published: Router,
 ) -> Router {
     let lately = Router::new().route("/api/v1/activity", get(report)).with_state(Api { inbox, activity });
-    operations::api::router(plant, access, lately).merge(service_kit::admin::router(
+    operations::api::router(plant, access, lately.merge(published)).merge(service_kit::admin::router(
         metrics,
         readiness,
         READINESS_TIMEOUT,

@@ -146,7 +146,7 @@ pub async fn run(
     let access = Access { token: Some(token), local_only: args.admin_listen.ip().is_loopback() };
     let admin = serve(
         admin_listener,
-        admin::router(inbox, activity, metrics, readiness(worker), Arc::new(plant), access).merge(published),
+        admin::router(inbox, activity, metrics, readiness(worker), Arc::new(plant), access, published),
         endpoint_stop.clone(),
         TRANSFER_DEADLINE,
     );

@@ -143,7 +143,9 @@ impl<I: Ingest> StandalonePlant<I> {
     }
 
     fn records(&self) -> Result<&Records, PlantError> {
-        self.heavy.as_ref().ok_or_else(|| PlantError::not_found("there are no heavy requests: no Spark runs here"))
+        self.heavy
+            .as_ref()
+            .ok_or_else(|| PlantError::not_found("there are no heavy requests: no Spark runs here"))
     }
 
     /// The table that was asked for, or all that are known.

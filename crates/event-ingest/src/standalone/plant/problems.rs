@@ -166,7 +166,10 @@ mod tests {
             oldest_waiting: Some(DateTime::UNIX_EPOCH - LAGS - TimeDelta::seconds(1)),
             ..nothing()
         };
-        assert_eq!(kinds(&facts), ["inbox-lags", "quarantine-grows", "table-stale", "poison-records", "heavy-failed"]);
+        assert_eq!(
+            kinds(&facts),
+            ["inbox-lags", "quarantine-grows", "table-stale", "poison-records", "heavy-failed"]
+        );
         let found = all(&facts);
         assert!(found[1].detail.contains("100 objects or more"), "{}", found[1].detail);
         assert!(found[1].mend.contains("files retry --all --table db.a --data data"), "{}", found[1].mend);
