@@ -28,7 +28,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install all that any target needs, but bench and test-kube
-	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data lint
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data deploy lint
 
 build: ## build the programs
 	@scripts/setup.sh build
@@ -47,11 +47,16 @@ deny: ## lint's check of the dependencies, and known vulnerabilities (needs the 
 	@scripts/deny.sh licenses bans sources advisories
 
 test: ## run all tests, also those of the whole system against real parts
-	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data
+	@scripts/setup.sh build python kafka rest-catalog postgres prometheus spark old-iceberg browser data deploy
 	$(BUILD)
 	cargo test --workspace --locked
 	@scripts/spark.sh test
 	@scripts/browser.sh test
+ifdef CRDS_DIR
+	@tests/deploy/run.sh --quick
+else
+	@echo "test: manifests are not validated: CRDS_DIR does not name a folder with definitions (make crds fetches them)"
+endif
 
 # Definitions of the Spark operator are needed: CRDS_DIR.
 test-kube: ## run the tests against a real Kubernetes API (the first time it is built for some minutes)
