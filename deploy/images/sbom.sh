@@ -18,9 +18,9 @@ mkdir -p "$folder"
 crates() {
   (
     cd "$repo"
-    cargo tree --quiet --locked --package "$1" --edges normal,build,no-proc-macro --prefix none --format '{p}|{l}' |
+    cargo tree --quiet --locked --no-default-features --package "$1" --edges normal,build,no-proc-macro --prefix none --format '{p}|{l}' |
       grep -E '^[a-z0-9_-]+-src v'
-    cargo tree --quiet --locked --package "$1" --edges normal,no-proc-macro --prefix none --format '{p}|{l}'
+    cargo tree --quiet --locked --no-default-features --package "$1" --edges normal,no-proc-macro --prefix none --format '{p}|{l}'
   ) | sed 's/ (\*)$//' | LC_ALL=C sort -u
 }
 

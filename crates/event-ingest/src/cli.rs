@@ -17,7 +17,9 @@ use crate::commands::man::{self, ManArgs};
 use crate::commands::plan::{self, PlanArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::commands::replay::{self, ReplayArgs};
+use crate::commands::sql::{self, SqlArgs};
 use crate::commands::status::{self, StatusArgs};
+use crate::precedence;
 use crate::standalone::config::StandaloneArgs;
 use crate::standalone::server;
 
@@ -55,6 +57,8 @@ enum Command {
     Heavy(commands::heavy::HeavyArgs),
     /// Look after the ledger of a table
     Ledger(commands::ledger::LedgerArgs),
+    /// Answer a SELECT over the tables, on the spot; the programs in the images cannot
+    Sql(SqlArgs),
     /// Have Spark look after a table: small files, manifests, old snapshots, orphan files
     Maintain(commands::maintain::MaintainArgs),
     /// Check what the services need: brokers, topics, rights, catalog, buckets, roots, clocks; one line each, with the mend
@@ -73,7 +77,8 @@ pub fn command() -> clap::Command {
 
 /// Runs the command that the arguments name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = Cli::command().get_matches_from(args);
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = precedence::settle(Cli::command(), &args).get_matches_from(args);
     match run(&matches) {
         Ok(code) => code,
         Err(error) => {
@@ -133,6 +138,12 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
                 Some(&kafka),
                 |lake, stop| async move { commands::until(&stop, doctor::run(*args, lake, io::stdout())).await? },
             )
+        }
+        Command::Sql(args) => {
+            let operator = args.operator.clone();
+            commands::look(&Cli::command(), matches, &operator, |lake| {
+                sql::run(args, lake, io::stdin(), io::stdout())
+            })
         }
         Command::Completions(args) => completions::run(&mut Cli::command(), &args, &mut io::stdout()),
         Command::Man(args) => man::run(Cli::command(), &args, &mut io::stdout()),

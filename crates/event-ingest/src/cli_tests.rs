@@ -21,7 +21,7 @@ const CHANGING: [&str; 10] = [
     "replay",
 ];
 /// Commands that only look.
-const LOOKING: [&str; 13] = [
+const LOOKING: [&str; 14] = [
     "dlq list",
     "dlq show",
     "doctor",
@@ -34,6 +34,7 @@ const LOOKING: [&str; 13] = [
     "plan",
     "rules check",
     "rules test",
+    "sql",
     "status",
 ];
 /// Commands that run until they are stopped.

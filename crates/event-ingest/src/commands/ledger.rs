@@ -20,7 +20,7 @@ use service_kit::config::duration;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::EXIT_DISAGREE;
-use super::print::OutputArgs;
+use super::print::{OutputArgs, watched};
 use super::settings::OperatorArgs;
 use super::{look, operate, until};
 
@@ -144,7 +144,8 @@ fn missing(table: &TableName) -> anyhow::Error {
 }
 
 async fn verify(lake: &Lake, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let report = lake.verify(&args.table).await.context(BROKEN)?.ok_or_else(|| missing(&args.table))?;
+    let report = watched("ledger and data files are compared", lake.verify(&args.table)).await;
+    let report = report.context(BROKEN)?.ok_or_else(|| missing(&args.table))?;
     let mut out = io::stdout().lock();
     if args.output.is_json() {
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
@@ -179,7 +180,8 @@ fn agreement(sound: bool) -> ExitCode {
 
 /// Can be interrupted until the plan is made. Then there is one commit, which is let end.
 async fn rebuild(lake: &Lake, args: &RebuildArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let plan = until(stop, lake.plan_rebuild(&args.table, args.unproven)).await??;
+    let look = lake.plan_rebuild(&args.table, args.unproven);
+    let plan = until(stop, watched("the table's history is looked through", look)).await??;
     let plan = plan.ok_or_else(|| missing(&args.table))?;
     let (out, json) = (&mut io::stdout(), args.output.is_json());
     if !json {
@@ -250,7 +252,8 @@ fn describe(out: &mut impl Write, plan: &Plan) -> io::Result<()> {
 /// The search can be interrupted anywhere, the deletion between batches.
 async fn orphans(lake: &Lake, args: &OrphansArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let older_than = args.older_than.unwrap_or(OLDER_THAN);
-    let search = until(stop, lake.search_orphans(&args.table, older_than)).await??;
+    let look = lake.search_orphans(&args.table, older_than);
+    let search = until(stop, watched("warehouse and ledger are listed", look)).await??;
     let mut search = search.ok_or_else(|| missing(&args.table))?;
     let out = &mut io::stdout();
     list(out, &search, args.output.is_json())?;

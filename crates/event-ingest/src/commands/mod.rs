@@ -19,6 +19,7 @@ pub mod replay;
 pub mod rules;
 pub mod settings;
 mod since;
+pub mod sql;
 pub mod status;
 pub mod topics;
 

@@ -12,5 +12,7 @@ mod operations;
 mod reconcile;
 mod s3;
 mod server;
+#[cfg(feature = "sql")]
+mod sql;
 mod store;
 mod support;

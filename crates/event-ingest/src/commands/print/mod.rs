@@ -6,7 +6,9 @@ mod text;
 
 use clap::{Args, ValueEnum};
 
-pub(crate) use bar::{bar, spinner};
+pub(crate) use bar::{bar, spinner, watched};
+#[cfg(feature = "sql")]
+pub(crate) use table::DynamicTable;
 pub(crate) use table::Table;
 pub(crate) use text::{bytes, count, one_line, printable, time};
 

@@ -7,22 +7,20 @@ use super::one_line;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
-/// Rows that are written once all are known: whoever fills it bounds them.
+/// Rows of columns that are known here. They are written once all are known: whoever fills it bounds them.
 #[derive(Debug)]
-pub(crate) struct Table<const N: usize> {
-    columns: [&'static str; N],
-    rows: Vec<[String; N]>,
-}
+pub(crate) struct Table<const N: usize>(DynamicTable);
 
 impl<const N: usize> Table<N> {
     /// The headings. A column whose heading begins with `>` is aligned to the right, as numbers are.
     pub(crate) fn new(columns: [&'static str; N]) -> Self {
-        Self { columns, rows: Vec::new() }
+        let column = |column: &str| (column.trim_start_matches('>').to_owned(), column.starts_with('>'));
+        Self(DynamicTable::new(columns.into_iter().map(column)))
     }
 
     /// Adds a row. Control characters in it become blanks.
     pub(crate) fn row(&mut self, cells: [String; N]) {
-        self.rows.push(cells.map(|cell| one_line(&cell)));
+        self.0.row(cells);
     }
 
     /// Writes headings and rows; nothing at all if there are no rows. The last column is not padded.
@@ -30,16 +28,42 @@ impl<const N: usize> Table<N> {
     /// # Errors
     /// The output is closed.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let titles = self.columns.map(|column| column.trim_start_matches('>').to_owned());
-        let lines = || [&titles].into_iter().chain(&self.rows);
+        if self.0.rows.is_empty() { Ok(()) } else { self.0.write(out) }
+    }
+}
+
+/// Rows of columns that are known only when it runs.
+#[derive(Debug)]
+pub(crate) struct DynamicTable {
+    titles: Vec<String>,
+    to_the_right: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
+
+impl DynamicTable {
+    /// Headings, and whether what stands below is aligned to the right.
+    pub(crate) fn new(columns: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let (titles, to_the_right): (Vec<String>, Vec<bool>) = columns.into_iter().unzip();
+        let titles = titles.iter().map(|title| one_line(title)).collect();
+        Self { titles, to_the_right, rows: Vec::new() }
+    }
+
+    /// Adds a row of as many cells as there are columns. Control characters in them become blanks.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
+    }
+
+    /// Writes headings and rows. The last column is not padded.
+    ///
+    /// # Errors
+    /// The output is closed.
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let lines = || [&self.titles].into_iter().chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..N).map(width).collect();
+        let widths: Vec<usize> = (0..self.titles.len()).map(width).collect();
         for row in lines() {
-            let cells = row.iter().zip(&self.columns).zip(&widths).map(|((cell, column), width)| {
-                if column.starts_with('>') { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            let cells = row.iter().zip(&self.to_the_right).zip(&widths).map(|((cell, right), width)| {
+                if *right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
             });
             writeln!(out, "{}", cells.collect::<Vec<_>>().join(GAP).trim_end())?;
         }
