@@ -88,7 +88,10 @@ fn kafka(facts: &Facts) -> Vec<Problem> {
             "poison-records",
             Severity::Attention,
             name,
-            format!("{letters} records or requests could not be used and wait among the dead letters"),
+            match letters {
+                1 => "1 record or request could not be used and waits among the dead letters".to_owned(),
+                _ => format!("{letters} records or requests could not be used and wait among the dead letters"),
+            },
             "read the reasons with `event-ingest dlq list --waiting`, mend sender or rules, then `event-ingest dlq redrive`",
         )),
         (_, Ok(_)) => {}

@@ -49,7 +49,7 @@ async fn questions_are_answered_and_nothing_is_changed() {
     let lines: Vec<&str> = count.lines().map(str::trim).collect();
     assert_eq!(lines[0], "flights");
     let flights: u64 = lines[1].parse().unwrap();
-    assert!(flights > 0 && flights % 2 == 0, "two files of the same rows: {flights}");
+    assert!(flights > 0 && flights.is_multiple_of(2), "two files of the same rows: {flights}");
 
     // A filter, a group, an order, a join of the table with itself.
     let statement = "select l.origin, count(*) as n from db.flights l join (select distinct origin from db.flights) r \

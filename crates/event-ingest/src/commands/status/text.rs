@@ -30,11 +30,11 @@ pub(super) fn write(out: &mut impl Write, status: &Status) -> io::Result<()> {
             oldest.unwrap_or_default()
         )?;
     }
-    if !status.tables.is_empty() {
-        writeln!(out)?;
-        tables(status).write(out)?;
+    writeln!(out)?;
+    if status.tables.is_empty() {
+        return writeln!(out, "no table is watched: name some by --table, or by the dispatcher's --rules");
     }
-    Ok(())
+    tables(status).write(out)
 }
 
 fn health(health: Health) -> &'static str {

@@ -78,12 +78,16 @@ pub(super) fn all(facts: &Facts) -> Vec<Problem> {
     }
     found.extend(facts.tables.iter().flat_map(|table| problems::table(table, &place)));
     if facts.letters > 0 {
-        let (letters, were) = (facts.letters, if facts.letters == 1 { "was" } else { "were" });
+        let letters = facts.letters;
+        let (what, were) = match letters {
+            1 => ("announcement or request", "was"),
+            _ => ("announcements or requests", "were"),
+        };
         found.push(problem(
             "poison-records",
             Severity::Attention,
             "inbox",
-            format!("{letters} announcements or requests could not be used and {were} set aside"),
+            format!("{letters} {what} could not be used and {were} set aside"),
             "read the reasons, mend the rules, then send them back here".to_owned(),
         ));
     }
