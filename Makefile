@@ -108,22 +108,26 @@ test-fast: ## run the tests that need no Java, Python or Kafka: Rust, a C and C+
 	@scripts/setup.sh build
 	cargo test --workspace --exclude system-tests --locked
 
+# Measured is what is shipped; PROFILE=dev builds in a tenth of the time, to try the measurement itself.
+PROFILE ?= release
+PROGRAMS := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
 demo: build ## see real Parquet files go from a bucket into an Iceberg table (KEEP=1 keeps them)
 	@scripts/demo.sh
 
 up: build ## the demo, and it stays until Ctrl-C
 	@scripts/demo.sh --stay
 
-demo-heavy: build ## see more than 500 MB go through Kafka, dispatcher, launcher, Spark and publisher, with the seconds of each stage
-	@scripts/demo-heavy.sh
+demo-heavy: ## see more than 500 MB go through Kafka, dispatcher, launcher, Spark and publisher, with the seconds of each stage: PROFILE
+	@scripts/setup.sh build
+	cargo build --workspace --bins --locked --profile $(PROFILE)
+	@scripts/demo-heavy.sh $(PROGRAMS)
 
 kafka: ## a Kafka broker on 127.0.0.1:9092 with the topics, until Ctrl-C
 	@scripts/setup.sh kafka
 	@scripts/kafka.sh run --topics s3-events,light-ingest,heavy-ingest,ingest-dlq
 
-# Measured is what is shipped; PROFILE=dev builds in a tenth of the time, to try the measurement itself.
-PROFILE ?= release
-BENCH := scripts/bench.sh --program $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/writing
+BENCH := scripts/bench.sh --program $(PROGRAMS)/writing
 
 bench: ## measure writing beside PyIceberg, DuckDB and cp, on disk and on S3: BENCH_OPTIONS, PROFILE
 	@scripts/setup.sh build python minio data duckdb-s3
@@ -133,7 +137,6 @@ bench: ## measure writing beside PyIceberg, DuckDB and cp, on disk and on S3: BE
 # A trial: RECORDS=50000 REPEAT=1.
 RECORDS ?= 1000000
 REPEAT ?= 3
-PROGRAMS := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 bench-dispatcher: ## measure the dispatcher beside a Camel route and a bare poll loop: RECORDS, REPEAT, PROFILE
 	@scripts/setup.sh build python kafka camel

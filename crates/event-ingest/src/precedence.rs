@@ -13,6 +13,8 @@ const COMMANDS: [&str; 3] = ["ingest", "reconcile", "doctor"];
 const RULES: &str = "rules";
 /// What it stands in place of.
 const REPLACED: [&str; 7] = ["buckets", "prefix", "suffix", "events", "table", "format", "options"];
+/// Who gives one of these means something else than the rules. The others alone would be half of that: they stay an error.
+const MEANT: [&str; 3] = ["buckets", "prefix", "table"];
 
 /// The command line without the variables that something else goes over.
 pub(crate) fn settle(cli: Command, args: &[OsString]) -> Command {
@@ -23,7 +25,7 @@ pub(crate) fn settle(cli: Command, args: &[OsString]) -> Command {
     };
     let flags = |ids: &[&str]| ids.iter().any(|id| of(given, id) == Some(ValueSource::CommandLine));
     let forgotten: &[&str] = match of(given, RULES) {
-        Some(ValueSource::EnvVariable) if flags(&REPLACED) => &[RULES],
+        Some(ValueSource::EnvVariable) if flags(&MEANT) => &[RULES],
         Some(_) => &REPLACED,
         None => &[],
     };
@@ -56,6 +58,7 @@ mod tests {
         let rules = Arg::new("rules").long("rules").conflicts_with("table");
         let rules = if rules_are_set { rules.env(SET[0]) } else { rules };
         let ingest = Command::new("ingest").arg(rules).arg(Arg::new("table").long("table").env(SET[1]));
+        let ingest = ingest.arg(Arg::new("suffix").long("suffix").conflicts_with("rules"));
         let cli = Command::new("x").subcommand(ingest);
         let args: Vec<OsString> = ["x", "ingest"].iter().chain(line).map(OsString::from).collect();
         let matches = settle(cli, &args).try_get_matches_from(&args).map_err(|error| error.kind())?;
@@ -72,6 +75,8 @@ mod tests {
         assert_eq!(meant(&[], false), Ok((None, set(table))));
         assert_eq!(meant(&["--table", "db.a"], true), Ok((None, set("db.a"))));
         assert_eq!(meant(&["--rules", "r.yaml"], true), Ok((set("r.yaml"), None)));
+        let half = meant(&["--suffix", ".csv"], true);
+        assert_eq!(half, Err(clap::error::ErrorKind::ArgumentConflict), "whose files would these be?");
         let both = meant(&["--rules", "r.yaml", "--table", "db.a"], true);
         assert_eq!(both, Err(clap::error::ErrorKind::ArgumentConflict));
     }

@@ -7,12 +7,13 @@ use operations::PlantError;
 use operations::model::{Changed, HeavyAttempt, HeavyJob, HeavyState, HeavyStatus, Outcome, Page};
 use operations::plant::ListQuery;
 use spark_launcher::record::documents::Note;
+use spark_launcher::record::names::Mark;
 use spark_launcher::record::store::{Found, Listed, Records};
 use spark_launcher::record::summary::Summary;
 
 use super::failed;
 
-/// Live records that are looked at for a status, the oldest first.
+/// Live records that are looked at for a status: those that were given up before all others, then the oldest.
 const MAX_LOOKED_AT: usize = 200;
 /// Records that are read at the same time.
 const READS_IN_FLIGHT: usize = 8;
@@ -25,6 +26,7 @@ const CLOSED: &str = "closed";
 /// The records cannot be read.
 pub async fn status(records: &Records) -> Result<(HeavyStatus, Vec<String>)> {
     let mut listed = records.list().await?;
+    listed.sort_by_key(|listed| listed.numbers(Mark::Failed, 0).next().is_none());
     listed.truncate(MAX_LOOKED_AT);
     let mut status = HeavyStatus::default();
     let mut failed = Vec::new();

@@ -73,13 +73,13 @@ pub async fn quarantined(
     }
     let mut items = Vec::new();
     for table in &tables {
+        if items.len() == *limit {
+            return Ok(Page { items, next: Some(format!("{table} ")) });
+        }
         let page = set_aside(lake, table, limit - items.len(), id).await?;
         items.extend(page.items);
         if let Some(next) = page.next {
             return Ok(Page { items, next: Some(format!("{table} {next}")) });
-        }
-        if items.len() == *limit {
-            break;
         }
         id = "";
     }

@@ -53,7 +53,10 @@ pub fn table(table: &TableStatus, place: &str) -> impl Iterator<Item = Problem> 
 pub fn heavy(failed: &[String], place: &str) -> Option<Problem> {
     let first = failed.first()?;
     let (detail, mend) = (
-        format!("{} requests were given up", failed.len()),
+        match failed.len() {
+            1 => "1 request was given up".to_owned(),
+            number => format!("{number} requests were given up"),
+        },
         format!(
             "read why with `event-ingest heavy show {first}{place}`, mend it, then `event-ingest heavy retry --all{place}`"
         ),

@@ -13,6 +13,8 @@ use super::version;
 const READS_IN_FLIGHT: usize = 8;
 /// Records that are counted; of more it is only said that there are.
 const COUNTED: usize = 100;
+/// Records that are looked at to count those: objects that came in since leave theirs behind.
+const LOOKED_AT: usize = 1_000;
 
 /// The quarantines of a table: under its uuid, and, from before it was made, under its name.
 ///
@@ -69,8 +71,31 @@ pub async fn page(
 /// # Errors
 /// Those of [`page`].
 pub async fn count(lake: &Lake, table: &TableName, inspection: Option<&Inspection>) -> lake::Result<Count> {
-    let page = page(lake, table, inspection, COUNTED, "").await?;
-    Ok(Count { number: page.items.len() as u64, at_least: page.next.is_some() })
+    let (mut tally, mut after) = (Tally::default(), String::new());
+    loop {
+        let page = page(lake, table, inspection, COUNTED, &after).await?;
+        if let Some(count) = tally.page(page.items.len(), page.next.is_some()) {
+            return Ok(count);
+        }
+        after = page.next.unwrap_or_default();
+    }
+}
+
+/// Counts over pages until that is enough.
+#[derive(Debug, Default)]
+struct Tally {
+    number: usize,
+    pages: usize,
+}
+
+impl Tally {
+    /// One more page with so many of them. The count, if no further page is wanted.
+    fn page(&mut self, items: usize, more: bool) -> Option<Count> {
+        self.number += items;
+        self.pages += 1;
+        let enough = self.number >= COUNTED || self.pages * COUNTED >= LOOKED_AT;
+        (enough || !more).then_some(Count { number: self.number as u64, at_least: more })
+    }
 }
 
 fn line(table: &TableName, kept: Kept) -> Quarantined {
@@ -84,5 +109,30 @@ fn line(table: &TableName, kept: Kept) -> Quarantined {
         request_id: record.request_id,
         event_time: record.announced.event_time,
         time: record.time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is counted of pages with so many items each, and how many of them are wanted.
+    fn counted(pages: &[usize]) -> (Count, usize) {
+        let mut tally = Tally::default();
+        let counts =
+            pages.iter().enumerate().map(|(place, items)| tally.page(*items, place + 1 < pages.len()));
+        let (wanted, count) =
+            counts.enumerate().find_map(|(place, count)| Some((place + 1, count?))).unwrap();
+        (count, wanted)
+    }
+
+    #[test]
+    fn records_of_what_came_in_since_hide_none_that_did_not() {
+        assert_eq!(counted(&[0]), (Count::exact(0), 1));
+        assert_eq!(counted(&[0, 0, 1]), (Count::exact(1), 3), "behind two pages that are over");
+        assert_eq!(counted(&[60, 40]), (Count::exact(100), 2));
+        assert_eq!(counted(&[60, 40, 7]), (Count { number: 100, at_least: true }, 2));
+        let long = vec![0; LOOKED_AT / COUNTED + 1];
+        assert_eq!(counted(&long), (Count { number: 0, at_least: true }, LOOKED_AT / COUNTED));
     }
 }

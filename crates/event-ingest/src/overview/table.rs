@@ -10,7 +10,7 @@ use operations::model::{CommitLine, Count, TableStatus};
 
 /// Latest commits that are told.
 const COMMITS: usize = 10;
-/// Entries of the latest commit that are looked at.
+/// Entries of the latest commits that are looked at.
 const ENTRIES: usize = 2_000;
 
 /// A table that is there. `quarantined` is counted elsewhere.
@@ -80,18 +80,20 @@ fn commits(metadata: &TableMetadata) -> Vec<CommitLine> {
 
 /// The newest event time of the latest commit that brought files.
 async fn last_file(found: &Inspection) -> lake::Result<Option<DateTime<Utc>>> {
-    Ok(latest_entries(found).await?.into_iter().filter_map(|entry| entry.event_time).max())
+    Ok(latest_entries(found, 1).await?.into_iter().filter_map(|entry| entry.event_time).max())
 }
 
-/// What the latest commit brought that brought files: some of it, if it was much.
+/// What so many of the latest commits brought that brought files: some of it, if it was much.
 ///
 /// # Errors
-/// Its run of the ledger cannot be read.
-pub async fn latest_entries(found: &Inspection) -> lake::Result<Vec<Entry>> {
-    let Some(run) = ancestry(found.table.metadata()).take(COMMITS).find_map(run) else {
-        return Ok(Vec::new());
-    };
-    found.ledger.entries_of(run).await?.take(ENTRIES).try_collect().await
+/// A run of the ledger cannot be read.
+pub async fn latest_entries(found: &Inspection, commits: usize) -> lake::Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for run in ancestry(found.table.metadata()).filter_map(run).take(commits) {
+        let some = found.ledger.entries_of(run).await?.take(ENTRIES / commits);
+        entries.extend(some.try_collect::<Vec<_>>().await?);
+    }
+    Ok(entries)
 }
 
 fn time(snapshot: &SnapshotRef) -> Option<DateTime<Utc>> {

@@ -70,17 +70,27 @@ async fn questions_are_answered_and_nothing_is_changed() {
         refused(folder.path(), "select * from db.nothing").await.contains("there is no table `db.nothing`")
     );
     assert!(refused(folder.path(), "select wrong from db.flights").await.contains("wrong"));
-    for change in [
-        "insert into db.flights select * from db.flights",
-        "delete from db.flights",
-        "drop table db.flights",
-        "create table db.new as select 1",
-        "create external table x stored as csv location '/etc/passwd'",
-        "copy db.flights to '/tmp/never.csv'",
-        "set datafusion.execution.batch_size = 1",
+    for (change, why) in [
+        ("insert into db.flights select * from db.flights", "DML not supported"),
+        ("explain analyze insert into db.flights select * from db.flights", "DML not supported"),
+        ("create view db.new as select * from db.flights", "DDL not supported"),
+        ("copy db.flights to '/tmp/never.csv'", "DML not supported"),
+        ("set datafusion.execution.batch_size = 1", "Statement not supported"),
+        ("create external table db.x stored as csv location '/etc/passwd'", "there is no table `db.x`"),
+        ("select * from '/etc/passwd'", "has no namespace"),
+        ("delete from db.flights", ""),
+        ("drop table db.flights", ""),
     ] {
-        refused(folder.path(), change).await;
+        let said = refused(folder.path(), change).await;
+        assert!(said.contains(why), "{change}: {said}");
     }
+    // Every line has every column, with a value or without.
+    let nulls = said(
+        folder.path(),
+        &["select origin, nullif(1, 1) as n from db.flights limit 1", "--output", "json"],
+    )
+    .await;
+    assert!(nulls.contains(r#""n":null"#), "{nulls}");
     server.end().await;
 
     // The folder answers without its server: the tables are files.

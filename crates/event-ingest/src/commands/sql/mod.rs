@@ -32,7 +32,7 @@ pub struct SqlArgs {
     /// Rows that are printed at most; that there are more is said on standard error
     #[arg(long, value_name = "NUMBER", default_value = "1000")]
     pub max_rows: NonZeroUsize,
-    /// Memory of the engine at most, in MiB; what sorts or groups more goes through temporary files
+    /// Memory for sorting, grouping and joining at most, in MiB; what takes more goes through temporary files
     #[arg(long, value_name = "MIB", default_value = "1024")]
     pub memory: NonZeroUsize,
     /// Text or JSON.

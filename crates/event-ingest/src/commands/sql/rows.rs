@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_json::LineDelimitedWriter;
+use arrow_json::WriterBuilder;
+use arrow_json::writer::LineDelimited;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::execution::SendableRecordBatchStream;
@@ -63,7 +64,8 @@ fn fill(table: &mut DynamicTable, batch: &RecordBatch) -> anyhow::Result<()> {
 }
 
 fn lines(out: &mut impl Write, batch: &RecordBatch) -> anyhow::Result<()> {
-    let mut writer = LineDelimitedWriter::new(out);
+    // Every line has every column.
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(out);
     writer.write(batch)?;
     Ok(writer.finish()?)
 }

@@ -88,7 +88,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Problem> {
             Severity::Attention,
             "inbox",
             format!("{letters} {what} could not be used and {were} set aside"),
-            "read the reasons, mend the rules, then send them back here".to_owned(),
+            "read the reasons in the console, mend the rules, then send them back there (or POST /api/v1/dead-letters/redrive)",
         ));
     }
     found.extend(problems::heavy(&facts.heavy, &place));
@@ -98,7 +98,11 @@ pub(super) fn all(facts: &Facts) -> Vec<Problem> {
 fn failing(first: &Failing, facts: &Facts) -> Problem {
     let Failing { table, since, reason, attempts } = first;
     let others = facts.failing.len() - 1;
-    let more = if others == 0 { String::new() } else { format!(" (and {others} requests more)") };
+    let more = match others {
+        0 => String::new(),
+        1 => " (and 1 more request)".to_owned(),
+        _ => format!(" (and {others} more requests)"),
+    };
     Problem {
         since: Some(*since),
         ..problem(
@@ -191,7 +195,7 @@ mod tests {
         let facts = Facts { failing: vec![failing("disk full"), failing("other")], ..nothing() };
         let found = all(&facts);
         assert_eq!(found.len(), 1);
-        assert!(found[0].detail.contains("disk full") && found[0].detail.contains("1 requests more"));
+        assert!(found[0].detail.contains("disk full") && found[0].detail.contains("1 more request)"));
         assert_eq!(found[0].severity, Severity::Broken);
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a table can be written: it is there, its ledger can be told, and knows objects as this configuration does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ingest_core::TableName;
 use lake::Lake;
@@ -10,6 +10,9 @@ use super::super::finding::{Check, Finding};
 use super::in_time;
 use crate::commands::print::count;
 use crate::overview::table::latest_entries;
+
+/// The latest commits whose objects are looked at.
+const COMMITS: usize = 10;
 
 /// `store_name`: what the settings call the store.
 pub(super) async fn check(lake: &Lake, name: &TableName, store_name: &str) -> Vec<Finding> {
@@ -27,19 +30,34 @@ pub(super) async fn check(lake: &Lake, name: &TableName, store_name: &str) -> Ve
         .collect()
 }
 
-/// Under which names of stores the ledger knows the objects of the latest commit.
-async fn stores(found: &Inspection) -> lake::Result<BTreeSet<String>> {
-    Ok(latest_entries(found).await?.into_iter().map(|entry| entry.identity.store).collect())
+/// Under which names of stores the ledger knows each bucket's objects of the latest commits.
+async fn stores(found: &Inspection) -> lake::Result<Stores> {
+    let mut stores = Stores::new();
+    for entry in latest_entries(found, COMMITS).await? {
+        stores.entry(entry.identity.bucket).or_default().insert(entry.identity.store);
+    }
+    Ok(stores)
 }
 
+/// Names of stores, by bucket.
+type Stores = BTreeMap<String, BTreeSet<String>>;
+
 /// An object is another one under another name of its store, and would come in once more.
-fn judge_store(check: &Check, ours: &str, known: Result<BTreeSet<String>, String>) -> Option<Finding> {
+fn judge_store(check: &Check, ours: &str, known: Result<Stores, String>) -> Option<Finding> {
     let known = match known {
         Ok(known) => known,
         Err(reason) => return Some(check.skipped(reason)),
     };
-    let other = known.first()?;
-    if known.contains(ours) {
+    if let Some((bucket, names)) = known.iter().find(|(_, names)| names.len() > 1) {
+        let names = names.iter().map(String::as_str).collect::<Vec<_>>().join("` and `");
+        return Some(check.warn(
+            format!("bucket `{bucket}` is known under the names of the stores `{names}`: its objects may have come in twice"),
+            "right only if these are stores of their own; otherwise set STORE_NAME as it was, and roll the table back to before",
+        ));
+    }
+    let names: BTreeSet<&String> = known.values().flatten().collect();
+    let other = names.first()?;
+    if names.iter().any(|name| *name == ours) {
         return Some(check.ok(format!("objects are known as those of store `{ours}`")));
     }
     Some(check.warn(
@@ -73,15 +91,21 @@ mod tests {
 
     #[test]
     fn a_store_of_another_name_is_told_before_rows_come_twice() {
-        let of = |known: Result<&[&str], &str>| {
-            let known = known.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-            judge_store(&Check::of("store-name", "db.t"), "ceph", known.map_err(str::to_owned))
+        let of = |known: &[(&str, &str)]| {
+            let mut stores = Stores::new();
+            for (bucket, store) in known {
+                stores.entry((*bucket).to_owned()).or_default().insert((*store).to_owned());
+            }
+            judge_store(&Check::of("store-name", "db.t"), "ceph", Ok(stores))
         };
-        assert_eq!(of(Ok(&[])), None, "an empty table knows none");
-        assert_eq!(of(Ok(&["ceph", "minio"])).unwrap().state, State::Ok);
-        let other = of(Ok(&["default"])).unwrap();
+        assert_eq!(of(&[]), None, "an empty table knows none");
+        assert_eq!(of(&[("a", "ceph"), ("b", "minio")]).unwrap().state, State::Ok);
+        let other = of(&[("a", "default")]).unwrap();
         assert!(other.state == State::Warn && other.detail.contains("`default`"), "{other:?}");
-        assert_eq!(of(Err("gone")).unwrap().state, State::Skipped);
+        let both = of(&[("a", "ceph"), ("a", "default")]).unwrap();
+        assert!(both.state == State::Warn && both.detail.contains("`ceph` and `default`"), "{both:?}");
+        let gone = judge_store(&Check::of("store-name", "db.t"), "ceph", Err("gone".to_owned()));
+        assert_eq!(gone.unwrap().state, State::Skipped);
     }
 
     #[test]
