@@ -117,6 +117,27 @@ update_crds() {
   [ -z "$crds" ] || apply - <<<"$crds"
 }
 
+# installed NAME: the status of its release, or nothing.
+installed() {
+  if [ "$1" = ceph ]; then
+    kubectl --namespace "$(setting components.ceph.namespace)" get cephobjectstoreuser s3-events \
+      --ignore-not-found -o jsonpath='{.status.phase}' 2>/dev/null
+    return
+  fi
+  helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
+    --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
+}
+
+# is_ours: did these scripts install the component? What a destroy.sh does beyond its own names belongs to somebody else otherwise.
+is_ours() {
+  local status
+  status=$(installed "$component") || die "the releases in $namespace cannot be read"
+  [ -n "$status" ] || {
+    say "no release $release in $namespace: what else is there is not touched"
+    return 1
+  }
+}
+
 # uninstall: the component's release, if it is there.
 uninstall() {
   helm uninstall "$release" --namespace "$namespace" --ignore-not-found --wait=false >&2

@@ -29,17 +29,6 @@ scripts_of() {
   esac
 }
 
-# installed NAME: the status of its release, or nothing.
-installed() {
-  if [ "$1" = ceph ]; then
-    kubectl --namespace "$(setting components.ceph.namespace)" get cephobjectstoreuser s3-events \
-      --ignore-not-found -o jsonpath='{.status.phase}' 2>/dev/null
-    return
-  fi
-  helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
-    --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
-}
-
 known() {
   local name
   for name in "${order[@]}"; do [ "$name" != "$1" ] || return 0; done

@@ -48,6 +48,8 @@ pretending() (
   "$@" 8>&-
 )
 
+until_established() { kubectl wait --for=condition=Established "crd/$1" --timeout=30s >/dev/null; }
+
 what_is_there() {
   for namespace in $(kubectl get namespaces -o jsonpath='{.items[*].metadata.name}'); do
     helm list -n "$namespace" -q
@@ -139,6 +141,33 @@ TEXT
   kubectl -n knative-serving get gateway knative-gateway >/dev/null || die "down took the Gateway away"
   kubectl get crd kafkas.kafka.strimzi.io >/dev/null || die "down took definitions away"
   succeeds deploy/down.sh
+  # What others have, where none of our releases is, stays.
+  kubectl create -f "$CRDS_DIR/keda/scaledobjects.keda.sh.yaml" >/dev/null 2>&1 || true
+  until_established scaledobjects.keda.sh
+  kubectl label namespace default istio-injection=enabled >/dev/null
+  kubectl apply -f - >/dev/null <<'TEXT'
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: theirs, namespace: default}
+spec: {scaleTargetRef: {name: theirs}, triggers: [{type: cron, metadata: {}}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: operator.knative.dev/v1beta1
+kind: KnativeServing
+metadata: {name: theirs, namespace: knative-serving}
+TEXT
+  succeeds deploy/down.sh
+  kubectl -n default get scaledobject theirs >/dev/null || die "down took a ScaledObject of others"
+  kubectl -n istio-system get peerauthentication default >/dev/null || die "down took a policy of another mesh"
+  kubectl -n knative-serving get knativeserving theirs >/dev/null || die "down took another Serving"
+  [ "$(kubectl get namespace default -o jsonpath='{.metadata.labels.istio-injection}')" = enabled ] ||
+    die "down took a label of another mesh"
+  kubectl label namespace default istio-injection- >/dev/null
+  passed "down leaves alone what others installed"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
   [ -z "$(kubectl get crds -o name | grep -E 'strimzi|operator\.knative|sparkoperator|camel|istio')" ] ||
     die "definitions are still there: $(kubectl get crds -o name)"
