@@ -89,6 +89,9 @@ TEXT
   DEPLOY_CONFIG=$out/other.yaml fails "set components.istio.enabled: true" deploy/up.sh
   config_with "$out/other.yaml" -e 's/\(storage_class:\) .*/\1 standard/' -e '/^  ceph:/,/^  knative:/ s/enabled: false/enabled: true/'
   DEPLOY_CONFIG=$out/other.yaml fails "no cephbuckettopics.ceph.rook.io: install Rook" deploy/up.sh
+  # Its pods wait for keys that only the object store's step copies.
+  [ "$(sed -n 's/^ *install *\(ceph\|data_plane\) .*/\1/p' "$out/log" | tr '\n' ' ')" = "ceph data_plane " ] ||
+    die "the object store does not come right before the data plane"
   printf 'phase: [2]\nlist:\n  - 1\n' >"$out/other.yaml"
   DEPLOY_CONFIG=$out/other.yaml fails "not of the form" deploy/up.sh
   passed "the preflight names what is missing"
