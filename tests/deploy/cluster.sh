@@ -50,6 +50,15 @@ pretending() (
 
 until_established() { kubectl wait --for=condition=Established "crd/$1" --timeout=30s >/dev/null; }
 
+# service_types GATEWAY=TYPE…: as Istio is told to make their Services.
+service_types() {
+  local pair seen
+  for pair in "$@"; do
+    seen=$(kubectl -n knative-serving get gateway "${pair%=*}" -o jsonpath='{.metadata.annotations.networking\.istio\.io/service-type}')
+    [ "$seen" = "${pair#*=}" ] || die "the Service of ${pair%=*} would be '$seen'"
+  done
+}
+
 what_is_there() {
   for namespace in $(kubectl get namespaces -o jsonpath='{.items[*].metadata.name}'); do
     helm list -n "$namespace" -q
@@ -125,10 +134,11 @@ TEXT
 
   # Istio takes over: the Gateways stay and change their class, Envoy Gateway goes.
   sed -i -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,$ s/enabled: false/enabled: true/' "$out/config.yaml"
-  sed -i '/^  data_plane:/,$ s/enabled: true/enabled: false/' "$out/config.yaml"
+  sed -i -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e 's/service_type: ClusterIP/service_type: LoadBalancer/' "$out/config.yaml"
   succeeds pretending deploy/up.sh
   [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}{.spec.infrastructure}')" = istio ] ||
     die "the Gateway did not change its class"
+  service_types knative-gateway=LoadBalancer knative-local-gateway=ClusterIP
   kubectl -n knative-serving get knativeserving knative-serving -o jsonpath='{.spec.config.gateway}' >"$out/gateways"
   grep -q 'knative-serving/knative-gateway-istio' "$out/gateways" || die "Serving does not know the gateway of Istio"
   ! grep -q 'envoy-gateway-system' "$out/gateways" || die "Serving still names Envoy Gateway"
@@ -190,6 +200,7 @@ TEXT
   [ "$(what_is_there)" = "istio knative-operator strimzi " ] || die "installed is: $(what_is_there)"
   [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}')" = istio ] ||
     die "there is no Gateway of Istio"
+  service_types knative-gateway=ClusterIP knative-local-gateway=ClusterIP
   passed "Istio from scratch"
 }
 
