@@ -182,7 +182,7 @@ TEXT
   kubectl label namespace default istio-injection- >/dev/null
   passed "down leaves alone what others installed"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
-  [ -z "$(kubectl get crds -o name | grep -E 'strimzi|operator\.knative|sparkoperator|camel|istio')" ] ||
+  [ -z "$(kubectl get crds -o name | grep -E 'strimzi|knative|sparkoperator|camel|istio')" ] ||
     die "definitions are still there: $(kubectl get crds -o name)"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
   passed "down, and down again"

@@ -19,4 +19,8 @@ if is_ours; then
   fi
 fi
 uninstall
-! asked --delete-crds "$@" || delete_crds operator.knative.dev
+# What the operator has made of them goes too; a group stands for those that end in it (internal.kafka.eventing.knative.dev).
+if asked --delete-crds "$@"; then
+  delete_crds operator.knative.dev serving.knative.dev {autoscaling,caching,networking}.internal.knative.dev \
+    {eventing,sources,sinks,messaging,flows,bindings}.knative.dev
+fi
