@@ -182,8 +182,13 @@ TEXT
   kubectl label namespace default istio-injection- >/dev/null
   passed "down leaves alone what others installed"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
-  [ -z "$(kubectl get crds -o name | grep -E 'strimzi|knative|sparkoperator|camel|istio')" ] ||
-    die "definitions are still there: $(kubectl get crds -o name)"
+  # Each goes after the objects of its kind.
+  for _ in $(seq 50); do
+    left=$(kubectl get crds -o name | grep -E 'strimzi|knative|sparkoperator|camel|istio' || true)
+    [ -n "$left" ] || break
+    sleep 0.2
+  done
+  [ -z "$left" ] || die "definitions are still there: $left"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
   passed "down, and down again"
 
