@@ -16,8 +16,10 @@ ready() {
 }
 
 # First what others refer to: a claim without its notification gets none before Rook looks at it again.
+kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
 for file in user topic notifications buckets; do
-  kubectl apply --server-side --field-manager event-ingest -f "$manifests/$file.yaml"
+  sed "s#kafka://events-kafka-kafka-bootstrap\.kafka\.svc#kafka://$kafka#" "$manifests/$file.yaml" |
+    kubectl apply --server-side --field-manager event-ingest -f -
 done
 ready cephobjectstoreuser s3-events Ready
 ready cephbuckettopic s3-events Ready
