@@ -212,6 +212,36 @@ for_class() {
   fi
 }
 
+# dispatcher_kind: native or camel; nothing else, or there would be none.
+dispatcher_kind() {
+  local kind
+  kind=$(setting dispatcher.kind)
+  case $kind in native | camel) printf '%s\n' "$kind" ;; *) die "$config: dispatcher.kind is native or camel, not '$kind'" ;; esac
+}
+
+# camel_dispatcher: the Integration, for the namespace and the Kafka of the settings.
+camel_dispatcher() {
+  local kafka
+  kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
+  sed -e "s/^  namespace: eventing-demo\$/  namespace: $(setting components.data_plane.namespace)/" \
+    -e "s/events-kafka-kafka-bootstrap\.kafka\.svc/$kafka/" "$deploy/platform/camel-k/manifests/dispatcher.yaml"
+}
+
+# remove_camel_dispatcher: the Integration, and until its pods are gone.
+remove_camel_dispatcher() {
+  has_kind integrations.camel.apache.org || return 0
+  local home
+  home=$(setting components.data_plane.namespace)
+  kubectl -n "$home" delete integration camel-dispatcher --ignore-not-found --timeout="${wait_seconds}s" >&2
+  wait_gone "$home" camel.apache.org/integration=camel-dispatcher
+}
+
+# wait_gone NAMESPACE SELECTOR: until no such pod is there.
+wait_gone() {
+  kubectl -n "$1" wait --for=delete pod -l "$2" --timeout="${wait_seconds}s" >/dev/null ||
+    die "pods of $2 in $1 are still there after $wait_seconds s"
+}
+
 # asked OPTION ARGUMENT…: is the option among the arguments?
 asked() {
   local option=$1 argument

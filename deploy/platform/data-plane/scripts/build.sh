@@ -18,8 +18,19 @@ kafka:
 TEXT
 options=(-f "$work/values.yaml")
 [ -z "$(of values)" ] || options+=(-f "$(of values)")
-# Never both: each would request every file.
-[ "$(setting dispatcher.kind)" = native ] || options+=(--set dispatcher.enabled=false)
 make_namespace "$namespace"
+# Never both: each would request every file. The one goes, with its pods, before the other comes.
+kind=$(dispatcher_kind)
+if [ "$kind" = camel ]; then
+  has_kind integrations.camel.apache.org || die "Camel K is not there: run deploy/up.sh --only camel_k"
+  options+=(--set dispatcher.enabled=false)
+else
+  remove_camel_dispatcher
+fi
 helm upgrade --install "$release" "$chart" --namespace "$namespace" "${options[@]}" >&2
+if [ "$kind" = camel ]; then
+  wait_gone "$namespace" "app.kubernetes.io/instance=$release,app.kubernetes.io/component=dispatcher"
+  apply - < <(camel_dispatcher)
+fi
 if [ -n "$(kubectl -n "$namespace" get deployments -o name)" ]; then wait_deployments "$namespace"; fi
+[ "$kind" != camel ] || wait_for "$namespace" integration camel-dispatcher condition=Ready
