@@ -260,8 +260,8 @@ delete_crds() {
   done
 }
 
-# regenerate [OPTION…]: what the component's own templates and manifests give, into its deployment/; the charts that it
-# depends on are rendered by Helm at the time of installation.
+# regenerate [OPTION…]: what the component's own templates give, into its deployment/. Its manifests lie there to be read as they
+# are; the charts that it depends on are rendered by Helm at the time of installation.
 regenerate() {
   local work
   work=$(mktemp -d)
