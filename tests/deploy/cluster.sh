@@ -132,6 +132,33 @@ TEXT
   [ "$(what_is_there)" = "$all" ] || die "installed is, the second time: $(what_is_there)"
   passed "up, and up again"
 
+  # The data plane, and the one dispatcher or the other.
+  for folder in knative-eventing knative-eventing-kafka-broker; do
+    PYTHONPATH=$harness python -c 'import sys, api; api.install_crds(api.Api(), sys.argv[1])' "$CRDS_DIR/$folder"
+  done
+  sed -i -e '/^  data_plane:/,$ s/enabled: false/enabled: true/' -e 's/wait_seconds: .*/wait_seconds: 3/' "$out/config.yaml"
+  sed 's/^  kind: camel/  kind: cammel/' "$out/config.yaml" >"$out/other.yaml"
+  DEPLOY_CONFIG=$out/other.yaml fails "dispatcher.kind is 'cammel'" deploy/up.sh --only data_plane
+  DEPLOY_CONFIG=$out/other.yaml fails "native or camel, not 'cammel'" deploy/up.sh --only data_plane --skip-preflight
+  sed 's/^  kind: camel/  kind: native/' "$out/config.yaml" >"$out/other.yaml"
+  for spared in KafkaTopic Service KafkaSource; do
+    DEPLOY_CONFIG=$out/other.yaml SPARED=$spared fails "is not there yet (condition=Ready) after 3 s" pretending deploy/up.sh --only data_plane
+    grep -qi "^error: $spared\..*/.* in \(eventing-demo\|kafka\)" "$out/log" || die "it does not name the $spared: $(cat "$out/log")"
+    # What became Ready does not stay so for the next kind.
+    succeeds deploy/platform/data-plane/scripts/destroy.sh
+    kubectl -n kafka delete kafkatopics --all >/dev/null
+  done
+  sed -i 's/wait_seconds: .*/wait_seconds: 60/' "$out/config.yaml" "$out/other.yaml"
+  dispatchers() { kubectl -n eventing-demo get deployment/dispatcher integration/camel-dispatcher --ignore-not-found -o name | tr '\n' ' '; }
+  succeeds pretending deploy/up.sh --only data_plane
+  [ "$(dispatchers)" = "integration.camel.apache.org/camel-dispatcher " ] || die "with camel there are: $(dispatchers)"
+  DEPLOY_CONFIG=$out/other.yaml succeeds pretending deploy/up.sh --only data_plane
+  [ "$(dispatchers)" = "deployment.apps/dispatcher " ] || die "with native there are: $(dispatchers)"
+  succeeds pretending deploy/up.sh --only data_plane
+  succeeds deploy/platform/data-plane/scripts/destroy.sh
+  [ -z "$(dispatchers)" ] || die "down left: $(dispatchers)"
+  passed "the data plane is waited for, and never has both dispatchers"
+
   # Istio takes over: the Gateways stay and change their class, Envoy Gateway goes.
   sed -i -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,$ s/enabled: false/enabled: true/' "$out/config.yaml"
   sed -i -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e 's/service_type: ClusterIP/service_type: LoadBalancer/' "$out/config.yaml"

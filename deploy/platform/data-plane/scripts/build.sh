@@ -32,5 +32,20 @@ if [ "$kind" = camel ]; then
   wait_gone "$namespace" "app.kubernetes.io/instance=$release,app.kubernetes.io/component=dispatcher"
   apply - < <(camel_dispatcher)
 fi
+
+helm get manifest "$release" --namespace "$namespace" | kubectl get -f - \
+  -o go-template='{{range .items}}{{.kind}} {{.apiVersion}} {{.metadata.namespace}} {{.metadata.name}}{{"\n"}}{{end}}' >"$work/objects"
+# wait_ready KIND…: until all that the release has of them are Ready.
+wait_ready() {
+  local kind object found
+  for kind in "$@"; do
+    mapfile -t found < <(awk -v kind="$kind" '{ split($2, api, "/"); if (tolower($1) "." api[1] == kind) print $3 "/" $4 }' "$work/objects")
+    for object in "${found[@]}"; do wait_for "${object%/*}" "$kind" "${object#*/}" condition=Ready; done
+  done
+}
+# Each before what needs it. A Deployment that runs receives nothing while a topic, a service or a source is not there.
+wait_ready kafkatopic.kafka.strimzi.io kafkauser.kafka.strimzi.io
 if [ -n "$(kubectl -n "$namespace" get deployments -o name)" ]; then wait_deployments "$namespace"; fi
 [ "$kind" != camel ] || wait_for "$namespace" integration camel-dispatcher condition=Ready
+wait_ready service.serving.knative.dev broker.eventing.knative.dev kafkasink.eventing.knative.dev \
+  kafkasource.sources.knative.dev trigger.eventing.knative.dev scaledobject.keda.sh
