@@ -117,6 +117,27 @@ update_crds() {
   [ -z "$crds" ] || apply - <<<"$crds"
 }
 
+# installed NAME: the status of its release, or nothing.
+installed() {
+  if [ "$1" = ceph ]; then
+    kubectl --namespace "$(setting components.ceph.namespace)" get cephobjectstoreuser s3-events \
+      --ignore-not-found -o jsonpath='{.status.phase}' 2>/dev/null
+    return
+  fi
+  helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
+    --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
+}
+
+# is_ours: did these scripts install the component? What a destroy.sh does beyond its own names belongs to somebody else otherwise.
+is_ours() {
+  local status
+  status=$(installed "$component") || die "the releases in $namespace cannot be read"
+  [ -n "$status" ] || {
+    say "no release $release in $namespace: what else is there is not touched"
+    return 1
+  }
+}
+
 # uninstall: the component's release, if it is there.
 uninstall() {
   helm uninstall "$release" --namespace "$namespace" --ignore-not-found --wait=false >&2
@@ -191,6 +212,36 @@ for_class() {
   fi
 }
 
+# dispatcher_kind: native or camel; nothing else, or there would be none.
+dispatcher_kind() {
+  local kind
+  kind=$(setting dispatcher.kind)
+  case $kind in native | camel) printf '%s\n' "$kind" ;; *) die "$config: dispatcher.kind is native or camel, not '$kind'" ;; esac
+}
+
+# camel_dispatcher: the Integration, for the namespace and the Kafka of the settings.
+camel_dispatcher() {
+  local kafka
+  kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
+  sed -e "s/^  namespace: eventing-demo\$/  namespace: $(setting components.data_plane.namespace)/" \
+    -e "s/events-kafka-kafka-bootstrap\.kafka\.svc/$kafka/" "$deploy/platform/camel-k/manifests/dispatcher.yaml"
+}
+
+# remove_camel_dispatcher: the Integration, and until its pods are gone.
+remove_camel_dispatcher() {
+  has_kind integrations.camel.apache.org || return 0
+  local home
+  home=$(setting components.data_plane.namespace)
+  kubectl -n "$home" delete integration camel-dispatcher --ignore-not-found --timeout="${wait_seconds}s" >&2
+  wait_gone "$home" camel.apache.org/integration=camel-dispatcher
+}
+
+# wait_gone NAMESPACE SELECTOR: until no such pod is there.
+wait_gone() {
+  kubectl -n "$1" wait --for=delete pod -l "$2" --timeout="${wait_seconds}s" >/dev/null ||
+    die "pods of $2 in $1 are still there after $wait_seconds s"
+}
+
 # asked OPTION ARGUMENT…: is the option among the arguments?
 asked() {
   local option=$1 argument
@@ -209,8 +260,8 @@ delete_crds() {
   done
 }
 
-# regenerate [OPTION…]: what the component's own templates and manifests give, into its deployment/; the charts that it
-# depends on are rendered by Helm at the time of installation.
+# regenerate [OPTION…]: what the component's own templates give, into its deployment/. Its manifests lie there to be read as they
+# are; the charts that it depends on are rendered by Helm at the time of installation.
 regenerate() {
   local work
   work=$(mktemp -d)

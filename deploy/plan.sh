@@ -1,8 +1,9 @@
 # Which components there are, in which order, and what a cluster has of them: for up.sh and down.sh. Sourced, never run.
 # shellcheck shell=bash
 
-# Each needs what stands before it. Knative asks for the class of its Gateways: Envoy Gateway's, or in phase 3 Istio's.
-order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k data_plane ceph)
+# Each needs what stands before it. The data plane waits for the keys that ceph copies; what RGW announces before its topic is
+# there RGW keeps. Knative asks for the class of its Gateways: Envoy Gateway's, or in phase 3 Istio's.
+order=(envoy_gateway strimzi istio knative spark_operator keda monitoring camel_k ceph data_plane)
 
 # phase_of NAME: the first phase that has it.
 phase_of() {
@@ -27,17 +28,6 @@ scripts_of() {
     ceph) printf '%s/ceph/scripts\n' "$deploy" ;;
     *) printf '%s/platform/%s/scripts\n' "$deploy" "${1//_/-}" ;;
   esac
-}
-
-# installed NAME: the status of its release, or nothing.
-installed() {
-  if [ "$1" = ceph ]; then
-    kubectl --namespace "$(setting components.ceph.namespace)" get cephobjectstoreuser s3-events \
-      --ignore-not-found -o jsonpath='{.status.phase}' 2>/dev/null
-    return
-  fi
-  helm list --namespace "$(setting "components.$1.namespace")" --filter "^$(setting "components.$1.release")\$" \
-    --all -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p'
 }
 
 known() {

@@ -57,6 +57,10 @@ check_definitions() {
       fi
     done
   fi
+  case $(setting dispatcher.kind) in native | camel) ;; *)
+    problem "dispatcher.kind is '$(setting dispatcher.kind)': set it to native or camel"
+    ;;
+  esac
   if [ "$(setting dispatcher.kind)" = camel ] && ! wanted camel_k "$1"; then
     problem "dispatcher.kind is camel, but components.camel_k is not enabled"
   fi

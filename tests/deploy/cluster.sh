@@ -48,6 +48,17 @@ pretending() (
   "$@" 8>&-
 )
 
+until_established() { kubectl wait --for=condition=Established "crd/$1" --timeout=30s >/dev/null; }
+
+# service_types GATEWAY=TYPE…: as Istio is told to make their Services.
+service_types() {
+  local pair seen
+  for pair in "$@"; do
+    seen=$(kubectl -n knative-serving get gateway "${pair%=*}" -o jsonpath='{.metadata.annotations.networking\.istio\.io/service-type}')
+    [ "$seen" = "${pair#*=}" ] || die "the Service of ${pair%=*} would be '$seen'"
+  done
+}
+
 what_is_there() {
   for namespace in $(kubectl get namespaces -o jsonpath='{.items[*].metadata.name}'); do
     helm list -n "$namespace" -q
@@ -87,6 +98,9 @@ TEXT
   DEPLOY_CONFIG=$out/other.yaml fails "set components.istio.enabled: true" deploy/up.sh
   config_with "$out/other.yaml" -e 's/\(storage_class:\) .*/\1 standard/' -e '/^  ceph:/,/^  knative:/ s/enabled: false/enabled: true/'
   DEPLOY_CONFIG=$out/other.yaml fails "no cephbuckettopics.ceph.rook.io: install Rook" deploy/up.sh
+  # Its pods wait for keys that only the object store's step copies.
+  [ "$(sed -n 's/^ *install *\(ceph\|data_plane\) .*/\1/p' "$out/log" | tr '\n' ' ')" = "ceph data_plane " ] ||
+    die "the object store does not come right before the data plane"
   printf 'phase: [2]\nlist:\n  - 1\n' >"$out/other.yaml"
   DEPLOY_CONFIG=$out/other.yaml fails "not of the form" deploy/up.sh
   passed "the preflight names what is missing"
@@ -118,12 +132,40 @@ TEXT
   [ "$(what_is_there)" = "$all" ] || die "installed is, the second time: $(what_is_there)"
   passed "up, and up again"
 
+  # The data plane, and the one dispatcher or the other.
+  for folder in knative-eventing knative-eventing-kafka-broker; do
+    PYTHONPATH=$harness python -c 'import sys, api; api.install_crds(api.Api(), sys.argv[1])' "$CRDS_DIR/$folder"
+  done
+  sed -i -e '/^  data_plane:/,$ s/enabled: false/enabled: true/' -e 's/wait_seconds: .*/wait_seconds: 3/' "$out/config.yaml"
+  sed 's/^  kind: camel/  kind: cammel/' "$out/config.yaml" >"$out/other.yaml"
+  DEPLOY_CONFIG=$out/other.yaml fails "dispatcher.kind is 'cammel'" deploy/up.sh --only data_plane
+  DEPLOY_CONFIG=$out/other.yaml fails "native or camel, not 'cammel'" deploy/up.sh --only data_plane --skip-preflight
+  sed 's/^  kind: camel/  kind: native/' "$out/config.yaml" >"$out/other.yaml"
+  for spared in KafkaTopic Service KafkaSource; do
+    DEPLOY_CONFIG=$out/other.yaml SPARED=$spared fails "is not there yet (condition=Ready) after 3 s" pretending deploy/up.sh --only data_plane
+    grep -qi "^error: $spared\..*/.* in \(eventing-demo\|kafka\)" "$out/log" || die "it does not name the $spared: $(cat "$out/log")"
+    # What became Ready does not stay so for the next kind.
+    succeeds deploy/platform/data-plane/scripts/destroy.sh
+    kubectl -n kafka delete kafkatopics --all >/dev/null
+  done
+  sed -i 's/wait_seconds: .*/wait_seconds: 60/' "$out/config.yaml" "$out/other.yaml"
+  dispatchers() { kubectl -n eventing-demo get deployment/dispatcher integration/camel-dispatcher --ignore-not-found -o name | tr '\n' ' '; }
+  succeeds pretending deploy/up.sh --only data_plane
+  [ "$(dispatchers)" = "integration.camel.apache.org/camel-dispatcher " ] || die "with camel there are: $(dispatchers)"
+  DEPLOY_CONFIG=$out/other.yaml succeeds pretending deploy/up.sh --only data_plane
+  [ "$(dispatchers)" = "deployment.apps/dispatcher " ] || die "with native there are: $(dispatchers)"
+  succeeds pretending deploy/up.sh --only data_plane
+  succeeds deploy/platform/data-plane/scripts/destroy.sh
+  [ -z "$(dispatchers)" ] || die "down left: $(dispatchers)"
+  passed "the data plane is waited for, and never has both dispatchers"
+
   # Istio takes over: the Gateways stay and change their class, Envoy Gateway goes.
   sed -i -e 's/^phase: .*/phase: 3/' -e '/^  istio:/,$ s/enabled: false/enabled: true/' "$out/config.yaml"
-  sed -i '/^  data_plane:/,$ s/enabled: true/enabled: false/' "$out/config.yaml"
+  sed -i -e '/^  data_plane:/,$ s/enabled: true/enabled: false/' -e 's/service_type: ClusterIP/service_type: LoadBalancer/' "$out/config.yaml"
   succeeds pretending deploy/up.sh
   [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}{.spec.infrastructure}')" = istio ] ||
     die "the Gateway did not change its class"
+  service_types knative-gateway=LoadBalancer knative-local-gateway=ClusterIP
   kubectl -n knative-serving get knativeserving knative-serving -o jsonpath='{.spec.config.gateway}' >"$out/gateways"
   grep -q 'knative-serving/knative-gateway-istio' "$out/gateways" || die "Serving does not know the gateway of Istio"
   ! grep -q 'envoy-gateway-system' "$out/gateways" || die "Serving still names Envoy Gateway"
@@ -139,9 +181,41 @@ TEXT
   kubectl -n knative-serving get gateway knative-gateway >/dev/null || die "down took the Gateway away"
   kubectl get crd kafkas.kafka.strimzi.io >/dev/null || die "down took definitions away"
   succeeds deploy/down.sh
+  # What others have, where none of our releases is, stays.
+  kubectl create -f "$CRDS_DIR/keda/scaledobjects.keda.sh.yaml" >/dev/null 2>&1 || true
+  until_established scaledobjects.keda.sh
+  kubectl label namespace default istio-injection=enabled >/dev/null
+  kubectl apply -f - >/dev/null <<'TEXT'
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: theirs, namespace: default}
+spec: {scaleTargetRef: {name: theirs}, triggers: [{type: cron, metadata: {}}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: operator.knative.dev/v1beta1
+kind: KnativeServing
+metadata: {name: theirs, namespace: knative-serving}
+TEXT
+  succeeds deploy/down.sh
+  kubectl -n default get scaledobject theirs >/dev/null || die "down took a ScaledObject of others"
+  kubectl -n istio-system get peerauthentication default >/dev/null || die "down took a policy of another mesh"
+  kubectl -n knative-serving get knativeserving theirs >/dev/null || die "down took another Serving"
+  [ "$(kubectl get namespace default -o jsonpath='{.metadata.labels.istio-injection}')" = enabled ] ||
+    die "down took a label of another mesh"
+  kubectl label namespace default istio-injection- >/dev/null
+  passed "down leaves alone what others installed"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
-  [ -z "$(kubectl get crds -o name | grep -E 'strimzi|operator\.knative|sparkoperator|camel|istio')" ] ||
-    die "definitions are still there: $(kubectl get crds -o name)"
+  # Each goes after the objects of its kind.
+  for _ in $(seq 50); do
+    left=$(kubectl get crds -o name | grep -E 'strimzi|knative|sparkoperator|camel|istio' || true)
+    [ -n "$left" ] || break
+    sleep 0.2
+  done
+  [ -z "$left" ] || die "definitions are still there: $left"
   succeeds deploy/down.sh --delete-data --delete-gateways --delete-crds
   passed "down, and down again"
 
@@ -158,6 +232,7 @@ TEXT
   [ "$(what_is_there)" = "istio knative-operator strimzi " ] || die "installed is: $(what_is_there)"
   [ "$(kubectl -n knative-serving get gateway knative-gateway -o jsonpath='{.spec.gatewayClassName}')" = istio ] ||
     die "there is no Gateway of Istio"
+  service_types knative-gateway=ClusterIP knative-local-gateway=ClusterIP
   passed "Istio from scratch"
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # User, buckets, topic and notifications, then the policy of each bucket and the keys for the data plane. Run again, it
 # changes nothing.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-manifests=$here/../manifests
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "${BASH_SOURCE[0]}")/../../lib.sh"
+here=$deploy/ceph/scripts
+manifests=$deploy/ceph/manifests
 wait=${WAIT_TIMEOUT:-300}
 
 # ready KIND NAME PHASE: says what is not, and why.
@@ -15,8 +16,10 @@ ready() {
 }
 
 # First what others refer to: a claim without its notification gets none before Rook looks at it again.
+kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
 for file in user topic notifications buckets; do
-  kubectl apply --server-side --field-manager event-ingest -f "$manifests/$file.yaml"
+  sed "s#kafka://events-kafka-kafka-bootstrap\.kafka\.svc#kafka://$kafka#" "$manifests/$file.yaml" |
+    kubectl apply --server-side --field-manager event-ingest -f -
 done
 ready cephobjectstoreuser s3-events Ready
 ready cephbuckettopic s3-events Ready
@@ -24,4 +27,6 @@ for bucket in events-inbox events-warehouse; do
   ready objectbucketclaim "$bucket" Bound
   "$here/policy.sh" "$bucket"
 done
-"$here/credentials.sh"
+# Its pods want the keys when they start: this comes before the data plane, which has no namespace yet then.
+make_namespace "$(setting components.data_plane.namespace)"
+"$here/credentials.sh" "$(setting components.data_plane.namespace)"

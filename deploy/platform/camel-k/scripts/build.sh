@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Camel K's operator, its platform and, with dispatcher.kind camel, the alternative dispatcher.
+# Camel K's operator and its platform. The alternative dispatcher comes with the data plane, once the native one is gone.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
 component camel_k
@@ -15,8 +15,3 @@ wait_deployments "$namespace"
 apply - < <(sed -e "s/^\( *address:\) .*/\1 $(of registry)/" -e "s/^\( *insecure:\) .*/\1 $(of registry_insecure)/" \
   "$folder/manifests/integration-platform.yaml")
 wait_for "$namespace" integrationplatform camel-k jsonpath='{.status.phase}'=Ready
-if [ "$(setting dispatcher.kind)" = camel ]; then
-  make_namespace "$(setting components.data_plane.namespace)"
-  apply "$folder/manifests/dispatcher.yaml"
-  wait_for "$(setting components.data_plane.namespace)" integration camel-dispatcher condition=Ready
-fi

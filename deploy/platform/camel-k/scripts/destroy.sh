@@ -4,8 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
 component camel_k
 
-if has_kind integrations.camel.apache.org; then
-  remove "$folder/manifests/dispatcher.yaml" "$folder/manifests/integration-platform.yaml"
-fi
+remove_camel_dispatcher
+! has_kind integrationplatforms.camel.apache.org || remove "$folder/manifests/integration-platform.yaml"
 uninstall
 ! asked --delete-crds "$@" || delete_crds camel.apache.org

@@ -4,4 +4,5 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../../lib.sh"
 component data_plane
 
+remove_camel_dispatcher
 uninstall

@@ -28,12 +28,17 @@ for addon in kiali tracing; do
 done
 
 # The swap: the Gateways change their class (and lose what only Envoy Gateway understands), Serving its configuration.
+# Without the annotation Istio makes each one's Service a LoadBalancer, the local one's too.
 for gateway in "$(setting components.envoy_gateway.gateway_name)" knative-local-gateway; do
+  type=ClusterIP
+  [ "$gateway" = knative-local-gateway ] || type=$(setting components.envoy_gateway.service_type)
   if kubectl -n "$serving" get gateway "$gateway" >/dev/null 2>&1; then
     kubectl -n "$serving" patch gateway "$gateway" --type merge --patch \
-      "{\"spec\": {\"gatewayClassName\": \"$class\", \"infrastructure\": null}}" >&2
+      "{\"metadata\": {\"annotations\": {\"networking.istio.io/service-type\": \"$type\"}},
+        \"spec\": {\"gatewayClassName\": \"$class\", \"infrastructure\": null}}" >&2
   else
-    apply - < <(sed -e "s/GATEWAY/$gateway/" -e "s/NAMESPACE/$serving/" -e "s/CLASS/$class/" "$folder/scripts/gateway.yaml")
+    apply - < <(sed -e "s/GATEWAY/$gateway/" -e "s/NAMESPACE/$serving/" -e "s/CLASS/$class/" \
+      -e "s/TYPE/$type/" "$folder/scripts/gateway.yaml")
   fi
   wait_for "$serving" gateway "$gateway" condition=Programmed
 done
