@@ -113,11 +113,16 @@ get() {
 }
 
 # through_gateway FUNCTION ARGUMENT…: `through`, to the Service of the Gateway of the configured class.
-through_gateway() {
+through_gateway() { through_the "$gateway" "$@"; }
+
+# through_local_gateway FUNCTION ARGUMENT…: the same, to the Gateway of what has no address outside of the cluster.
+through_local_gateway() { through_the knative-local-gateway "$@"; }
+
+through_the() {
   if uses_istio; then
-    through "$serving" "$gateway-$(gateway_class)" 80 "$@"
+    through "$serving" "$1-$(gateway_class)" 80 "${@:2}"
   else
-    through "$(setting components.envoy_gateway.namespace)" "$gateway" 80 "$@"
+    through "$(setting components.envoy_gateway.namespace)" "$1" 80 "${@:2}"
   fi
 }
 

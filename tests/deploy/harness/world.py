@@ -69,6 +69,13 @@ def kafka_source(name, topic, sink):
                  {"bootstrapServers": ["kafka:9092"], "topics": [topic], "sink": sink})
 
 
+def light_worker():
+    container = {"image": "ghcr.io/example/event-ingest-light-worker:1", "securityContext": {"runAsNonRoot": True}}
+    return named("serving.knative.dev/v1", "Service", DEMO, "light-worker",
+                 {"url": f"http://light-worker.{DEMO}.svc.cluster.local"},
+                 {"template": {"spec": {"serviceAccountName": "light-worker", "containers": [container]}}})
+
+
 def object_store():
     kafka = {"uri": "kafka://events-kafka-kafka-bootstrap.kafka.svc.cluster.local:9092"}
     keys = [{"name": "prefix", "value": "incoming/"}, {"name": "suffix", "value": ".parquet"}]
@@ -117,7 +124,7 @@ def phase2():
         named("sources.knative.dev/v1", "PingSource", DEMO, "ping", ready(), {"schedule": "*/1 * * * *", "sink": sink}),
         kafka_source("demo-source", "demo-topic", "event-display"),
         kafka_source("s3-event-source", "s3-events", "s3-event-display"),
-        *object_store(), *camel(),
+        light_worker(), *object_store(), *camel(),
         *(named("kafka.strimzi.io/v1", "KafkaTopic", "kafka", name, ready(), {}) for name in ("light-ingest", "heavy-ingest")),
         named("sparkoperator.k8s.io/v1beta2", "SparkApplication", DEMO, "ingest-1", {"applicationState": {"state": "COMPLETED"},
               "driverInfo": {}, "lastSubmissionAttemptTime": None, "terminationTime": None},
