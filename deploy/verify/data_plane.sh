@@ -5,16 +5,25 @@ bucket=events-inbox
 store_namespace=rook-ceph store_service=rook-ceph-rgw-s3-store
 
 # s3 COMMAND OPTION…: `aws s3api` with the keys of the user s3-events.
-s3() {
-  AWS_ACCESS_KEY_ID=$(key access-key) AWS_SECRET_ACCESS_KEY=$(key secret-key)
+s3() { s3_as s3-events-keys access-key secret-key "$@"; }
+
+# s3_owner COMMAND OPTION…: with the keys of the bucket's owner, from the Secret of its claim.
+s3_owner() { s3_as "$bucket" AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY "$@"; }
+
+s3_as() {
+  local secret=$1 id=$2 key=$3
+  shift 3
+  AWS_ACCESS_KEY_ID=$(key "$secret" "$id") && AWS_SECRET_ACCESS_KEY=$(key "$secret" "$key") ||
+    no "the Secret $secret with $id and $key cannot be read" || return
   export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION=us-east-1
   through "$store_namespace" "$store_service" 80 s3_here "$@"
 }
 
 s3_here() { aws --endpoint-url "http://127.0.0.1:$local_port" s3api "$@"; }
 
+# key SECRET KEY: from whatever namespace has the Secret.
 key() {
-  kubectl get secrets -A --field-selector metadata.name=s3-events-keys -o go-template="{{(index (index .items 0).data \"$1\") | base64decode}}"
+  kubectl get secrets -A --field-selector "metadata.name=$1" -o go-template="{{(index (index .items 0).data \"$2\") | base64decode}}"
 }
 
 # put KEY: a small Parquet file, with one row of one column.

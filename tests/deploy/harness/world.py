@@ -81,8 +81,10 @@ def object_store():
     keys = [{"name": "prefix", "value": "incoming/"}, {"name": "suffix", "value": ".parquet"}]
     secret = named("v1", "Secret", "rook-ceph", "s3-events-keys")
     secret["stringData"] = {"access-key": "s3events", "secret-key": "s3events123"}
+    owner = named("v1", "Secret", "rook-ceph", "events-inbox")
+    owner["stringData"] = {"AWS_ACCESS_KEY_ID": "owner", "AWS_SECRET_ACCESS_KEY": "owner123"}
     return [
-        secret,
+        secret, owner,
         named("objectbucket.io/v1alpha1", "ObjectBucketClaim", DEMO, "events-inbox", {"phase": "Bound"},
               {"storageClassName": "ceph-bucket", "bucketName": "events-inbox"},
               labels={"bucket-notification-upload-notify": "upload-notify"}),
