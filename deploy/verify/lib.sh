@@ -30,8 +30,11 @@ line() {
 }
 
 # line_of COMPONENT TEXT FUNCTION ARGUMENT…: off if the settings do not want the component.
-line_of() {
-  if [ "$(setting "components.$1.enabled")" = true ]; then
+line_of() { line_if "components.$1.enabled" "${@:2}"; }
+
+# line_if SETTING TEXT FUNCTION ARGUMENT…: off unless the setting is true.
+line_if() {
+  if [ "$(setting "$1")" = true ]; then
     line "${@:2}"
   else
     off=$((off + 1))

@@ -141,6 +141,7 @@ def phase3():
         *(named("v1", "Namespace", None, name, labels={"istio-injection": "enabled"}) for name in ("default", DEMO, "knative-serving")),
         *serving_and_eventing("istio"),
         *(deployment("istio-system", name) for name in ("istiod", "kiali", "jaeger")),
+        deployment("default", "hello-fault"),
         *(named("v1", "Pod", name, "some", None, sidecar) for name in ("default", DEMO, "knative-serving")),
         named("security.istio.io/v1", "PeerAuthentication", "istio-system", "default", None, {"mtls": {"mode": "STRICT"}}),
         *(named("security.istio.io/v1", "AuthorizationPolicy", name, "callers", None, {"rules": [{}]})
