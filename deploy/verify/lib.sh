@@ -80,9 +80,10 @@ pods() {
     -o go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 }
 
+# Within `line` nothing ends at an error by itself: a read that fails must not look like an empty answer.
 no_pods() {
   local seen
-  seen=$(pods "$1" "$2")
+  seen=$(pods "$1" "$2") || return
   [ -z "$seen" ] || no "pods of $2 are still there: ${seen//$'\n'/ }"
 }
 

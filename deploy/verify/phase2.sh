@@ -14,7 +14,7 @@ volume_bound() {
   local class seen
   class=$(setting components.strimzi.storage_class)
   seen=$(kubectl -n "$kafka_namespace" get pvc -l "strimzi.io/cluster=$kafka_cluster" \
-    -o jsonpath='{range .items[*]}{.status.phase} {.spec.storageClassName}{"\n"}{end}')
+    -o jsonpath='{range .items[*]}{.status.phase} {.spec.storageClassName}{"\n"}{end}') || return
   [ -n "$seen" ] || no "$kafka_cluster has no volume claim" || return
   [ -z "$(grep -vx "Bound $class" <<<"$seen")" ] || no "volumes are: ${seen//$'\n'/, }; wanted: Bound $class"
 }
@@ -22,7 +22,7 @@ volume_bound() {
 pings_every_minute() {
   local seen
   seen=$(kubectl -n "$demo" get pingsources \
-    -o jsonpath='{range .items[*]}{.spec.schedule}|{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
+    -o jsonpath='{range .items[*]}{.spec.schedule}|{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return
   grep -qE '^\*(/1)? \* \* \* \*\|True$' <<<"$seen" || no "PingSources (schedule|Ready): ${seen//$'\n'/, }"
 }
 
@@ -39,7 +39,7 @@ source_consumes() {
 
 messages_arrive() {
   local sink
-  sink=$(kubectl -n "$demo" get kafkasource demo-source -o jsonpath='{.spec.sink.ref.name}')
+  sink=$(kubectl -n "$demo" get kafkasource demo-source -o jsonpath='{.spec.sink.ref.name}') || return
   [ -n "$sink" ] || no "demo-source has no sink" || return
   produce demo-topic <<<"{\"verify\": \"$token-demo\"}" || no "nothing can be produced to demo-topic" || return
   eventually logged "$demo" "$(of_service "$sink")" "$token-demo"
@@ -99,7 +99,7 @@ display_comes_again() {
 camel=$(setting components.camel_k.namespace)
 camel_definitions() {
   local name found
-  found=$(kubectl get crds -o name)
+  found=$(kubectl get crds -o name) || return
   for name in integrations integrationplatforms integrationkits kamelets pipes builds camelcatalogs; do
     grep -q "/$name\.camel\.apache\.org\$" <<<"$found" || no "$name.camel.apache.org is not there" || return
   done

@@ -8,7 +8,7 @@ mesh_root=$(setting components.istio.namespace)
 class_swapped() {
   local class seen
   class=$(setting components.istio.gateway_class)
-  seen=$(kubectl -n "$serving" get gateway "$gateway" -o jsonpath='{.spec.gatewayClassName}')
+  seen=$(kubectl -n "$serving" get gateway "$gateway" -o jsonpath='{.spec.gatewayClassName}') || return
   [ "$seen" = "$class" ] || no "Gateway $gateway has class '$seen'" || return
   holds "$serving" gateway "$gateway" Programmed || return
   kubectl -n "$serving" get knativeserving knative-serving -o jsonpath='{.spec.config.gateway.external-gateways}' |
@@ -17,7 +17,7 @@ class_swapped() {
 
 envoy_gone() {
   local seen
-  seen=$(kubectl -n "$(setting components.envoy_gateway.namespace)" get deployments -o name)
+  seen=$(kubectl -n "$(setting components.envoy_gateway.namespace)" get deployments -o name) || return
   [ -z "$seen" ] || no "still there: ${seen//$'\n'/, }"
 }
 
@@ -28,7 +28,7 @@ sidecars_injected() {
     [ "$(kubectl get namespace "$name" -o jsonpath='{.metadata.labels.istio-injection}')" = enabled ] ||
       no "namespace $name has no label istio-injection=enabled" || return
     seen=$(kubectl -n "$name" get pods -l 'sidecar.istio.io/inject!=false' \
-      -o jsonpath='{range .items[*]}{.metadata.name}: {.spec.initContainers[*].name} {.spec.containers[*].name}{"\n"}{end}')
+      -o jsonpath='{range .items[*]}{.metadata.name}: {.spec.initContainers[*].name} {.spec.containers[*].name}{"\n"}{end}') || return
     without=$(grep -v 'istio-proxy' <<<"$seen" | cut -d: -f1)
     [ -z "${without//[$'\n' ]/}" ] || no "without a sidecar in $name: ${without//$'\n'/, }" || return
   done
@@ -38,8 +38,8 @@ mtls_strict() {
   local seen
   seen=$(kubectl -n "$mesh_root" get peerauthentication default -o jsonpath='{.spec.mtls.mode}') || no "there is no PeerAuthentication default in $mesh_root" || return
   [ "$seen" = STRICT ] || no "the mode of the mesh is '$seen'" || return
-  seen=$(kubectl get peerauthentications -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}={.spec.mtls.mode}{"\n"}{end}' |
-    grep -v '=STRICT$' || true)
+  seen=$(kubectl get peerauthentications -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}={.spec.mtls.mode}{"\n"}{end}') || return
+  seen=$(grep -v '=STRICT$' <<<"$seen" || true)
   [ -z "$seen" ] || no "weaker: ${seen//$'\n'/, }"
 }
 

@@ -104,11 +104,18 @@ PHASE3 = {
 
 # Other ways to break things: what is broken, the lines that fail, and what they say.
 MORE = {
-    "phase1": [],
+    "phase1": [
+        (shim("pods"), {"scale to zero after 60 s"}, "InternalError"),
+        # What was never there is not at zero.
+        (gone("Service", "hello"), {"traffic split", "scale to zero after 60 s"}, "not found"),
+    ],
     "phase2": [
+        (shim("pods"), {"s3-event-display scales down and up again on the next PUT"}, "InternalError"),
         (gone("Integration", "timer-to-log"), {"timer → log runs"}, "test-camel-k.sh"),
     ],
     "phase3": [
+        (shim("pods"), {"sidecars injected", "scale from zero under AuthorizationPolicy"}, "InternalError"),
+        (shim("deployments"), {"Envoy Gateway gone"}, "InternalError"),
         (gone("Deployment", "hello-fault"), {"fault injection works"}, "manifests/demo/hello-fault.yaml"),
     ],
 }
