@@ -26,18 +26,10 @@ key() {
   kubectl get secrets -A --field-selector "metadata.name=$1" -o go-template="{{(index (index .items 0).data \"$2\") | base64decode}}"
 }
 
-# put KEY: a small Parquet file, with one row of one column.
+# put KEY: the file that the demo end-to-end puts too, so that both bring the same columns into the table.
 put() {
-  local file
-  file=$(mktemp)
-  # "n": int64 = 1, uncompressed.
-  base64 -d >"$file" <"$deploy/verify/one-row.parquet.base64"
-  s3 put-object --bucket "$bucket" --key "$1" --body "$file" >/dev/null || {
-    rm "$file"
+  s3 put-object --bucket "$bucket" --key "$1" --body "$deploy/../examples/data/flights-2001-01.parquet" >/dev/null ||
     no "$1 cannot be put into $bucket"
-    return 1
-  }
-  rm "$file"
 }
 
 lanes_ready() {
@@ -67,27 +59,56 @@ post_nothing() {
 # The object of the first PUT, in a batch that closed.
 small_goes_light() { eventually arrived light-ingest "$token-a"; }
 
-# An announcement of 600 MB by hand: what it speaks of is not there, which the heavy path finds and sets aside.
+# An announcement of 600 MB by hand: what it speaks of is not there, which the heavy path finds and sets aside. The
+# object beside it shares its batch, and so gets to Spark.
 big_goes_heavy() {
+  put "incoming/$token-c.parquet" || return
   produce s3-events <<<"{\"Records\":[{\"eventVersion\":\"2.2\",\"eventSource\":\"ceph:s3\",\"awsRegion\":\"\",\"eventTime\":\"$(date -u +%Y-%m-%dT%H:%M:%S.000Z)\",\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"bucket\":{\"name\":\"$bucket\"},\"object\":{\"key\":\"incoming/$token-big.parquet\",\"size\":600000000,\"eTag\":\"00000000000000000000000000000000\"}}}]}" ||
     no "nothing can be produced to s3-events" || return
   eventually arrived heavy-ingest "$token-big"
 }
 
-worker_logged() {
-  local selector
-  for selector in serving.knative.dev/service=light-worker app.kubernetes.io/component=light-worker; do
-    ! logged "$demo" "$selector" "$1" >/dev/null || return 0
-  done
-  no "no log of the light worker has '$1'"
+# shown KEY: what `event-ingest files show` says of the object, in a pod with the worker's settings. IMAGE as for the demo.
+shown() {
+  local worker pod=verify-files
+  worker=$(kubectl -n "$demo" get services.serving.knative.dev light-worker --ignore-not-found -o json) || return
+  [ -n "$worker" ] || worker=$(kubectl -n "$demo" get deployment light-worker-direct -o json) || return
+  kubectl -n "$demo" delete pod "$pod" --ignore-not-found >/dev/null || return
+  python3 "$deploy/demo/end-to-end/ask.py" "${IMAGE:-}" "s3://$bucket/$1" "$table" "$pod" <<<"$worker" |
+    kubectl -n "$demo" create -f - >/dev/null || return
+  kubectl -n "$demo" wait "pod/$pod" --for=jsonpath='{.status.phase}'=Succeeded --timeout 120s >/dev/null || return
+  kubectl -n "$demo" logs "$pod" | tail -n 1 || return
+  kubectl -n "$demo" delete pod "$pod" --ignore-not-found --wait=false >/dev/null
 }
 
-worker_writes() { eventually worker_logged '"message":"ingested"'; }
-
-spark_writes() {
-  local seen
-  seen=$(kubectl -n "$demo" get sparkapplications \
-    -o jsonpath='{range .items[*]}{.metadata.annotations.eventingest\.dev/table}={.status.applicationState.state}{"\n"}{end}')
-  grep -qx "$table=COMPLETED" <<<"$seen" ||
-    no "no SparkApplication of $table has completed: ${seen:-there is none}"
+# way_of KEY: how its rows came into the table (`spark`, or a way of the light worker); fails, with the reason, if they did not.
+way_of() {
+  local answer
+  answer=$(shown "$1" 2>&1) || no "$table cannot be asked for $1: $(tail -n 1 <<<"$answer")" || return
+  python3 -c 'import json, sys
+found = json.loads(sys.argv[1].splitlines()[-1])
+if found["ingested"]:
+    print(found["ingested"][0]["mode"])
+else:
+    aside = found["quarantined"]
+    print(sys.argv[2], "was set aside: " + aside[0]["reason"] if aside else "is not in the table")
+    sys.exit(1)' "$answer" "$1"
 }
+
+light_wrote() {
+  local way
+  way=$(way_of "incoming/$token-a.parquet") || no "$way" || return
+  [ "$way" != spark ] || no "incoming/$token-a.parquet was written by Spark, not by the light worker"
+}
+
+worker_writes() { eventually light_wrote; }
+
+spark_wrote() {
+  local way
+  way=$(way_of "incoming/$token-c.parquet") ||
+    no "$way: Spark takes minutes (VERIFY_WAIT=900 deploy/verify.sh phase2); event-ingest heavy list says what it does" || return
+  [ "$way" = spark ] ||
+    no "incoming/$token-c.parquet came without Spark ($way), there was no heavy batch of it: put more than dispatcher.lightMaxBytes (500 MB) below incoming/ within dispatcher.batchMaxWait (30 s) and see event-ingest heavy list, or run deploy/verify.sh phase2 again"
+}
+
+spark_writes() { eventually spark_wrote; }

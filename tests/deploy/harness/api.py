@@ -88,7 +88,7 @@ def install_crds(api: Api, folder: str):
 
 def is_established(api: Api, name: str) -> bool:
     crd = api.call("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-    conditions = crd.get("status", {}).get("conditions", [])
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

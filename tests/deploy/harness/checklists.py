@@ -17,7 +17,6 @@ import world
 REPO = Path(__file__).resolve().parents[3]
 SHIMS = Path(__file__).resolve().parent / "shims"
 PINGS = "logs/serving.knative.dev_service=event-display"
-WORKER = "logs/serving.knative.dev_service=light-worker"
 
 
 def status(kind, name, value):
@@ -87,8 +86,9 @@ PHASE2 = {
     "shared contract available": shim("contract"),
     "dispatcher sends small batches to light": shim("light"),
     "dispatcher sends big ones to heavy": shim("heavy"),
-    "worker writes to Iceberg": lost(WORKER),
-    "Spark writes to the same table": status("SparkApplication", "ingest-1", {"applicationState": {"state": "FAILED"}}),
+    "worker writes to Iceberg": shim("written"),
+    # An application of before, COMPLETED, is no proof.
+    "Spark writes to the same table": shim("by-spark"),
 }
 PHASE3 = {
     "istiod runs": not_true("Deployment", "istiod", "Available"),
@@ -111,6 +111,10 @@ MORE = {
     ],
     "phase2": [
         (shim("pods"), {"s3-event-display scales down and up again on the next PUT"}, "InternalError"),
+        (shim("set-aside"), {"worker writes to Iceberg"}, "no such column"),
+        (shim("staged"), {"Spark writes to the same table"}, "VERIFY_WAIT"),
+        (gone("Service", "light-worker"),
+         {"worker writes to Iceberg", "Spark writes to the same table"}, "light-worker-direct"),
         (gone("Integration", "timer-to-log"), {"timer → log runs"}, "test-camel-k.sh"),
     ],
     "phase3": [
@@ -138,7 +142,6 @@ class Trial:
         for name in ("broken", "logs", "topics"):
             (self.files / name).mkdir(parents=True)
         (self.files / PINGS).write_text("Context Attributes,\n  type: dev.knative.sources.ping\n")
-        (self.files / WORKER).write_text('{"level":"INFO","message":"ingested","table":"db.my_table"}\n')
         (self.files / "run").write_text("seconds 0.004\nseconds 3.005\nseconds 0.005\n")
 
     def verify(self, config: str = "") -> tuple[int, dict]:
