@@ -10,8 +10,8 @@ usage() {
 usage: deploy/verify.sh phase1|phase2|phase3
 
 Looks at the cluster of the current context, and tries it: requests to the demos, messages into Kafka, objects into the
-bucket (keys incoming/verify-…). Needs kubectl and curl, for phase 2 also the AWS command line. deploy/demo has to be
-applied. VERIFY_WAIT is how many seconds it waits for what takes time (default 180).
+bucket (keys incoming/verify-…). Needs kubectl and curl, for phase 2 also the AWS command line and Python 3. deploy/demo has to be
+applied; a line whose object nothing else makes names the command that does. VERIFY_WAIT is how many seconds it waits for what takes time (default 180).
 TEXT
 }
 

@@ -30,8 +30,11 @@ line() {
 }
 
 # line_of COMPONENT TEXT FUNCTION ARGUMENT…: off if the settings do not want the component.
-line_of() {
-  if [ "$(setting "components.$1.enabled")" = true ]; then
+line_of() { line_if "components.$1.enabled" "${@:2}"; }
+
+# line_if SETTING TEXT FUNCTION ARGUMENT…: off unless the setting is true.
+line_if() {
+  if [ "$(setting "$1")" = true ]; then
     line "${@:2}"
   else
     off=$((off + 1))
@@ -77,9 +80,10 @@ pods() {
     -o go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 }
 
+# Within `line` nothing ends at an error by itself: a read that fails must not look like an empty answer.
 no_pods() {
   local seen
-  seen=$(pods "$1" "$2")
+  seen=$(pods "$1" "$2") || return
   [ -z "$seen" ] || no "pods of $2 are still there: ${seen//$'\n'/ }"
 }
 
@@ -113,11 +117,16 @@ get() {
 }
 
 # through_gateway FUNCTION ARGUMENT…: `through`, to the Service of the Gateway of the configured class.
-through_gateway() {
+through_gateway() { through_the "$gateway" "$@"; }
+
+# through_local_gateway FUNCTION ARGUMENT…: the same, to the Gateway of what has no address outside of the cluster.
+through_local_gateway() { through_the knative-local-gateway "$@"; }
+
+through_the() {
   if uses_istio; then
-    through "$serving" "$gateway-$(gateway_class)" 80 "$@"
+    through "$serving" "$1-$(gateway_class)" 80 "${@:2}"
   else
-    through "$(setting components.envoy_gateway.namespace)" "$gateway" 80 "$@"
+    through "$(setting components.envoy_gateway.namespace)" "$1" 80 "${@:2}"
   fi
 }
 

@@ -4,7 +4,7 @@
 kafka_controllers_run() {
   available "$eventing" kafka-controller kafka-broker-receiver || return
   local found set
-  found=$(kubectl -n "$eventing" get statefulsets -o jsonpath='{.items[*].metadata.name}')
+  found=$(kubectl -n "$eventing" get statefulsets -o jsonpath='{.items[*].metadata.name}') || return
   # They have no pods while there is no Broker or source.
   for set in kafka-broker-dispatcher kafka-source-dispatcher; do
     [[ " $found " == *" $set "* ]] || no "StatefulSet $set is not in $eventing" || return
@@ -38,6 +38,8 @@ hello_answers() {
 }
 
 scales_to_zero() {
+  # What never was has no pods either.
+  kubectl -n default get services.serving.knative.dev hello -o name || return
   eventually no_pods default serving.knative.dev/service=hello
 }
 
@@ -50,7 +52,7 @@ scales_from_zero() {
 traffic_splits() {
   local shares seen
   shares=$(kubectl -n default get services.serving.knative.dev hello \
-    -o jsonpath='{range .status.traffic[*]}{.revisionName}={.percent}{"\n"}{end}' | sort)
+    -o jsonpath='{range .status.traffic[*]}{.revisionName}={.percent}{"\n"}{end}' | sort) || return
   [ "$shares" = "$(printf 'hello-00001=80\nhello-v2=20')" ] || no "the shares are: ${shares//$'\n'/, }" || return
   seen=$(many_hellos | sort | uniq -c)
   [ "$(wc -l <<<"$seen")" = 2 ] || no "not two kinds of answers of 50, but: ${seen//$'\n'/, }"

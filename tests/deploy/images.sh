@@ -161,8 +161,10 @@ for image in "${images[@]}"; do
   fits "$image" "$work/$image"
   [ "$("$tools/run.sh" "$work/$image" "/usr/bin/$image" --version | cut -d' ' -f1)" = "$image" ] || die "$image does not run"
 done
-if SOURCE_DATE_EPOCH=1000000000 "$tools/stage.sh" dispatcher "$work/programs" "$work/sbom" "$work/dated" &&
-  [ -n "$(find "$work/dated" -type f -newermt @1000000000)" ]; then die "files do not bear the time that they were given"; fi
+SOURCE_DATE_EPOCH=1000000000 "$tools/stage.sh" dispatcher "$work/programs" "$work/sbom" "$work/dated" ||
+  die "the files of dispatcher could not be staged"
+[ -n "$(find "$work/dated" -type f)" ] || die "nothing was staged"
+[ -z "$(find "$work/dated" -type f -newermt @1000000000)" ] || die "files do not bear the time that they were given"
 if "$tools/stage.sh" dispatcher "$work/nowhere" "$work/sbom" "$work/broken" 2>/dev/null; then die "a missing program was not noticed"; fi
 
 for image in dispatcher light-worker spark-launcher; do

@@ -1,6 +1,6 @@
-"""A pod that asks `event-ingest files show` about an object, from the Knative Service of the worker (standard input).
+"""A pod that asks `event-ingest files show` about an object, from the worker's Knative Service or Deployment (standard input).
 
-    ask.py IMAGE URI TABLE        IMAGE may be empty
+    ask.py IMAGE URI TABLE [POD]        IMAGE may be empty
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 OTHER = ("REQUEST_", "CONCURRENT_", "CREATE_TABLES", "DEFAULT_TABLE", "LIGHT_", "LISTEN", "QUARANTINE_", "RESULTS_", "K_SINK")
 
 
-def pod(service: dict, image: str, uri: str, table: str) -> dict:
+def pod(service: dict, image: str, uri: str, table: str, name: str = "end-to-end") -> dict:
     """The pod, with the worker's settings of catalog, storage and ledger."""
     spec = service["spec"]["template"]["spec"]
     worker = spec["containers"][0]
@@ -27,7 +27,7 @@ def pod(service: dict, image: str, uri: str, table: str) -> dict:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": "end-to-end",
+            "name": name,
             "namespace": service["metadata"]["namespace"],
             # With a sidecar it would never end.
             "labels": {"sidecar.istio.io/inject": "false"},
@@ -45,4 +45,4 @@ def pod(service: dict, image: str, uri: str, table: str) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(pod(json.load(sys.stdin), *sys.argv[1:4])))
+    print(json.dumps(pod(json.load(sys.stdin), *sys.argv[1:5])))

@@ -17,7 +17,6 @@ import world
 REPO = Path(__file__).resolve().parents[3]
 SHIMS = Path(__file__).resolve().parent / "shims"
 PINGS = "logs/serving.knative.dev_service=event-display"
-WORKER = "logs/serving.knative.dev_service=light-worker"
 
 
 def status(kind, name, value):
@@ -87,8 +86,9 @@ PHASE2 = {
     "shared contract available": shim("contract"),
     "dispatcher sends small batches to light": shim("light"),
     "dispatcher sends big ones to heavy": shim("heavy"),
-    "worker writes to Iceberg": lost(WORKER),
-    "Spark writes to the same table": status("SparkApplication", "ingest-1", {"applicationState": {"state": "FAILED"}}),
+    "worker writes to Iceberg": shim("written"),
+    # An application of before, COMPLETED, is no proof.
+    "Spark writes to the same table": shim("by-spark"),
 }
 PHASE3 = {
     "istiod runs": not_true("Deployment", "istiod", "Available"),
@@ -102,10 +102,38 @@ PHASE3 = {
     "fault injection works": lost("run"),
 }
 
+# Other ways to break things: what is broken, the lines that fail, and what they say.
+MORE = {
+    "phase1": [
+        (shim("pods"), {"scale to zero after 60 s"}, "InternalError"),
+        # What was never there is not at zero.
+        (gone("Service", "hello"), {"traffic split", "scale to zero after 60 s"}, "not found"),
+    ],
+    "phase2": [
+        (shim("pods"), {"s3-event-display scales down and up again on the next PUT"}, "InternalError"),
+        (shim("set-aside"), {"worker writes to Iceberg"}, "no such column"),
+        (shim("staged"), {"Spark writes to the same table"}, "VERIFY_WAIT"),
+        (gone("Service", "light-worker"),
+         {"worker writes to Iceberg", "Spark writes to the same table"}, "light-worker-direct"),
+        (gone("Integration", "timer-to-log"), {"timer → log runs"}, "test-camel-k.sh"),
+    ],
+    "phase3": [
+        (shim("pods"), {"sidecars injected", "scale from zero under AuthorizationPolicy"}, "InternalError"),
+        (shim("deployments"), {"Envoy Gateway gone"}, "InternalError"),
+        (gone("Deployment", "hello-fault"), {"fault injection works"}, "manifests/demo/hello-fault.yaml"),
+    ],
+}
+# Lines that the settings of deploy/config.yaml leave out.
+OFF = {
+    "phase1": set(),
+    "phase2": {"Camel K operator runs", "IntegrationPlatform Ready", "Camel K's 7 CRDs", "timer → log runs"},
+    "phase3": {"Kiali shows the mesh", "Jaeger shows traces"},
+}
+
 
 class Trial:
-    def __init__(self, api: Api, phase: str, objects: list[dict], config: str):
-        self.api, self.phase, self.objects, self.config = api, phase, objects, config
+    def __init__(self, api: Api, phase: str, objects: list[dict], config: str, plain: str):
+        self.api, self.phase, self.objects, self.config, self.plain = api, phase, objects, config, plain
         self.files = Path(tempfile.mkdtemp())
 
     def heal(self):
@@ -114,12 +142,11 @@ class Trial:
         for name in ("broken", "logs", "topics"):
             (self.files / name).mkdir(parents=True)
         (self.files / PINGS).write_text("Context Attributes,\n  type: dev.knative.sources.ping\n")
-        (self.files / WORKER).write_text('{"level":"INFO","message":"ingested","table":"db.my_table"}\n')
         (self.files / "run").write_text("seconds 0.004\nseconds 3.005\nseconds 0.005\n")
 
-    def verify(self) -> tuple[int, dict]:
+    def verify(self, config: str = "") -> tuple[int, dict]:
         """Exit status, and each line's outcome."""
-        environment = {**os.environ, "WORLD": str(self.files), "VERIFY_WAIT": "0", "DEPLOY_CONFIG": self.config,
+        environment = {**os.environ, "WORLD": str(self.files), "VERIFY_WAIT": "0", "DEPLOY_CONFIG": config or self.config,
                        "REAL_KUBECTL": shutil.which("kubectl"), "PATH": f"{SHIMS}:{os.environ['PATH']}"}
         done = subprocess.run([REPO / "deploy/verify.sh", self.phase], env=environment, capture_output=True, text=True, timeout=120)
         lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
@@ -174,10 +201,22 @@ class Trial:
             failed = {line for line, outcome in lines.items() if outcome == "FAIL"}
             assert failed == {text} and code == 1, f"{self.phase}: {how} was to fail '{text}' alone\n{self.said}"
             self.mend(how)
+        for how, texts, reason in MORE[self.phase]:
+            self.heal()
+            self.break_(how)
+            code, lines = self.verify()
+            failed = {line for line, outcome in lines.items() if outcome == "FAIL"}
+            assert failed == texts and code == 1, f"{self.phase}: {how} was to fail {texts} alone\n{self.said}"
+            assert reason in self.said, f"{self.phase}: {how}: nothing says '{reason}'\n{self.said}"
+            self.mend(how)
+        self.heal()
+        code, lines = self.verify(self.plain)
+        off = {line for line, outcome in lines.items() if outcome == "off"}
+        assert code == 0 and off == OFF[self.phase], f"{self.phase}: by default these are off: {off}\n{self.said}"
         for document in self.objects:
             if document["kind"] not in ("CustomResourceDefinition", "Namespace"):
                 self.api.delete(document)
-        print(f"ok    {self.phase}: each of {len(breaks)} lines fails on its own", file=sys.stderr)
+        print(f"ok    {self.phase}: each of {len(breaks)} lines fails on its own, {len(MORE[self.phase])} other breaks are told", file=sys.stderr)
 
 
 def config_with(*changes: tuple[str, str]) -> str:
@@ -196,15 +235,17 @@ def main():
     for name in world.NAMESPACES:
         api.apply(world.named("v1", "Namespace", None, name))
     camel = ("  camel_k:\n    enabled: false", "  camel_k:\n    enabled: true")
-    mesh = ("  istio:\n    enabled: false", "  istio:\n    enabled: true")
+    mesh = [("  istio:\n    enabled: false", "  istio:\n    enabled: true"), ("phase: 2", "phase: 3")]
+    addons = [("kiali: false", "kiali: true"), ("tracing: false", "tracing: true")]
+    # With all that can be chosen, and as little as can be.
     trials = {
-        "phase1": (world.phase1, config_with(), PHASE1),
-        "phase2": (world.phase2, config_with(camel), PHASE2),
-        "phase3": (world.phase3, config_with(mesh, ("phase: 2", "phase: 3")), PHASE3),
+        "phase1": (world.phase1, config_with(), config_with(), PHASE1),
+        "phase2": (world.phase2, config_with(camel), config_with(), PHASE2),
+        "phase3": (world.phase3, config_with(*mesh, *addons), config_with(*mesh), PHASE3),
     }
     for phase in sys.argv[1:] or trials:
-        objects, config, breaks = trials[phase]
-        Trial(api, phase, objects(), config).run(breaks)
+        objects, config, plain, breaks = trials[phase]
+        Trial(api, phase, objects(), config, plain).run(breaks)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ REPO = Path(__file__).resolve().parents[3]
 PLAIN = ("alerts", "examples", "spark-launcher", "ceph", "minio", "aws", "demo")
 # No manifests: an application in part, which the tests of the launcher hold against its definition; a project of functions.
 OTHER = ("deploy/spark-launcher/template.yaml", "deploy/demo/func/")
+# Kinds whose schema takes any field.
+OPEN: set[str] = set()
+# Fewer objects than these cannot be all of them.
+FLOOR = 500
 
 
 def plain() -> list[Path]:
@@ -69,7 +73,7 @@ def plant(schemas: str, out: str, files: list[str]):
     first = {}
     for _, document in load(files):
         first.setdefault((document["apiVersion"], document["kind"]), document)
-    written = 0
+    written, without = 0, set()
     for (api, kind), document in first.items():
         schema = json.loads((Path(schemas) / file_name(api, kind)).read_text())
         deepest = {len(path): path for path in closed_objects(document, schema)}
@@ -77,6 +81,11 @@ def plant(schemas: str, out: str, files: list[str]):
             name = f"{kind}-{api.replace('/', '-')}-{depth}.json".lower()
             (Path(out) / name).write_text(json.dumps(planted(document, path)))
             written += 1
+        if not deepest:
+            without.add(kind)
+    # A kind that refuses no field checks nothing; one that is named here for nothing has to go.
+    if without != OPEN:
+        sys.exit(f"error: kinds without a planted field: {sorted(without)}; those known to be open: {sorted(OPEN)}")
     print(written)
 
 
@@ -87,6 +96,8 @@ def check(files: list[str]):
     for result in wrong:
         print(f"{result['filename']}: {result['kind']} {result['name']}: {result['status']}: {result['msg']}", file=sys.stderr)
     documents = load(files)
+    if len(documents) < FLOOR:
+        sys.exit(f"error: only {len(documents)} objects were found, {FLOOR} at least are wanted")
     if wrong:
         sys.exit(1)
     if len(answer) != len(documents) or not documents:

@@ -69,13 +69,22 @@ def kafka_source(name, topic, sink):
                  {"bootstrapServers": ["kafka:9092"], "topics": [topic], "sink": sink})
 
 
+def light_worker():
+    container = {"image": "ghcr.io/example/event-ingest-light-worker:1", "securityContext": {"runAsNonRoot": True}}
+    return named("serving.knative.dev/v1", "Service", DEMO, "light-worker",
+                 {"url": f"http://light-worker.{DEMO}.svc.cluster.local"},
+                 {"template": {"spec": {"serviceAccountName": "light-worker", "containers": [container]}}})
+
+
 def object_store():
     kafka = {"uri": "kafka://events-kafka-kafka-bootstrap.kafka.svc.cluster.local:9092"}
     keys = [{"name": "prefix", "value": "incoming/"}, {"name": "suffix", "value": ".parquet"}]
     secret = named("v1", "Secret", "rook-ceph", "s3-events-keys")
     secret["stringData"] = {"access-key": "s3events", "secret-key": "s3events123"}
+    owner = named("v1", "Secret", "rook-ceph", "events-inbox")
+    owner["stringData"] = {"AWS_ACCESS_KEY_ID": "owner", "AWS_SECRET_ACCESS_KEY": "owner123"}
     return [
-        secret,
+        secret, owner,
         named("objectbucket.io/v1alpha1", "ObjectBucketClaim", DEMO, "events-inbox", {"phase": "Bound"},
               {"storageClassName": "ceph-bucket", "bucketName": "events-inbox"},
               labels={"bucket-notification-upload-notify": "upload-notify"}),
@@ -117,7 +126,7 @@ def phase2():
         named("sources.knative.dev/v1", "PingSource", DEMO, "ping", ready(), {"schedule": "*/1 * * * *", "sink": sink}),
         kafka_source("demo-source", "demo-topic", "event-display"),
         kafka_source("s3-event-source", "s3-events", "s3-event-display"),
-        *object_store(), *camel(),
+        light_worker(), *object_store(), *camel(),
         *(named("kafka.strimzi.io/v1", "KafkaTopic", "kafka", name, ready(), {}) for name in ("light-ingest", "heavy-ingest")),
         named("sparkoperator.k8s.io/v1beta2", "SparkApplication", DEMO, "ingest-1", {"applicationState": {"state": "COMPLETED"},
               "driverInfo": {}, "lastSubmissionAttemptTime": None, "terminationTime": None},
@@ -132,6 +141,7 @@ def phase3():
         *(named("v1", "Namespace", None, name, labels={"istio-injection": "enabled"}) for name in ("default", DEMO, "knative-serving")),
         *serving_and_eventing("istio"),
         *(deployment("istio-system", name) for name in ("istiod", "kiali", "jaeger")),
+        deployment("default", "hello-fault"),
         *(named("v1", "Pod", name, "some", None, sidecar) for name in ("default", DEMO, "knative-serving")),
         named("security.istio.io/v1", "PeerAuthentication", "istio-system", "default", None, {"mtls": {"mode": "STRICT"}}),
         *(named("security.istio.io/v1", "AuthorizationPolicy", name, "callers", None, {"rules": [{}]})
