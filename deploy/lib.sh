@@ -219,12 +219,15 @@ dispatcher_kind() {
   case $kind in native | camel) printf '%s\n' "$kind" ;; *) die "$config: dispatcher.kind is native or camel, not '$kind'" ;; esac
 }
 
+# kafka_bootstrap: the name of Kafka's Service, as the settings have it; manifests say events-kafka-kafka-bootstrap.kafka.svc.
+kafka_bootstrap() {
+  printf '%s-kafka-bootstrap.%s.svc\n' "$(setting components.strimzi.kafka_cluster_name)" "$(setting components.strimzi.namespace)"
+}
+
 # camel_dispatcher: the Integration, for the namespace and the Kafka of the settings.
 camel_dispatcher() {
-  local kafka
-  kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
   sed -e "s/^  namespace: eventing-demo\$/  namespace: $(setting components.data_plane.namespace)/" \
-    -e "s/events-kafka-kafka-bootstrap\.kafka\.svc/$kafka/" "$deploy/platform/camel-k/manifests/dispatcher.yaml"
+    -e "s/events-kafka-kafka-bootstrap\.kafka\.svc/$(kafka_bootstrap)/" "$deploy/platform/camel-k/manifests/dispatcher.yaml"
 }
 
 # remove_camel_dispatcher: the Integration, and until its pods are gone.

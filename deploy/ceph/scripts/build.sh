@@ -16,7 +16,7 @@ ready() {
 }
 
 # First what others refer to: a claim without its notification gets none before Rook looks at it again.
-kafka=$(setting components.strimzi.kafka_cluster_name)-kafka-bootstrap.$(setting components.strimzi.namespace).svc
+kafka=$(kafka_bootstrap)
 for file in user topic notifications buckets; do
   sed "s#kafka://events-kafka-kafka-bootstrap\.kafka\.svc#kafka://$kafka#" "$manifests/$file.yaml" |
     kubectl apply --server-side --field-manager event-ingest -f -

@@ -7,14 +7,13 @@ component data_plane
 chart=$deploy/charts/event-ingest
 [ -d "$chart" ] || die "the chart of the data plane is not there: $chart"
 # The cluster of deploy/config.yaml; a file of values may name another (one outside, or a secured listener).
-kafka=$(setting components.strimzi.kafka_cluster_name) kafka_namespace=$(setting components.strimzi.namespace)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cat >"$work/values.yaml" <<TEXT
 kafka:
-  bootstrapServers: $kafka-kafka-bootstrap.$kafka_namespace.svc.cluster.local:9092
-  cluster: $kafka
-  namespace: $kafka_namespace
+  bootstrapServers: $(kafka_bootstrap).cluster.local:9092
+  cluster: $(setting components.strimzi.kafka_cluster_name)
+  namespace: $(setting components.strimzi.namespace)
 TEXT
 options=(-f "$work/values.yaml")
 [ -z "$(of values)" ] || options+=(-f "$(of values)")
